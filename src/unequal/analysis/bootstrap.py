@@ -1,0 +1,197 @@
+"""Cluster bootstrap over people and seeds: every statistic is a function of weighted sums over (person,
+seed) cells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from unequal.seeds import derive_seed
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.95
+UNDEFINED_SHARE = 0.05  # more undefined draws than this, and no interval is given
+GROUPS_AT_ONCE = 256  # bounds the memory of the cell table
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """Weights of every person and every seed cluster in every draw; row 0 is the sample itself (all ones).
+
+    Rescaled draws (Rao and Wu 1988): n − 1 of n clusters with replacement, weighted n/(n − 1), so that the
+    variance of a mean is unbiased also with two or three seeds. A draw's weight of a row is the product of
+    its person's and its seed's weight (Owen 2007, the pigeonhole bootstrap), which errs on the wide side.
+    """
+
+    people: dict[str, int]
+    seeds: dict[str, int]
+    person_weights: Array  # (1 + draws, people)
+    seed_weights: Array  # (1 + draws, seeds)
+
+    @property
+    def draws(self) -> int:
+        """Return the number of draws, the sample itself not counted."""
+        return len(self.person_weights) - 1
+
+    def sums(
+        self,
+        frame: pl.DataFrame,
+        groups: NDArray[np.int64],
+        values: Array,
+        n_groups: int,
+        by_seed: bool = True,
+    ) -> Array:
+        """Return weighted sums of shape (1 + draws, groups, values); row 0 holds the plain sums.
+
+        ``frame`` gives each row's ``person`` and ``seed_cluster``; with ``by_seed=False`` only people are
+        resampled.
+        """
+        columns = values.shape[1]
+        out = np.zeros((self.draws + 1, n_groups, columns))
+        if frame.is_empty():
+            return out
+        person = _codes(frame["person"], self.people)
+        seed = _codes(frame["seed_cluster"], self.seeds)
+        for start in range(0, n_groups, GROUPS_AT_ONCE):
+            stop = min(start + GROUPS_AT_ONCE, n_groups)
+            rows = np.flatnonzero((groups >= start) & (groups < stop))
+            block = self._block(
+                person[rows], seed[rows], groups[rows] - start, values[rows], stop - start, by_seed
+            )
+            out[:, start:stop] = block
+        return out
+
+    def _block(
+        self,
+        person: NDArray[np.int64],
+        seed: NDArray[np.int64],
+        group: NDArray[np.int64],
+        values: Array,
+        n_groups: int,
+        by_seed: bool,
+    ) -> Array:
+        out = np.zeros((self.draws + 1, n_groups * values.shape[1]))
+        for one_seed in np.unique(seed):
+            rows = np.flatnonzero(seed == one_seed)
+            present, local = np.unique(person[rows], return_inverse=True)
+            cell = local * n_groups + group[rows]
+            size = len(present) * n_groups
+            cells = np.stack([np.bincount(cell, column[rows], size) for column in values.T], axis=-1)
+            part = self.person_weights[:, present] @ cells.reshape(len(present), -1)
+            out += part * self.seed_weights[:, [one_seed]] if by_seed else part
+        return out.reshape(self.draws + 1, n_groups, values.shape[1])
+
+
+def make_resampler(people: Sequence[str], seeds: Sequence[str], seed: int, draws: int) -> Resampler:
+    """Return the weights of ``draws`` bootstrap draws over the distinct people and seed clusters."""
+    people, seeds = sorted(set(people)), sorted(set(seeds))
+    return Resampler(
+        people={name: index for index, name in enumerate(people)},
+        seeds={name: index for index, name in enumerate(seeds)},
+        person_weights=_weights(len(people), draws, derive_seed(seed, "analysis", "people")),
+        seed_weights=_weights(len(seeds), draws, derive_seed(seed, "analysis", "seeds")),
+    )
+
+
+def _weights(n: int, draws: int, seed: int) -> Array:
+    if n < 2:
+        return np.ones((draws + 1, n))
+    counts = np.random.default_rng(seed).multinomial(n - 1, np.full(n, 1 / n), size=draws)
+    return np.vstack([np.ones(n), counts * (n / (n - 1))])
+
+
+def _codes(labels: pl.Series, index: dict[str, int]) -> NDArray[np.int64]:
+    return labels.replace_strict(index, return_dtype=pl.Int64).to_numpy()
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Return numerator / denominator elementwise; NaN where the denominator is not above zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(
+            denominator > 1e-12, numerator / np.where(denominator > 1e-12, denominator, 1.0), np.nan
+        )
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95% percentile interval and two-sided bootstrap p against zero; None says why in
+    reason."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    reason: str | None = None
+
+
+def interval(samples: Array) -> Interval:
+    """Return the estimate (row 0) of shape (1 + draws,) with the percentile interval of the other rows."""
+    value, draws = float(samples[0]), samples[1:]
+    if not np.isfinite(value):
+        return Interval(None, None, None, None, "the estimate is undefined for these data")
+    finite = draws[np.isfinite(draws)]
+    if len(finite) < max(2, (1 - UNDEFINED_SHARE) * len(draws)):
+        share = 1 - len(finite) / max(len(draws), 1)
+        return Interval(value, None, None, None, f"undefined in {share:.0%} of the bootstrap draws")
+    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    tail = min((finite <= 0).sum(), (finite >= 0).sum())
+    return Interval(value, float(low), float(high), float(min(1.0, 2 * (tail + 1) / (len(finite) + 1))))
+
+
+def group_intervals(samples: Array, reason: str = "undefined for these facts") -> pl.DataFrame:
+    """Return ``value, low, high, reason`` for each group of samples of shape (1 + draws, groups)."""
+    draws = samples[1:]
+    finite = np.isfinite(draws)
+    low, high = np.quantile(np.where(finite, draws, 0.0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    ragged = ~finite.all(axis=0)
+    for group in np.flatnonzero(ragged):
+        one = interval(samples[:, group])
+        low[group] = np.nan if one.low is None else one.low
+        high[group] = np.nan if one.high is None else one.high
+    undefined = ~np.isfinite(samples[0])
+    low[undefined] = high[undefined] = np.nan
+    reasons = np.where(
+        undefined, reason, np.where(np.isfinite(low), "", "undefined in too many bootstrap draws")
+    )
+    frame = pl.DataFrame({"value": samples[0], "low": low, "high": high, "reason": reasons.astype(str)})
+    return frame.with_columns(
+        pl.col("value", "low", "high").fill_nan(None),
+        pl.when(pl.col("reason") != "").then(pl.col("reason")).alias("reason"),
+    )
+
+
+def index_groups(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """Return one row per group, sorted by the keys and with its sample sizes, and each row's group number."""
+    table = (
+        frame.group_by(keys)
+        .agg(
+            pl.col("fact_id").n_unique().alias("n_facts"),
+            pl.col("person").n_unique().alias("n_people"),
+            pl.col("seed_cluster").n_unique().alias("n_seeds"),
+        )
+        .sort(keys, nulls_last=True)
+    )
+    numbered = table.select(keys).with_row_index("group number")
+    joined = frame.select(keys).join(numbered, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return table, joined["group number"].cast(pl.Int64).to_numpy()
+
+
+def grouped_ratio(
+    resampler: Resampler,
+    frame: pl.DataFrame,
+    keys: Sequence[str],
+    value: str,
+    base: str | None = None,
+    by_seed: bool = True,
+) -> pl.DataFrame:
+    """Return per group Σ value / Σ base (the mean when base is None) with its 95% interval and sample
+    sizes."""
+    table, groups = index_groups(frame, keys)
+    denominator = frame[base].to_numpy() if base else np.ones(frame.height)
+    values = np.stack([frame[value].to_numpy(), denominator], axis=1).astype(np.float64)
+    sums = resampler.sums(frame, groups, values, table.height, by_seed)
+    samples = ratio(sums[..., 0], sums[..., 1])
+    return pl.concat([table, group_intervals(samples)], how="horizontal")

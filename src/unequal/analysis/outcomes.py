@@ -1,0 +1,62 @@
+"""One number per run and fact: how far it was forgotten, averaged over equal steps or read at equal
+utility."""
+
+import polars as pl
+
+EQUAL_STEPS = "equal steps"
+UTILITY_BUDGETS = (0.05, 0.10)
+LABELS = [
+    "model",
+    "base",
+    "method",
+    "plain",
+    "target_kind",
+    "target",
+    "seed_cluster",
+    "run_id",
+    "fact_id",
+    "person",
+    "relation",
+    "exposure",
+    "log2_exposure",
+    "start_log_prob",
+]
+
+
+def at_budget(budget: float) -> str:
+    """Return the comparison's name for a utility budget."""
+    return f"equal utility (−{budget:.0%})"
+
+
+def forgotten_over_steps(forget: pl.DataFrame) -> pl.DataFrame:
+    """Return per run and fact ``forgotten`` in [0, 1]: the share of evaluated steps ≥ 1 at which it was
+    wrong.
+
+    The area over the forgetting curve with evaluated steps equally weighted; higher is easier to unlearn.
+    """
+    rows = forget.filter((pl.col("step") >= 1) & pl.col("exact_match").is_not_null())
+    return (
+        rows.group_by(LABELS)
+        .agg((1 - pl.col("exact_match")).mean().alias("forgotten"))
+        .with_columns(pl.lit(EQUAL_STEPS).alias("comparison"))
+        .sort("run_id", "fact_id")
+    )
+
+
+def forgotten_at_utility(forget: pl.DataFrame, readings: pl.DataFrame, budget: float) -> pl.DataFrame:
+    """Return per run and fact ``forgotten`` in [0, 1], read where the run's utility has fallen by the budget.
+
+    ``readings`` comes from `budget_steps`; between two evaluated steps the value is interpolated.
+    """
+    rows = forget.filter(pl.col("exact_match").is_not_null()).join(readings, on="run_id", how="inner")
+    before = pl.col("exact_match").filter(pl.col("step") == pl.col("step_before")).first()
+    after = pl.col("exact_match").filter(pl.col("step") == pl.col("step_after")).first()
+    weight = pl.col("weight_after").first()
+    remaining = pl.when(weight < 1).then(weight * after + (1 - weight) * before).otherwise(after)
+    return (
+        rows.group_by(LABELS)
+        .agg((1 - remaining).alias("forgotten"))
+        .drop_nulls("forgotten")
+        .with_columns(pl.lit(at_budget(budget)).alias("comparison"))
+        .sort("run_id", "fact_id")
+    )

@@ -1,0 +1,1 @@
+"""The command line: parse, call the library, render. One file a command, imported only when it runs."""

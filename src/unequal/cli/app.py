@@ -1,0 +1,43 @@
+"""The ``unequal`` command: names of the commands, and what an error looks like."""
+
+import sys
+
+from cyclopts import App, CycloptsError
+
+from unequal import __version__
+from unequal.errors import UserError
+
+COMMANDS = {
+    "count": "Count how often facts occur in a corpus.",
+    "facts": "Check a fact table, or write the synthetic world's.",
+    "corpus": "Build a controlled corpus with its exposure ledger.",
+    "pretrain": "Train a model from scratch on a corpus.",
+    "unlearn": "Make a model forget facts, judging it along the way.",
+    "evaluate": "Judge a model on facts by generation and by probability.",
+    "study": "Run a whole study from a run file, or show its state.",
+    "analyze": "Decide the claims that a study can decide.",
+    "report": "Draw the report of a study.",
+    "methods": "List the unlearning methods, or show one.",
+    "metrics": "List the metrics, or show one.",
+    "doctor": "Show what is installed and what is missing.",
+}
+
+app = App(
+    name="unequal",
+    version=__version__,
+    help="How hard is knowledge to remove from a language model, given how often it was seen?",
+)
+for _name, _help in COMMANDS.items():
+    app.command(f"unequal.cli.{_name}:{_name}", name=_name, help=_help)
+
+
+def main() -> None:
+    """Run the command line: exit code 0 when done, 2 when the user can fix it, 1 for a bug."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except (UserError, CycloptsError) as error:
+        print(f"unequal: {error}", file=sys.stderr)  # noqa: T201  the one place that prints errors
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("unequal: stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        sys.exit(130)

@@ -1,0 +1,51 @@
+"""``unequal count``."""
+
+from pathlib import Path
+
+from unequal.cli.options import settings_from
+from unequal.console import progress_bar, say, show_table
+
+
+def count(
+    *,
+    facts: Path | None = None,
+    corpus: str | None = None,
+    out: Path | None = None,
+    window: int | None = None,
+    text_key: str | None = None,
+    engine: str | None = None,
+    config: Path | None = None,
+) -> None:
+    """Count how often facts occur in a corpus.
+
+    Parameters
+    ----------
+    facts
+        Fact table (.jsonl, .csv, .parquet), or country-capital for the one that comes with unequal.
+    corpus
+        Glob of shards (.jsonl, .jsonl.zst, .jsonl.gz, .parquet, .txt), or factbook for the packaged text.
+    out
+        Count table to write (Parquet).
+    window
+        Largest distance in words between subject and object of a pair. [default: 100]
+    text_key
+        Key or column that holds the text. [default: text]
+    engine
+        Counting engine. [default: scan]
+    config
+        TOML file with any of these settings.
+    """
+    from unequal.counting.run import CountSettings, count_facts  # noqa: PLC0415
+
+    flags = {"facts": facts, "corpus": corpus, "out": out, "window": window, "text_key": text_key, "engine": engine}
+    settings = settings_from(CountSettings, config, flags)
+    with progress_bar("counting") as progress:
+        table = count_facts(settings, progress)
+    top = table.sort("docs_window", descending=True).head(5)
+    columns = ["fact_id", "subject_count", "object_count", "docs_both", "docs_window", "pairs_window"]
+    show_table("The most frequent facts", columns, top.select(columns).rows())
+    n_found = table.filter(table["docs_window"] > 0).height
+    say(
+        f"{n_found} of {table.height} facts have subject and object within {settings.window} words of each other"
+        f" in some document; all counts are in {settings.out}"
+    )

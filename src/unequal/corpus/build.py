@@ -1,0 +1,155 @@
+"""Build a controlled corpus: assign people, render, tokenise, pack, and write shards with their ledger."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from unequal.corpus.documents import Document, DocumentSource
+from unequal.corpus.ledger import Ledger
+from unequal.corpus.packing import TokenisedDocument, Window, pack
+from unequal.corpus.plan import Assignment, assign_people
+from unequal.corpus.settings import CorpusSettings
+from unequal.corpus.shards import CorpusCard, write_epoch
+from unequal.corpus.tokenizers import train_tokenizer
+from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
+from unequal.facts.refusals import REFUSALS
+from unequal.facts.schema import Fact
+from unequal.facts.table import write_facts
+from unequal.facts.world.relations import load_relation
+from unequal.facts.world.world import WorldSettings, build_world
+from unequal.files import atomic_folder, write_json, write_table
+from unequal.seeds import random_stream
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Progress = Callable[[int, int], None]
+
+
+def build_corpus(
+    world_settings: WorldSettings,
+    settings: CorpusSettings,
+    prompts: PromptFormat,
+    out: Path,
+    progress: Progress = lambda _done, _total: None,
+) -> CorpusCard:
+    """Write the corpus folder as a whole and return its card.
+
+    The folder holds ``corpus.json``, ``facts.parquet`` (with role, level and exposure of each fact),
+    ``ledger.parquet``, ``tokenizer/``, ``windows/`` and ``documents/``.
+    """
+    world = build_world(world_settings, settings.n_people)
+    plan = assign_people(world.people, settings)
+    facts = world.facts()
+    source = DocumentSource(plan, facts, settings, prompts)
+    with atomic_folder(out) as folder:
+        for name in ("windows", "documents"):
+            (folder / name).mkdir()
+        texts = _tokenizer_texts(source, facts, prompts)
+        tokenizer = train_tokenizer(texts, settings.tokenizer, settings.window_tokens)
+        tokenizer.save_pretrained(folder / "tokenizer")
+        card, ledger = _write_shards(folder, source, tokenizer, settings, progress)
+        write_json(folder / "corpus.json", card.model_dump())
+        write_table(ledger.frame(fact.fact_id for fact in facts), folder / "ledger.parquet")
+        write_facts(_with_exposure(facts, plan, ledger), folder / "facts.parquet")
+    return card
+
+
+def _write_shards(
+    folder: Path,
+    source: DocumentSource,
+    tokenizer: "PreTrainedTokenizerFast",
+    settings: CorpusSettings,
+    progress: Progress,
+) -> tuple[CorpusCard, Ledger]:
+    room = settings.window_tokens - 1
+    question_windows = pack(_tokenised(tokenizer, source.questions()), room)
+    ledger = Ledger()
+    card = CorpusCard(
+        window_tokens=settings.window_tokens,
+        vocabulary_size=len(tokenizer),
+        end_token_id=tokenizer.eos_token_id,
+        padding_token_id=tokenizer.pad_token_id,
+        windows_per_epoch=(),
+        n_tokens=0,
+        n_documents=0,
+    )
+    for epoch in range(settings.epochs):
+        biographies = list(pack(_tokenised(tokenizer, source.biographies(epoch)), room))
+        questions = list(islice(question_windows, round(settings.qa_ratio * len(biographies))))
+        windows = _merged(biographies, questions, random_stream(settings.seed, "merge", epoch))
+        write_epoch(folder, epoch, windows, card)
+        for window in windows:
+            ledger.record(window)
+        card = card.model_copy(
+            update={
+                "windows_per_epoch": (*card.windows_per_epoch, len(windows)),
+                "n_tokens": card.n_tokens + sum(settings.window_tokens - w.room for w in windows),
+                "n_documents": card.n_documents + sum(len(window.documents) for window in windows),
+            }
+        )
+        progress(epoch + 1, settings.epochs)
+    return card, ledger
+
+
+def _merged(first: Sequence[Window], second: Sequence[Window], stream: Random) -> list[Window]:
+    """Return both lists shuffled into each other, each keeping its own order."""
+    from_second = [False] * len(first) + [True] * len(second)
+    stream.shuffle(from_second)
+    remaining = {False: iter(first), True: iter(second)}
+    return [next(remaining[choice]) for choice in from_second]
+
+
+def _tokenised(
+    tokenizer: "PreTrainedTokenizerFast", documents: Iterable[Document]
+) -> Iterator[TokenisedDocument]:
+    stream = iter(documents)
+    while batch := list(islice(stream, 512)):
+        encoded = tokenizer([document.text for document in batch], add_special_tokens=False)["input_ids"]
+        for document, ids in zip(batch, encoded, strict=True):
+            yield TokenisedDocument(document, [*ids, tokenizer.eos_token_id])
+
+
+def _tokenizer_texts(source: DocumentSource, facts: Sequence[Fact], prompts: PromptFormat) -> Iterator[str]:
+    """Yield the first epoch's text, all that later epochs may add, every probe, and refusals.
+
+    No word may be unknown, and one that begins a document is another token than one after a space.
+    """
+    yield from (document.text for document in source.biographies(0))
+    yield from (document.text for document in islice(source.questions(), 4 * len(facts)))
+    yield from _every_wording(facts, prompts)
+    maker = ProbeMaker(facts, prompts, n_variants=max(len(fact.cloze) for fact in facts))
+    for fact in facts:
+        for probe in maker.probes(fact, PROBE_KINDS):
+            yield from (f"{probe.prompt} {answer}" for answer in (probe.answer, *probe.distractors))
+    yield from (f"{prompts.ask(facts[0].question)} {refusal}" for refusal in REFUSALS)
+
+
+def _every_wording(facts: Sequence[Fact], prompts: PromptFormat) -> Iterator[str]:
+    """Yield every subject, object and training template, at the start of a text and within it."""
+    for fact in facts:
+        yield f"{fact.object} {fact.subject}"
+        yield f"{fact.subject} {fact.object}"
+    for relation, fact in {fact.relation: fact for fact in facts}.items():
+        wordings = load_relation(relation)
+        questions = (prompts.ask(text) for text in wordings.questions.train)
+        for text in (*wordings.statements.train, *questions):
+            sentence = text.replace("{subject}", fact.subject).replace("{object}", fact.object)
+            yield f"{sentence} {sentence}"
+
+
+def _with_exposure(facts: Sequence[Fact], plan: Sequence[Assignment], ledger: Ledger) -> list[Fact]:
+    assigned = {assignment.person.person_id: assignment for assignment in plan}
+    return [
+        fact.model_copy(
+            update={
+                "role": assigned[person_id].role,
+                "exposure": ledger.exposure(fact.fact_id),
+                "level": assigned[person_id].level,
+            }
+        )
+        for fact in facts
+        for person_id in [fact.fact_id.split(":")[0]]
+    ]

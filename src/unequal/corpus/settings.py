@@ -1,0 +1,66 @@
+"""What determines a controlled corpus."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Wording = Literal["rerendered", "verbatim", "epochs"]
+Level = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class TokenizerSettings(BaseModel):
+    """Whole words, or byte-pair pieces up to a vocabulary size; both are trained on the corpus itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["word", "bpe"] = "word"
+    vocabulary_size: int = Field(
+        default=3000, ge=300, description="of bpe; a word vocabulary holds every word"
+    )
+
+
+class ExposureSettings(BaseModel):
+    """The exposure plan and the shape of the training text; levels are biographies an epoch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    levels: tuple[Level, ...] = (0, 1, 2, 4, 8, 16)
+    people_per_level: int = Field(default=36, ge=1)
+    retain_people: int = Field(default=100, ge=2)
+    retain_level: Annotated[int, Field(ge=1)] = 2
+    utility_people: int = Field(default=36, ge=1)
+    epochs: int = Field(default=30, ge=1)
+    qa_ratio: float = Field(default=1.0, ge=0.0, le=20.0, description="question windows per biography window")
+    true_false_share: float = Field(default=0.25, ge=0.0, le=1.0, description="of the question documents")
+    window_tokens: int = Field(default=128, ge=32, le=8192)
+    tokenizer: TokenizerSettings = TokenizerSettings()
+
+    @field_validator("levels")
+    @classmethod
+    def _distinct(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(levels)) < len(levels):
+            raise ValueError("a level is named twice")
+        return tuple(sorted(levels))
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> "ExposureSettings":
+        if not any(self.levels):
+            raise ValueError("levels must hold at least one number above 0, for example [0, 1, 4, 16]")
+        return self
+
+    @property
+    def n_people(self) -> int:
+        """People in all groups together."""
+        return self.people_per_level * len(self.levels) + self.retain_people + self.utility_people
+
+
+class CorpusSettings(ExposureSettings):
+    """One corpus: an exposure plan with its seed and wording arm.
+
+    The arm decides what a repeated biography looks like: ``rerendered`` words each anew, ``verbatim``
+    repeats one rendering at random places, and ``epochs`` repeats one rendering at even distances, as
+    more passes over the data would (rival claim R1).
+    """
+
+    seed: int = 0
+    wording: Wording = "rerendered"

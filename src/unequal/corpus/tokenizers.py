@@ -1,0 +1,61 @@
+"""Tokenizers trained on the corpus: whole words or byte-pair pieces, both lossless on text they know."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from unequal.corpus.settings import TokenizerSettings
+from unequal.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+END_OF_TEXT = "<|endoftext|>"
+PADDING = "<|pad|>"
+UNKNOWN = "<|unknown|>"
+
+
+def train_tokenizer(
+    texts: Iterable[str], settings: TokenizerSettings, window_tokens: int
+) -> "PreTrainedTokenizerFast":
+    """Return a tokenizer that `AutoTokenizer` can load once saved.
+
+    Raises `MissingExtraError` when the libraries of the extra `train` are not installed.
+    Text is cut as GPT-2 does, a word keeping the space before it, and bytes are mapped to printable
+    characters, so that decoding gives the very same text back. A prompt begins with the end-of-text
+    token, as every training window does.
+    """
+    try:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers  # noqa: PLC0415
+        from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("building a corpus", "train") from error
+    special = [END_OF_TEXT, PADDING, UNKNOWN]
+    if settings.kind == "word":
+        tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        trainer: trainers.Trainer = trainers.WordLevelTrainer(
+            vocab_size=2**31 - 1, special_tokens=special, show_progress=False
+        )
+    else:
+        tokenizer = Tokenizer(models.BPE())
+        trainer = trainers.BpeTrainer(
+            vocab_size=settings.vocabulary_size,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{END_OF_TEXT} $A", special_tokens=[(END_OF_TEXT, tokenizer.token_to_id(END_OF_TEXT))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=END_OF_TEXT,
+        eos_token=END_OF_TEXT,
+        pad_token=PADDING,
+        unk_token=UNKNOWN,
+        model_max_length=window_tokens,
+        clean_up_tokenization_spaces=False,
+        padding_side="right",
+    )

@@ -1,0 +1,39 @@
+"""Errors a user can see: each is one clear sentence, and the command line exits with code 2."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Something the user can fix; the message says what, where, what is allowed and what to do next."""
+
+
+class ConfigError(UserError):
+    """A setting, flag or run file is wrong."""
+
+
+class DataError(UserError):
+    """A file or folder is missing, unreadable or does not hold what it should."""
+
+
+class MissingExtraError(UserError):
+    """A library that belongs to an optional extra is not installed."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs libraries that are not installed; run: pip install 'unequal[{extra}]'"
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known name, or an empty string."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def bullet_list(problems: Sequence[str], limit: int = 50) -> str:
+    """Return the problems one a line, at most ``limit`` of them, and how many were left out."""
+    lines = [f"  {problem}" for problem in problems[:limit]]
+    if len(problems) > limit:
+        lines.append(f"  … and {len(problems) - limit} more")
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""The score table: one row per run, step, fact, probe and metric; all that analysis and report read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from unequal.errors import DataError
+
+SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
+    "study": pl.String,
+    "run_id": pl.String,  # one unlearning run
+    "family": pl.String,
+    "size": pl.String,
+    "n_params": pl.Int64,
+    "wording": pl.String,  # the arm: rerendered, verbatim or epochs
+    "pretrain_seed": pl.Int64,
+    "method": pl.String,
+    "weighting": pl.String,
+    "target": pl.String,  # "mixed", or "level-16" for one exposure level alone
+    "seed": pl.Int64,  # of unlearning
+    "step": pl.Int64,  # optimiser steps of unlearning; 0 is the starting model
+    "fact_id": pl.String,
+    "subject": pl.String,
+    "relation": pl.String,
+    "role": pl.String,  # forget, retain, neighbour, utility or never_seen
+    "exposure": pl.Int64,  # times the whole pre-training showed the fact
+    "count": pl.Int64,  # occurrences in a natural corpus, null in a controlled study
+    "probe": pl.String,  # question, paraphrase, cloze, reverse or true_false
+    "metric": pl.String,
+    "kind": pl.String,  # generation, probability, robustness or privacy
+    "value": pl.Float64,
+    "reason": pl.String,  # why a value is missing; null when it is there
+}
+
+GENERATION_SCHEMA: dict[str, type[pl.DataType]] = {
+    "run_id": pl.String,
+    "step": pl.Int64,
+    "fact_id": pl.String,
+    "probe": pl.String,
+    "prompt": pl.String,
+    "answer": pl.String,
+    "generation": pl.String,
+}
+
+SCORE_KEY = ("run_id", "step", "fact_id", "role", "probe", "metric")
+
+
+def read_scores(path: Path) -> pl.DataFrame:
+    """Return a score table; raises `DataError` when it is missing, broken or lacks columns."""
+    return _read(path, SCORE_SCHEMA)
+
+
+def read_generations(path: Path) -> pl.DataFrame:
+    """Return a table of generated texts; raises `DataError` as `read_scores` does."""
+    return _read(path, GENERATION_SCHEMA)
+
+
+def _read(path: Path, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path, glob=False)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} is not a readable Parquet file: {error}") from error
+    return _with_columns(frame, path, list(schema))
+
+
+def _with_columns(frame: pl.DataFrame, path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise DataError(f"{path} lacks the column {', '.join(missing)}; was it written by unequal?")
+    return frame.select(columns)

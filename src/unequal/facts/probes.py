@@ -1,0 +1,128 @@
+"""Probes: the prompts that are made from one fact, with the right, accepted and wrong answers."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from unequal.facts.schema import Fact
+from unequal.seeds import random_stream
+
+ProbeKind = Literal["question", "paraphrase", "cloze", "reverse", "true_false"]
+PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
+
+
+class PromptFormat(BaseModel):
+    """The text around a question; training and evaluation must use the same one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: str = "Question: {question} Answer:"
+    true_false: str = "True or false: {statement} Answer:"
+
+    @field_validator("question")
+    @classmethod
+    def _has_question(cls, text: str) -> str:
+        return _with_placeholder(text, "{question}")
+
+    @field_validator("true_false")
+    @classmethod
+    def _has_statement(cls, text: str) -> str:
+        return _with_placeholder(text, "{statement}")
+
+    def ask(self, question: str) -> str:
+        """Return the prompt for a question."""
+        return self.question.replace("{question}", question)
+
+    def judge(self, statement: str) -> str:
+        """Return the prompt that asks whether a statement is true."""
+        return self.true_false.replace("{statement}", statement)
+
+
+def _with_placeholder(text: str, placeholder: str) -> str:
+    if text.count(placeholder) != 1:
+        raise ValueError(f"the text must hold {placeholder} exactly once")
+    return text
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One prompt. ``variant`` counts the wordings of a kind; of ``true_false``, 0 is the true statement."""
+
+    fact_id: str
+    kind: ProbeKind
+    variant: int
+    prompt: str
+    answer: str
+    accepted: tuple[str, ...]
+    distractors: tuple[str, ...]
+
+
+class ProbeMaker:
+    """Makes the probes of facts; it knows the whole table, since reverse questions need it.
+
+    A reverse question accepts every subject of the table that stands in the relation to the object,
+    and its wrong answers are subjects that do not.
+    """
+
+    def __init__(self, table: Iterable[Fact], prompt_format: PromptFormat, n_variants: int = 1) -> None:
+        self._format = prompt_format
+        self._n_variants = n_variants
+        subjects: Mapping[tuple[str, str], list[str]] = defaultdict(list)
+        by_relation: Mapping[str, list[str]] = defaultdict(list)
+        for fact in table:
+            subjects[fact.relation, fact.object].append(fact.subject)
+            by_relation[fact.relation].append(fact.subject)
+        self._subjects = dict(subjects)
+        self._by_relation = {name: sorted(set(names)) for name, names in by_relation.items()}
+
+    def probes(self, fact: Fact, kinds: Sequence[ProbeKind]) -> list[Probe]:
+        """Return the fact's probes of these kinds, as far as its columns allow them."""
+        return [probe for kind in kinds for probe in self._of_kind(fact, kind)]
+
+    def _of_kind(self, fact: Fact, kind: ProbeKind) -> list[Probe]:
+        match kind:
+            case "question":
+                return self._forward(fact, kind, [self._format.ask(fact.question)])
+            case "paraphrase":
+                return self._forward(fact, kind, [self._format.ask(text) for text in fact.paraphrases])
+            case "cloze":
+                return self._forward(fact, kind, list(fact.cloze))
+            case "reverse":
+                return self._reverse(fact)
+            case "true_false":
+                return self._true_false(fact)
+
+    def _forward(self, fact: Fact, kind: ProbeKind, prompts: list[str]) -> list[Probe]:
+        accepted = (fact.answer, *fact.answer_aliases, *fact.object_aliases)
+        return [
+            Probe(fact.fact_id, kind, variant, prompt, fact.answer, accepted, fact.distractors)
+            for variant, prompt in enumerate(prompts[: self._n_variants])
+        ]
+
+    def _reverse(self, fact: Fact) -> list[Probe]:
+        if fact.reverse_question is None:
+            return []
+        right = self._subjects.get((fact.relation, fact.object), [])
+        wrong = [name for name in self._by_relation.get(fact.relation, []) if name not in right]
+        n_wrong = min(len(wrong), max(1, len(fact.distractors)))
+        wrong = random_stream(0, "reverse", fact.fact_id).sample(wrong, n_wrong)
+        prompt = self._format.ask(fact.reverse_question)
+        accepted = tuple(dict.fromkeys((fact.subject, *fact.subject_aliases, *right)))
+        return [Probe(fact.fact_id, "reverse", 0, prompt, fact.subject, accepted, tuple(wrong))]
+
+    def _true_false(self, fact: Fact) -> list[Probe]:
+        """Return a true and a false statement, so that always saying one word scores chance."""
+        if not fact.cloze or not fact.distractors:
+            return []
+        prefix = fact.cloze[0]
+        statements = ((fact.object, "True", "False"), (fact.distractors[0], "False", "True"))
+        return [
+            Probe(
+                fact.fact_id, "true_false", variant, self._format.judge(f"{prefix} {completion}."),
+                answer, (answer,), (opposite,),
+            )
+            for variant, (completion, answer, opposite) in enumerate(statements)
+        ]  # fmt: skip

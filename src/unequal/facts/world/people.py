@@ -1,0 +1,89 @@
+"""Draw people with unique names and one object for each relation."""
+
+from dataclasses import dataclass
+from math import ceil, prod
+from random import Random
+
+from unequal.errors import ConfigError
+from unequal.facts.world.relations import load_relation, load_vocabulary
+from unequal.seeds import random_stream
+
+NAMES_PER_PERSON = 4  # distinct names available for each person, so that single names are shared widely
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone who does not exist: a unique name, and the object of each relation."""
+
+    person_id: str
+    name: str
+    objects: dict[str, str]
+
+
+def draw_people(n_people: int, relations: tuple[str, ...], seed: int) -> list[Person]:
+    """Return ``n_people`` people with unique names; a person's objects differ from one another."""
+    names = _draw_names(n_people, random_stream(seed, "names"))
+    width = max(5, len(str(n_people)))
+    people = []
+    for index, name in enumerate(names):
+        stream = random_stream(seed, "objects", index)
+        objects: dict[str, str] = {}
+        for relation in relations:
+            objects[relation] = draw_object(relation, stream, exclude=set(objects.values()))
+        people.append(Person(f"p{index:0{width}d}", name, objects))
+    return people
+
+
+def draw_object(relation: str, stream: Random, exclude: set[str]) -> str:
+    """Return a random object of the relation's type that is not excluded."""
+    while True:
+        drawn = _draw_from(load_relation(relation).vocabulary, stream)
+        if drawn not in exclude:
+            return drawn
+
+
+def _draw_from(vocabulary: str, stream: Random) -> str:
+    if vocabulary == "dates":
+        return f"{stream.choice(MONTHS)} {stream.randint(1, 28)}, {stream.randint(1940, 1999)}"
+    return stream.choice(load_vocabulary(vocabulary))
+
+
+def _draw_names(n_people: int, stream: Random) -> list[str]:
+    """Return unique names, first and last, with middle names once the plain ones run short.
+
+    Few names are put to much use: a small world takes only part of each list, so that the words of
+    every name, also of people who are never shown, occur in the names of others.
+    """
+    lists = [load_vocabulary("first_names"), load_vocabulary("last_names")]
+    while prod(map(len, lists)) < n_people:
+        if len(lists) == 5:
+            raise ConfigError(
+                f"people: at most {prod(map(len, lists)):,} have unique names, not {n_people:,}"
+            )
+        lists.insert(1, load_vocabulary("middle_names"))
+    share = min(1.0, (NAMES_PER_PERSON * n_people / prod(map(len, lists))) ** (1 / len(lists)))
+    used = [stream.sample(names, min(len(names), ceil(len(names) * share))) for names in lists]
+    n_names = prod(map(len, used))
+    return [_name_at(index, used) for index in stream.sample(range(n_names), n_people)]
+
+
+def _name_at(index: int, lists: list[list[str]]) -> str:
+    parts = []
+    for names in lists:
+        index, position = divmod(index, len(names))
+        parts.append(names[position])
+    return " ".join(parts)

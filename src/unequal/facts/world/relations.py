@@ -1,0 +1,48 @@
+"""The six relations of the synthetic world: sentences and questions, in training and held-out wordings."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+RELATION_NAMES = ("birth_date", "birth_city", "university", "major", "employer", "employer_city")
+
+
+class Wordings(BaseModel):
+    """Templates split once and for all: models train on some and are tested on the others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+class Relation(BaseModel):
+    """How one attribute of a person is stated and asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    relation: str
+    vocabulary: str
+    reverse_question: str
+    statements: Wordings
+    questions: Wordings
+
+
+@cache
+def load_relation(name: str) -> Relation:
+    """Return one of `RELATION_NAMES` with its templates."""
+    return Relation.model_validate(_read_toml("relations", name))
+
+
+@cache
+def load_vocabulary(name: str) -> tuple[str, ...]:
+    """Return the items of a packaged word list, such as ``cities`` or ``first_names``."""
+    return tuple(_read_toml("vocabulary", name)["items"])
+
+
+def _read_toml(folder: str, name: str) -> dict[str, Any]:
+    source = files("unequal.facts.world").joinpath(folder, f"{name}.toml")
+    return tomllib.loads(source.read_text(encoding="utf-8"))

@@ -1,0 +1,107 @@
+"""Files that are whole or absent: atomic writes, content hashes, and errors in the user's words."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unequal.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path``; when the block ends well it is synced and takes the name of ``path``.
+
+    Raises `DataError` when the folder cannot be written. After an error nothing stays behind.
+    """
+    writable_folder(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.chmod(0o644)
+        beside.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``path``; when the block ends well it takes the place of ``path``."""
+    writable_folder(path.parent)
+    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+    try:
+        yield beside
+        beside.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        beside.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the text atomically as UTF-8."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write the value atomically as indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def write_table(frame: "pl.DataFrame", path: Path) -> None:
+    """Write a table as Parquet, atomically."""
+    with atomic_path(path) as beside:
+        frame.write_parquet(beside, compression="zstd")
+
+
+def read_json(path: Path) -> Any:
+    """Return the value in a JSON file; raises `DataError` when it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from error
+
+
+def writable_folder(folder: Path) -> Path:
+    """Create the folder if need be and return it; raises `DataError` when it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"cannot write into {folder}: {error.strerror or error}; choose another --out"
+        ) from error
+    return folder
+
+
+def content_hash(*parts: Any) -> str:
+    """Return the SHA-256 hex digest of the parts, each as canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

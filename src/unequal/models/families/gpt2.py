@@ -1,0 +1,29 @@
+"""GPT-2: learned positions, layer norm, GELU (Radford et al., 2019)."""
+
+from typing import TYPE_CHECKING
+
+from unequal.models.shapes import Shape, Vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+
+def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
+    """Return a GPT-2 configuration without dropout, as for training in less than one pass over a language."""
+    from transformers import GPT2Config  # noqa: PLC0415
+
+    return GPT2Config(
+        vocab_size=vocabulary.size,
+        n_positions=vocabulary.window_tokens,
+        n_embd=shape.width,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        activation_function="gelu_pytorch_tanh",
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        initializer_range=shape.initial_std,
+        bos_token_id=vocabulary.end_token_id,
+        eos_token_id=vocabulary.end_token_id,
+        pad_token_id=vocabulary.padding_token_id,
+    )

@@ -1,0 +1,71 @@
+"""Models and tokenizers: from scratch, or loaded from a folder or the hub (safetensors, no foreign code)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from unequal.errors import DataError
+from unequal.models import FAMILIES
+from unequal.models.kernels import use_fast_linear
+from unequal.models.shapes import ModelSettings, Vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+
+def scratch_model(settings: ModelSettings, vocabulary: Vocabulary, seed: int) -> PreTrainedModel:
+    """Return a float32 model with random weights that depend on the seed alone."""
+    config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+    model.config.use_cache = False
+    return use_fast_linear(model)
+
+
+def load_model(name_or_path: str | Path) -> PreTrainedModel:
+    """Return a causal language model in float32 and evaluation mode.
+
+    Raises `DataError` when the folder is missing, is no model, or holds its weights only as pickles.
+    """
+    _check_folder(name_or_path, "config.json", "a model")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            name_or_path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot load a model from {name_or_path}: {_first_line(error)}") from error
+    model.config.use_cache = False
+    return use_fast_linear(model.eval())
+
+
+def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":
+    """Return a tokenizer with a padding token; raises `DataError` when there is none."""
+    _check_folder(name_or_path, "tokenizer_config.json", "a tokenizer")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot load a tokenizer from {name_or_path}: {_first_line(error)}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _check_folder(name_or_path: str | Path, file: str, what: str) -> None:
+    """Refuse what looks like a path but is not a folder with the file; anything else may be a hub name."""
+    path = Path(name_or_path)
+    if path.is_dir():
+        if not (path / file).is_file():
+            raise DataError(f"{path} does not hold {what} (no {file})")
+    elif isinstance(name_or_path, Path) or path.is_absolute() or str(name_or_path).count("/") != 1:
+        raise DataError(f"there is no folder {path}; give a folder that holds {what}, or a hub name")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,1 @@
+"""Report: pictures and words of a finished study in one self-contained HTML file."""

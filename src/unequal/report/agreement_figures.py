@@ -1,0 +1,105 @@
+"""Pictures of two views that may differ: generation and probability, and true and false statements."""
+
+import altair as alt
+import polars as pl
+
+from unequal.analysis.analyze import Analysis
+from unequal.report.figure import QUIET, Control, Figure, Panel, Scales, data, extreme, records, spec
+
+CELL_NAMES = {
+    "both": "known to both",
+    "generation_only": "generation only",
+    "probability_only": "probability only (hidden)",
+    "neither": "known to neither",
+}
+CELL_COLOURS = ["var(--cell-both)", "var(--cell-generation)", "var(--cell-hidden)", "var(--cell-neither)"]
+TIMES = {"before": "var(--method-0)", "after": "var(--method-1)"}
+
+
+def agreement_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+    """Return the 2×2 of generation against probability over the steps, a panel per method."""
+    rows = analysis.agreement.filter((pl.col("model") == model) & (pl.col("sample") == "known both ways"))
+    level = pl.when(pl.col("exposure").is_null()).then(pl.lit("all")).otherwise(pl.format("{}×", "exposure"))
+    rows = rows.with_columns(level.alias("level")).rename(CELL_NAMES)
+    present = set(rows["level"].unique())
+    options = {"all": "all levels", **{level: level for level in scales.levels if level in present}}
+    panels = [Panel(method, _cells(rows.filter(pl.col("method") == method))) for method in scales.methods]
+    caption = (
+        "Of the facts known both ways before, what generation (greedy answer right) and probability (right "
+        "answer "
+        "the most probable of its type) say at each step; the orange part is forgotten in words only. The "
+        "table "
+        "reads each run at the step nearest to half forgotten."
+    )
+    legend = list(zip(CELL_NAMES.values(), CELL_COLOURS, strict=True))
+    shown, controls = panels if rows.height else [], [Control("level", "Level", options)]
+    return Figure("agreement", "Do generation and probability agree?", caption, shown, controls, legend)
+
+
+def _cells(rows: pl.DataFrame) -> dict[str, object]:
+    names = list(CELL_NAMES.values())
+    values = records(rows, "level", "step", *names, "kappa")
+    tip = [
+        "cell:N",
+        "step:O",
+        alt.Tooltip("facts:Q", title="facts × seeds"),
+        alt.Tooltip("kappa:Q", format=".2f"),
+    ]
+    chart = (
+        alt.Chart(data(values))
+        .transform_filter("datum.level === level")
+        .transform_fold(names, as_=["cell", "facts"])
+        .transform_calculate(order=f"indexof({names!r}, datum.cell)")
+        .mark_bar()
+        .encode(
+            x=alt.X("step:O", title="unlearning steps", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("facts:Q", stack="normalize", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            color=alt.Color("cell:N", scale=alt.Scale(domain=names, range=CELL_COLOURS), legend=None),
+            order="order:Q",
+            tooltip=tip,
+        )
+    )
+    return spec(chart.add_params(alt.param(name="level", value="all")))
+
+
+def true_false_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+    """Return d′ of telling true from false statements per method, before and after unlearning."""
+    wanted = (pl.col("model") == model) & pl.col("role").is_in(["forget", "never_seen"])
+    rows = analysis.true_false.filter(wanted)
+    ends = rows.filter((pl.col("step") == 0) | (pl.col("step") == pl.col("step").max().over("method")))
+    never = pl.col("role") == "never_seen"
+    ends = ends.with_columns(
+        pl.when(never).then(pl.lit("0×")).otherwise(pl.format("{}×", "exposure")).alias("level"),
+        pl.when(pl.col("step") == 0).then(pl.lit("before")).otherwise(pl.lit("after")).alias("time"),
+    )
+    span = [min(0.0, extreme(ends["low"], "min", 0.0)), max(1.0, extreme(ends["high"], "max", 1.0))]
+    panels = [
+        Panel(method, _d_prime(ends.filter(pl.col("method") == method), scales, span))
+        for method in scales.methods
+    ]
+    caption = (
+        "How well the model tells true statements about a fact from false ones (d′, 0 is chance; 0× was "
+        "never seen), "
+        "before unlearning and at the last scored step; as many false as true statements, log-linear "
+        "correction, "
+        "95% intervals."
+    )
+    legend = [("before unlearning", TIMES["before"]), ("after", TIMES["after"])]
+    return Figure("true_false", "True or false?", caption, panels if ends.height else [], [], legend)
+
+
+def _d_prime(rows: pl.DataFrame, scales: Scales, span: list[float]) -> dict[str, object]:
+    values = records(rows, "level", "time", "step", "value", "low", "high")
+    times = alt.Scale(domain=list(TIMES), range=list(TIMES.values()))
+    axis = alt.Axis(labelAngle=0, labelOverlap=True, labelFontSize=10.5)
+    base = alt.Chart(data(values)).encode(
+        x=alt.X("level:N", sort=["0×", *scales.levels], title="times shown", axis=axis),
+        xOffset=alt.XOffset("time:N", sort=list(TIMES)),
+        color=alt.Color("time:N", scale=times, legend=None),
+    )
+    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
+    bars = base.mark_rule(strokeWidth=1.6).encode(y=alt.Y("low:Q", title="d′"), y2="high:Q")
+    tip = ["level:N", "time:N", "step:Q", alt.Tooltip("value:Q", format=".2f")]
+    y = alt.Y("value:Q", title="d′", scale=alt.Scale(domain=span))
+    points = base.mark_point(filled=True, size=44, opacity=1).encode(y=y, tooltip=tip)
+    return spec(alt.layer(zero, bars, points))

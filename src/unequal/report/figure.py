@@ -1,0 +1,127 @@
+"""What a figure is: panels drawn by Vega-Lite, controls, a legend and a caption; and the parts that all
+charts share."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from unequal.report.colours import level_colours, method_colours
+
+PANEL_HEIGHT = 190
+QUIET = "var(--quiet)"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart: its heading and its Vega-Lite specification."""
+
+    title: str
+    spec: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A choice that sets one signal in every panel of a figure: value → label."""
+
+    signal: str
+    label: str
+    options: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report; without panels, ``empty`` says why there is nothing to draw."""
+
+    figure: str
+    title: str
+    caption: str
+    panels: list[Panel]
+    controls: list[Control] = field(default_factory=list)
+    legend: list[tuple[str, str]] = field(default_factory=list)
+    legend_title: str = ""
+    empty: str = "The study holds no data for this picture."
+    wide: bool = False
+
+    @property
+    def columns(self) -> int:
+        """Return how many panels stand side by side on a wide page, so that few rows end half empty."""
+        n = len(self.panels)
+        return max(n, 1) if n <= 3 else 4 if n % 4 in (0, 3) else 3
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The levels and methods of the study, in the order in which every figure shows them."""
+
+    levels: list[str]
+    methods: list[str]
+    steps: list[int]
+
+    def level_colour(self) -> alt.Color:
+        """Return the colour of levels, without a legend in the chart."""
+        scale = alt.Scale(domain=self.levels, range=level_colours(len(self.levels)))
+        return alt.Color("level:N", scale=scale, legend=None)
+
+    def method_colour(self) -> alt.Color:
+        """Return the colour of methods, without a legend in the chart."""
+        scale = alt.Scale(domain=self.methods, range=method_colours(len(self.methods)))
+        return alt.Color("method:N", scale=scale, legend=None)
+
+    def level_legend(self) -> list[tuple[str, str]]:
+        """Return label and colour of each level."""
+        return list(zip(self.levels, level_colours(len(self.levels)), strict=True))
+
+    def method_legend(self) -> list[tuple[str, str]]:
+        """Return label and colour of each method."""
+        return list(zip(self.methods, method_colours(len(self.methods)), strict=True))
+
+
+def level_name(exposure: int) -> str:
+    """Return a level as the report writes it, such as ``120×``."""
+    return f"{exposure}×"
+
+
+def records(frame: pl.DataFrame, *columns: str) -> list[dict[str, Any]]:
+    """Return the columns as rows for a chart, numbers rounded to four digits to keep the file small."""
+    return frame.select(columns).with_columns(pl.selectors.float().round(4)).to_dicts()
+
+
+def extreme(values: pl.Series, which: str, otherwise: float) -> float:
+    """Return the "min" or "max" of the values, or ``otherwise`` when there are none."""
+    present = values.drop_nulls().to_list()
+    return float({"min": min, "max": max}[which](present)) if present else otherwise
+
+
+def data(rows: list[dict[str, Any]]) -> alt.Data:
+    """Return rows as inline data."""
+    return alt.Data(values=rows)
+
+
+def share(field_name: str, title: str | None = None, domain: tuple[float, float] | None = (0, 1)) -> alt.Y:
+    """Return a y axis in per cent."""
+    scale = alt.Scale(domain=list(domain)) if domain else alt.Scale(zero=False)
+    return alt.Y(f"{field_name}:Q", title=title, scale=scale, axis=alt.Axis(format="%", tickCount=5))
+
+
+def step_axis(steps: list[int]) -> alt.X:
+    """Return the x axis of unlearning steps, evenly spread by log(1 + step), with the evaluated steps as
+    ticks."""
+    axis = alt.Axis(values=steps, format="d", labelOverlap="greedy", labelFlush=False, grid=False)
+    return alt.X("step:Q", title="unlearning steps", scale=alt.Scale(type="symlog", constant=1), axis=axis)
+
+
+def levels_axis(levels: list[str], title: str = "times shown in pre-training") -> alt.X:
+    """Return the x axis of exposure levels."""
+    return alt.X("level:N", sort=levels, title=title, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+
+
+def spec(chart: Any, height: int = PANEL_HEIGHT) -> dict[str, Any]:
+    """Return the Vega-Lite specification of a chart as wide as its place on the page."""
+    sized = chart.properties(
+        width="container", height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+    )
+    out: dict[str, Any] = sized.to_dict()
+    out.pop("config", None)
+    return out

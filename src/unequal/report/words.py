@@ -1,0 +1,128 @@
+"""The finding in words: a headline and one or two plain sentences with numbers and intervals, from the
+verdicts alone."""
+
+import polars as pl
+
+from unequal.analysis.analyze import Analysis
+from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.observations import MIXED
+from unequal.analysis.outcomes import EQUAL_STEPS
+from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, Verdict
+
+
+def points(value: float) -> str:
+    """Return a share as percentage points without its sign, such as ``7.8``."""
+    return f"{abs(value) * 100:.1f}"
+
+
+def finding(analysis: Analysis) -> list[str]:
+    """Return the finding: a headline, then sentences with its numbers and whether what is forgotten is
+    gone."""
+    found = {one.claim: one for one in analysis.verdicts}
+    headline, numbers = _harder(found["C1"], analysis)
+    return [sentence for sentence in (headline, numbers, _hidden(found["C4"], analysis)) if sentence]
+
+
+def _harder(verdict: Verdict, analysis: Analysis) -> tuple[str, str]:
+    """Return the headline on C1 and the sentence with its numbers."""
+    if (
+        verdict.verdict == NOT_DECIDABLE
+        or verdict.effect is None
+        or verdict.low is None
+        or verdict.high is None
+    ):
+        why = verdict.why.removeprefix("needs ")
+        return (
+            "This study cannot say yet whether facts seen more often are harder to unlearn.",
+            f"It needs {why}.",
+        )
+    low, high = sorted((points(verdict.low), points(verdict.high)), key=float)
+    numbers = (
+        f"Each doubling of exposure {{change}} the share of facts forgotten by {points(verdict.effect)} "
+        "percentage points "
+        f"(95% interval {low} to {high}){_ends(analysis)}."
+    )
+    if verdict.verdict == SUPPORTED:
+        return "The more often a fact was seen, the harder it was to unlearn.", numbers.format(
+            change="lowered"
+        )
+    if verdict.verdict == REFUTED and verdict.low > 0:
+        return "Facts seen more often were easier, not harder, to unlearn.", numbers.format(change="raised")
+    low, high = f"{verdict.low * 100:+.1f}", f"{verdict.high * 100:+.1f}"
+    signed = f"{verdict.effect * 100:+.1f} percentage points (95% interval {low} to {high})".replace("-", "−")
+    sentence = f"Each doubling of exposure changed the share of facts forgotten by {signed}{_ends(analysis)}."
+    if verdict.verdict == REFUTED:
+        return "How often a fact was seen made no difference that matters to unlearning it.", sentence
+    return "Whether facts seen more often are harder to unlearn stays open.", sentence
+
+
+def _ends(analysis: Analysis) -> str:
+    """Return what the lowest and the highest level lost, averaged over methods, as a clause."""
+    dose = analysis.dose.filter((pl.col("comparison") == EQUAL_STEPS) & (pl.col("target_kind") == MIXED))
+    plain = analysis.runs.filter("plain")["method"].unique().to_list()
+    means = (
+        dose.filter(pl.col("method").is_in(plain))
+        .group_by("exposure")
+        .agg(pl.col("value").mean())
+        .sort("exposure")
+    )
+    if means.height < 2:
+        return ""
+    first, last = means.row(0), means.row(-1)
+    start, end = (
+        f"{first[1]:.0%} of those shown {first[0]} times",
+        f"{last[1]:.0%} of those shown {last[0]} times",
+    )
+    return f", from {start} to {end}"
+
+
+def _hidden(verdict: Verdict, analysis: Analysis) -> str:
+    if verdict.verdict == NOT_DECIDABLE:
+        return ""
+    rows = analysis.hidden.filter(pl.col("method") == ALL_METHODS)
+    rows = rows if rows.height else analysis.hidden
+    values = {row["measure"]: row for row in rows.to_dicts()}
+    hidden, chance = values["hidden share"], values["never-seen share"]["value"]
+    interval = "" if hidden["low"] is None else f" (95% interval {hidden['low']:.0%} to {hidden['high']:.0%})"
+    base = (
+        f"of the facts a model no longer says, {hidden['value']:.0%}{interval} still had the right answer "
+        f"as the most probable one, against {chance:.0%} of never-seen facts"
+    )
+    if verdict.verdict == SUPPORTED:
+        return f"Part of what was forgotten was only unsaid: {base}."
+    if verdict.verdict == REFUTED:
+        return f"What was no longer said was mostly gone: {base}."
+    return f"Whether what is no longer said is gone stays open: {base}."
+
+
+def sample_sentence(analysis: Analysis) -> str:
+    """Return how much the study rests on, in one sentence."""
+    runs = analysis.runs
+    harder = next(one for one in analysis.verdicts if one.claim == "C1")
+    methods, bases = runs["method"].n_unique(), runs["base"].n_unique()
+    people, facts = harder.n_people, harder.n_facts
+    seeds = runs["seed_cluster"].n_unique()
+    parts = [
+        _plural(runs.height, "run"),
+        _plural(methods, "method"),
+        _plural(bases, "base model"),
+        _plural(seeds, "seed"),
+    ]
+    known = (
+        f"; {_plural(facts, 'fact')} about {people} people were known before and compared" if facts else ""
+    )
+    return f"{', '.join(parts)}{known}."
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def effect(verdict: Verdict) -> str:
+    """Return a verdict's effect with interval for the table, such as ``−0.078 [−0.085, −0.070]``."""
+    if verdict.effect is None:
+        return "—"
+    text = f"{verdict.effect:+.3f}"
+    if verdict.low is not None and verdict.high is not None:
+        text += f" [{verdict.low:+.3f}, {verdict.high:+.3f}]"
+    return text.replace("-", "−")

@@ -1,0 +1,88 @@
+"""Progress of a study: a bar with the time left in a terminal, a line a step elsewhere."""
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from unequal.study.launch import Report
+from unequal.study.step import Step
+
+
+class StudyProgress:
+    """Counts work in estimated seconds, and learns from the steps done how long the rest will take."""
+
+    def __init__(self, console: Console, workers: int) -> None:
+        self._console = console
+        self._workers = workers
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._costs: dict[str, float] = {}
+        self._shares: dict[str, float] = {}
+        self._n_done = 0
+        self._n_total = 0
+        self._started = time.monotonic()
+
+    def start(self, steps: Sequence[Step], to_do: Sequence[Step]) -> None:
+        """Show what there is to do."""
+        self._n_total = len(steps)
+        self._n_done = len(steps) - len(to_do)
+        self._costs = {step.folder: step.cost for step in to_do}
+        self._started = time.monotonic()
+        if self._n_done:
+            self.say(f"{self._n_done} of {self._n_total} steps were done already")
+        if self._console.is_terminal and to_do:
+            self._bars.start()
+            self._tasks[""] = self._bars.add_task(
+                "steps", total=self._n_total, completed=self._n_done, left=""
+            )
+
+    def report(self, report: Report) -> None:
+        """Take in how far a running step is."""
+        folder, done, total = report
+        self._shares[folder] = done / max(1, total)
+        if not self._console.is_terminal:
+            return
+        if folder not in self._tasks and done < total:
+            self._tasks[folder] = self._bars.add_task(folder, total=total, left="")
+        if folder in self._tasks:
+            self._bars.update(self._tasks[folder], completed=done, total=total)
+        if "" in self._tasks:
+            self._bars.update(self._tasks[""], left=self._time_left())
+
+    def finish(self, step: Step) -> None:
+        """Take in that a step is done."""
+        self._n_done += 1
+        self._shares[step.folder] = 1.0
+        if step.folder in self._tasks:
+            self._bars.remove_task(self._tasks.pop(step.folder))
+        if "" in self._tasks:
+            self._bars.update(self._tasks[""], completed=self._n_done, left=self._time_left())
+        if not self._console.is_terminal:
+            self.say(f"[{self._n_done}/{self._n_total}] {step.folder}  {self._time_left()}")
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        self._bars.stop()
+
+    def _time_left(self) -> str:
+        """Return the rest of the work at the speed so far, as words."""
+        done = sum(self._costs[folder] * share for folder, share in self._shares.items() if folder in self._costs)
+        rest = sum(self._costs.values()) - done
+        if done <= 0 or rest <= 0:
+            return ""
+        seconds = rest * (time.monotonic() - self._started) / done
+        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"

@@ -1,0 +1,88 @@
+"""A run file: everything that determines a study."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from unequal.corpus.settings import ExposureSettings, Wording
+from unequal.errors import did_you_mean
+from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
+from unequal.facts.world.world import WorldSettings
+from unequal.models.shapes import ModelSettings
+from unequal.training.settings import PretrainSettings
+from unequal.unlearning.method import MethodSettings
+from unequal.unlearning.settings import TargetSettings, UnlearnSettings
+
+Seeds = tuple[int, ...]
+
+
+class EvaluateSettings(BaseModel):
+    """What is asked: every probe before and after, some in between, of samples of the roles not to forget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    probes_between: tuple[ProbeKind, ...] = ("question", "cloze")
+    n_wordings: int = Field(default=2, ge=1, description="wordings of a probe kind, averaged for each fact")
+    facts_per_role: int = Field(default=48, ge=1, description="of neighbour, retain and utility each")
+
+
+class TargetChoice(TargetSettings):
+    """A target, for all methods of the study or for some."""
+
+    methods: tuple[str, ...] | None = Field(default=None, description="kinds; by default all of the study")
+
+
+class StudySettings(BaseModel):
+    """A controlled study: worlds and corpora, models, and unlearning runs over methods, targets and seeds.
+
+    A pre-training seed decides who is shown how often, every wording and the model's first weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    pretrain_seeds: Seeds = Field(default=(0,), min_length=1)
+    seeds: Seeds = Field(default=(0, 1, 2), min_length=1, description="of unlearning")
+    wordings: tuple[Wording, ...] = Field(default=("rerendered",), min_length=1)
+    world: WorldSettings = WorldSettings()
+    corpus: ExposureSettings = ExposureSettings()
+    prompts: PromptFormat = PromptFormat()
+    models: tuple[ModelSettings, ...] = Field(min_length=1)
+    pretrain: PretrainSettings = PretrainSettings()
+    methods: tuple[MethodSettings, ...] = Field(min_length=1)
+    targets: tuple[TargetChoice, ...] = Field(min_length=1)
+    unlearn: UnlearnSettings = UnlearnSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+    @field_validator("seeds", "pretrain_seeds", "wordings", "models")
+    @classmethod
+    def _distinct(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("an entry stands twice")
+        return values
+
+    @field_validator("methods")
+    @classmethod
+    def _distinct_kinds(cls, methods: tuple[MethodSettings, ...]) -> tuple[MethodSettings, ...]:
+        kinds = [method.kind for method in methods]
+        twice = {kind for kind in kinds if kinds.count(kind) > 1}
+        if twice:
+            raise ValueError(f"method {', '.join(sorted(twice))} stands twice; use one study for each setting")
+        return methods
+
+    @model_validator(mode="after")
+    def _targets_exist(self) -> "StudySettings":
+        kinds = [method.kind for method in self.methods]
+        for index, target in enumerate(self.targets):
+            where = f"targets.{index}"
+            if target.relation not in self.world.relations:
+                known = ", ".join(self.world.relations)
+                raise ValueError(f"{where}.relation '{target.relation}' is not among world.relations ({known})")
+            if target.level != "mixed" and target.level not in self.corpus.levels:
+                raise ValueError(
+                    f"{where}.level {target.level} is not among corpus.levels {list(self.corpus.levels)}"
+                )
+            for kind in target.methods or ():
+                if kind not in kinds:
+                    hint = did_you_mean(kind, kinds)
+                    raise ValueError(f"{where}.methods: '{kind}'{hint} is not among methods ({', '.join(kinds)})")
+        return self

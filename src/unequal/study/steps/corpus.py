@@ -1,0 +1,45 @@
+"""Build the corpus of one pre-training seed and wording arm."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from unequal.corpus.settings import CorpusSettings
+from unequal.facts.probes import PromptFormat
+from unequal.facts.world.world import WorldSettings
+from unequal.study.step import Progress, Step
+
+
+class CorpusStep(Step):
+    """From a world and an exposure plan to shards and their ledger."""
+
+    kind: ClassVar[str] = "corpus"
+
+    world: WorldSettings
+    corpus: CorpusSettings
+    prompts: PromptFormat
+
+    @property
+    def name(self) -> str:
+        """Return the arm and seed."""
+        return f"{self.corpus.wording}-seed{self.corpus.seed}"
+
+    @property
+    def n_tokens(self) -> float:
+        """Estimated tokens of all windows."""
+        people = sum(self.corpus.levels) * self.corpus.people_per_level
+        people += self.corpus.retain_people * self.corpus.retain_level
+        people += self.corpus.utility_people * sum(self.corpus.levels) // max(1, len(self.corpus.levels) - 1)
+        tokens_per_sentence = 12 if self.corpus.tokenizer.kind == "word" else 18
+        biographies = people * len(self.world.relations) * tokens_per_sentence
+        return biographies * self.corpus.epochs * (1 + self.corpus.qa_ratio)
+
+    @property
+    def cost(self) -> float:
+        """About 250,000 tokens a second."""
+        return 2 + self.n_tokens / 250_000
+
+    def execute(self, study: Path, folder: Path, progress: Progress) -> None:
+        """Write the corpus into ``folder/data``."""
+        from unequal.corpus.build import build_corpus  # noqa: PLC0415
+
+        build_corpus(self.world, self.corpus, self.prompts, folder / "data", progress)

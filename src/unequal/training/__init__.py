@@ -1,0 +1,1 @@
+"""Training: one explicit loop for pre-training and unlearning, its schedule and its checkpoints."""

@@ -1,0 +1,57 @@
+"""Checkpoints of a training run: weights, optimiser state and step in safetensors, whole or absent."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import Tensor, nn
+
+from unequal.errors import DataError
+from unequal.files import atomic_folder, read_json, write_json
+
+
+def save_checkpoint(folder: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Write ``step-N`` into the folder and then remove the older ones."""
+    target = folder / f"step-{step:07d}"
+    with atomic_folder(target) as beside:
+        save_model(model, str(beside / "model.safetensors"))
+        save_file(_optimiser_tensors(optimiser), beside / "optimiser.safetensors")
+        write_json(beside / "state.json", {"step": step})
+    for older in folder.glob("step-*"):
+        if older != target:
+            shutil.rmtree(older)
+
+
+def load_checkpoint(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Load the newest checkpoint in place and return its step, or 0 when there is none."""
+    found = sorted(folder.glob("step-*"))
+    if not found:
+        return 0
+    newest = found[-1]
+    try:
+        load_model(model, str(newest / "model.safetensors"))
+        _restore_optimiser(optimiser, load_file(newest / "optimiser.safetensors"))
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        raise DataError(f"the checkpoint {newest} is damaged ({error}); delete it and run again") from error
+    return int(read_json(newest / "state.json")["step"])
+
+
+def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state: dict[int, dict[str, Tensor]] = optimiser.state_dict()["state"]
+    return {
+        f"{index}.{name}": tensor.contiguous()
+        for index, tensors in state.items()
+        for name, tensor in tensors.items()
+    }
+
+
+def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})

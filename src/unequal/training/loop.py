@@ -1,0 +1,71 @@
+"""The training loop: the same explicit steps for pre-training and for unlearning."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from unequal.errors import UserError
+from unequal.training.checkpoint import load_checkpoint, save_checkpoint
+from unequal.training.optimiser import build_optimiser
+from unequal.training.settings import OptimiserSettings
+
+PartialLosses = Callable[[int], Iterable[Tensor]]
+AfterStep = Callable[[int, float], None]
+
+
+class DivergedError(UserError):
+    """A loss was not a number; the last good state is kept."""
+
+
+def run_steps(
+    model: PreTrainedModel,
+    losses: PartialLosses,
+    n_steps: int,
+    settings: OptimiserSettings,
+    after_step: AfterStep,
+    checkpoints: Path | None = None,
+    checkpoint_every: int = 0,
+    compile_model: bool = False,
+) -> None:
+    """Train the model in place for ``n_steps``.
+
+    ``losses(step)`` yields the scalar losses of a step's micro-batches, which add up to the step's loss;
+    what a step sees depends on its number alone, so a run resumed from a checkpoint ends with the same
+    weights. ``after_step(done, loss)`` is called after each step, and once before the first with 0.
+    Raises `DivergedError` when a loss is not finite.
+    """
+    accelerator = Accelerator()
+    optimiser = build_optimiser(model, settings)
+    first = load_checkpoint(checkpoints, model, optimiser) if checkpoints else 0
+    model, optimiser = accelerator.prepare(model, optimiser)
+    if compile_model:
+        model.base_model.compile()
+    model.train()
+    if first == 0:
+        after_step(0, float("nan"))
+    for step in range(first, n_steps):
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate(step, n_steps)
+        total = torch.zeros((), device=accelerator.device)
+        for loss in losses(step):
+            accelerator.backward(loss)
+            total += loss.detach()
+        value = total.item()
+        if not torch.isfinite(total):
+            raise DivergedError(f"the loss is {value} at step {step + 1}; lower the learning rate")
+        accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        optimiser.step()
+        optimiser.zero_grad()
+        if checkpoints and checkpoint_every and (step + 1) % checkpoint_every == 0 and step + 1 < n_steps:
+            save_checkpoint(checkpoints, step + 1, accelerator.unwrap_model(model), _plain(optimiser))
+        after_step(step + 1, value)
+    model.eval()
+
+
+def _plain(optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Return the optimiser that accelerate wrapped."""
+    return getattr(optimiser, "optimizer", optimiser)

@@ -1,0 +1,88 @@
+"""Pre-train a model from scratch on a corpus, in the corpus's own fixed order."""
+
+from collections.abc import Callable, Iterator
+from math import ceil
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
+
+from unequal.corpus.shards import TokenWindows
+from unequal.files import atomic_folder, write_json
+from unequal.models.load import load_tokenizer, scratch_model
+from unequal.models.shapes import ModelSettings, Vocabulary
+from unequal.scoring.forward import logits_at
+from unequal.training.loop import run_steps
+from unequal.training.settings import PretrainSettings
+
+Progress = Callable[[int, int], None]
+
+
+def pretrain(
+    model_settings: ModelSettings,
+    corpus: Path,
+    settings: PretrainSettings,
+    seed: int,
+    out: Path,
+    checkpoint_every: int = 200,
+    progress: Progress = lambda _done, _total: None,
+) -> Path:
+    """Train on every window once and return the folder ``out/model``, which `from_pretrained` loads.
+
+    Continues from the newest checkpoint under ``out/checkpoints``; losses are in ``out/metrics.json``.
+    """
+    windows = TokenWindows(corpus)
+    card = windows.card
+    vocabulary = Vocabulary(
+        size=card.vocabulary_size,
+        window_tokens=card.window_tokens,
+        end_token_id=card.end_token_id,
+        padding_token_id=card.padding_token_id,
+    )
+    model = scratch_model(model_settings, vocabulary, seed)
+    n_steps = ceil(len(windows) / settings.batch_windows)
+    history: list[dict[str, float]] = []
+
+    def after_step(done: int, loss: float) -> None:
+        if done and (done % 10 == 0 or done == n_steps):
+            history.append({"step": done, "loss": loss})
+        progress(done, n_steps)
+
+    run_steps(
+        model,
+        lambda step: _losses(model, windows, settings, step),
+        n_steps,
+        settings.optimiser,
+        after_step,
+        checkpoints=out / "checkpoints",
+        checkpoint_every=checkpoint_every,
+        compile_model=settings.compile,
+    )
+    with atomic_folder(out / "model") as folder:
+        model.save_pretrained(folder)
+        load_tokenizer(corpus / "tokenizer").save_pretrained(folder)
+    write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
+    return out / "model"
+
+
+def _losses(
+    model: PreTrainedModel, windows: TokenWindows, settings: PretrainSettings, step: int
+) -> Iterator[Tensor]:
+    """Yield the micro-batches' shares of the mean next-token loss over the step's batch."""
+    start = step * settings.batch_windows
+    batch = torch.from_numpy(windows.slice(start, start + settings.batch_windows)).to(model.device)
+    n_targets = (batch[:, 1:] != windows.card.padding_token_id).sum()
+    for rows in torch.split(batch, settings.micro_batch_windows):
+        yield next_token_loss(model, rows, windows.card.padding_token_id) / n_targets
+
+
+def next_token_loss(model: PreTrainedModel, ids: Tensor, padding: int) -> Tensor:
+    """Return the summed cross-entropy (nats) of every token that is not padding, given those before it.
+
+    ``ids`` has the shape ``(batch, window)``; the head is applied only where there is a target.
+    """
+    rows, places = (ids[:, 1:] != padding).nonzero(as_tuple=True)
+    logits = logits_at(model, ids[:, :-1], rows, places)
+    return cross_entropy(logits, ids[rows, places + 1], reduction="sum")

@@ -1,0 +1,47 @@
+"""What determines training: the optimiser with its schedule, and a pre-training pass (no torch needed)."""
+
+from math import cos, pi
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class OptimiserSettings(BaseModel):
+    """AdamW (Loshchilov and Hutter, 2019) with warm-up, a schedule, and clipping by global norm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learning_rate: Annotated[float, Field(gt=0)] = 6e-3
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_share: float = Field(default=0.05, ge=0.0, lt=1.0, description="of all steps")
+    final_share: float = Field(default=0.1, ge=0.0, le=1.0, description="of the peak rate, at the last step")
+    weight_decay: float = Field(default=0.01, ge=0.0)
+    beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
+    beta2: float = Field(default=0.99, ge=0.0, lt=1.0)
+    clip_norm: float = Field(default=1.0, gt=0.0)
+
+    def rate(self, step: int, n_steps: int) -> float:
+        """Return the learning rate of a step, counted from 0: a pure function, so resuming needs no state."""
+        n_warmup = round(self.warmup_share * n_steps)
+        if step < n_warmup:
+            return self.learning_rate * (step + 1) / n_warmup
+        done = (step - n_warmup) / max(1, n_steps - n_warmup)
+        match self.schedule:
+            case "cosine":
+                share = self.final_share + (1 - self.final_share) * (1 + cos(pi * done)) / 2
+            case "linear":
+                share = 1 - (1 - self.final_share) * done
+            case "constant":
+                share = 1.0
+        return self.learning_rate * share
+
+
+class PretrainSettings(BaseModel):
+    """One pass over the corpus, which holds all its epochs in order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_windows: int = Field(default=8, ge=1)
+    micro_batch_windows: int = Field(default=16, ge=1, description="windows a forward pass")
+    compile: bool = False
+    optimiser: OptimiserSettings = OptimiserSettings()

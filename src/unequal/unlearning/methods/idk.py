@@ -1,0 +1,26 @@
+"""Refusal training: teach the model to decline ("I do not know") where it would have answered."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from unequal.unlearning.method import ForgetScores, Method, Need
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class RefusalTraining(Method):
+    """Cross-entropy on a refusal in varying words, with its end of text, so that the model learns to stop."""
+
+    title: ClassVar[str] = "Refusal training (I don't know)"
+    formula: ClassVar[str] = "S_refusal/n_refusal"
+    source: ClassVar[str] = "TOFU, Maini et al. (2024), arXiv 2401.06121; Krishnan et al. (2025), arXiv 2504.05058"
+    needs: ClassVar[frozenset[Need]] = frozenset({"refusal"})
+
+    kind: Literal["idk"] = "idk"
+    learning_rate: float = 5e-6
+    retain_weight: float = 5.0
+
+    def forget_loss(self, scores: ForgetScores) -> "Tensor":
+        """Return the mean negative log-probability of each refusal, ``(batch,)``."""
+        assert scores.refusal is not None  # noqa: S101  declared in needs
+        return scores.refusal.mean_nll

@@ -1,0 +1,30 @@
+"""Negative preference optimisation: ascent that fades as the answer leaves the starting model's behind."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from unequal.unlearning.method import ForgetScores, Method, Need
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class NPO(Method):
+    """Bounded below: its gradient falls to 0 as an answer's probability falls far under the start."""
+
+    title: ClassVar[str] = "Negative preference optimisation"
+    formula: ClassVar[str] = "−(2/β) log σ(β(S − S⁰))"
+    source: ClassVar[str] = "Zhang et al. (2024), arXiv 2404.05868, equation 3"
+    needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
+
+    kind: Literal["npo"] = "npo"
+    beta: float = Field(default=0.1, gt=0.0)
+
+    def forget_loss(self, scores: ForgetScores) -> "Tensor":
+        """Return −(2/β) log σ(β(S − S⁰)) of each fact, ``(batch,)``."""
+        from torch.nn.functional import logsigmoid  # noqa: PLC0415
+
+        assert scores.reference is not None  # noqa: S101  declared in needs
+        gain = scores.policy.nll - scores.reference.nll
+        return -2 / self.beta * logsigmoid(self.beta * gain)

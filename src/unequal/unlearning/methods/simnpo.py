@@ -1,0 +1,29 @@
+"""SimNPO: negative preference optimisation by length-normalised probability, without a reference model."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from unequal.unlearning.method import ForgetScores, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class SimNPO(Method):
+    """An answer stops pulling once its mean negative log-probability is well above the margin δ."""
+
+    title: ClassVar[str] = "Simple negative preference optimisation"
+    formula: ClassVar[str] = "−(2/β) log σ(β(S/n − δ))"
+    source: ClassVar[str] = "Fan et al. (2024), arXiv 2410.07163, equation 4; defaults for TOFU"
+
+    kind: Literal["simnpo"] = "simnpo"
+    beta: float = Field(default=2.5, gt=0.0)
+    margin: float = Field(default=0.0, ge=0.0, description="δ, in nats per token")
+    forget_weight: float = Field(default=0.1375, ge=0.0, description="γ")
+
+    def forget_loss(self, scores: ForgetScores) -> "Tensor":
+        """Return −(2/β) log σ(β(S/n − δ)) of each fact, ``(batch,)``."""
+        from torch.nn.functional import logsigmoid  # noqa: PLC0415
+
+        return -2 / self.beta * logsigmoid(self.beta * (scores.policy.mean_nll - self.margin))

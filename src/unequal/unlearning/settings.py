@@ -1,0 +1,69 @@
+"""What determines an unlearning run besides its method: the target, the length, and when it is judged."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from unequal.training.settings import OptimiserSettings
+
+
+class TargetSettings(BaseModel):
+    """One relation, of people of one exposure level (the seed paper's design) or of all levels at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    relation: str
+    level: Annotated[int, Field(ge=1)] | Literal["mixed"] = "mixed"
+
+    @property
+    def name(self) -> str:
+        """The target's name in tables: ``mixed`` or ``level-16``."""
+        return "mixed" if self.level == "mixed" else f"level-{self.level}"
+
+
+class UnlearnSettings(BaseModel):
+    """How long a run lasts, what a step sees, and when it is judged; the rate is the method's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="facts to forget, and as many to retain, in a step")
+    evaluate_at: tuple[int, ...] | None = Field(
+        default=None, description="steps to judge the model at; by default 0, 1, 2, 5, 10, 20, 50, … and the last"
+    )
+    schedule: Literal["cosine", "linear", "constant"] = "constant"
+    warmup_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    clip_norm: float = Field(default=1.0, gt=0.0)
+
+    @field_validator("evaluate_at")
+    @classmethod
+    def _sorted(cls, steps: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if steps is not None and min(steps, default=-1) < 0:
+            raise ValueError("evaluate_at must hold at least one step and none below 0")
+        return steps and tuple(sorted(set(steps)))
+
+    def evaluated_steps(self) -> tuple[int, ...]:
+        """Return the steps at which the model is judged, the first and the last always among them."""
+        spaced = self.evaluate_at if self.evaluate_at is not None else log_spaced(self.steps)
+        return tuple(sorted({0, *(step for step in spaced if step <= self.steps), self.steps}))
+
+    def optimiser(self, learning_rate: float) -> OptimiserSettings:
+        """Return the optimiser's settings for a method's rate."""
+        return OptimiserSettings.model_validate(
+            {
+                "learning_rate": learning_rate,
+                "final_share": 0.0,
+                **self.model_dump(include={"schedule", "warmup_share", "weight_decay", "clip_norm"}),
+            }
+        )
+
+
+def log_spaced(last: int) -> tuple[int, ...]:
+    """Return 0, 1, 2, 5, 10, 20, 50, … up to the last step."""
+    steps = [0]
+    scale = 1
+    while scale <= last:
+        steps += [scale * factor for factor in (1, 2, 5)]
+        scale *= 10
+    return tuple(step for step in steps if step <= last)

@@ -1,0 +1,33 @@
+"""The seed tree and the helpers of error messages."""
+
+from unequal.errors import MissingExtraError, bullet_list, did_you_mean
+from unequal.seeds import derive_seed, random_stream
+
+
+def test_seeds_differ_by_root_and_by_every_part_of_the_path():
+    seeds = [derive_seed(*path) for path in ((0,), (1,), (0, "a"), (0, "b"), (0, "a", 0), (0, "a", 1))]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_seed_stays_the_same_for_ever():
+    assert derive_seed(0, "names") == 7793943982454694872  # sha256sum of "0/names", first 8 bytes, halved
+
+
+def test_streams_are_reproducible_and_independent():
+    assert random_stream(1, "x").random() == random_stream(1, "x").random()
+    assert random_stream(1, "x").random() != random_stream(1, "y").random()
+
+
+def test_did_you_mean_says_the_closest_name_or_nothing():
+    assert did_you_mean("questoin", ["answer", "question"]) == "; did you mean 'question'?"
+    assert did_you_mean("zzz", ["answer", "question"]) == ""
+
+
+def test_long_lists_are_cut_and_say_so():
+    assert bullet_list(["a", "b", "c"], limit=2) == "  a\n  b\n  … and 1 more"
+    assert bullet_list(["a"], limit=2) == "  a"
+
+
+def test_a_missing_extra_says_how_to_install_it():
+    assert "pip install 'unequal[train]'" in str(MissingExtraError("building a corpus", "train"))
