@@ -9,8 +9,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from functools import cache
 
 import pytest
-from tiny_world import PROMPTS, WORLD, corpus_settings, vocabulary_of
 
+from tiny_world import PROMPTS, WORLD, corpus_settings, vocabulary_of
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.facts.world.world import build_world

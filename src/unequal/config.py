@@ -1,7 +1,7 @@
 """Settings from TOML files and flags: read, merged, and checked with errors in the user's words."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -40,40 +40,79 @@ def build(model: type[Settings], values: Mapping[str, Any], where: str) -> Setti
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return one sentence for each problem: the key, the value found, and what is allowed."""
-    return [_sentence(problem, model) for problem in error.errors()]
+    problems: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        problems.setdefault(".".join(_keys(model, problem["loc"])), []).append(problem)
+    parents = {key.rsplit(".", depth)[0] for key in problems for depth in range(1, key.count(".") + 1)}
+    return [
+        _sentence(key, found, model)
+        for key, found in problems.items()
+        if not (key in parents and found[0]["type"] == "too_short")  # for want of the items that are wrong
+    ]
 
 
-def _sentence(problem: Any, model: type[BaseModel]) -> str:
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(model, location[:-1])
-        hint = did_you_mean(location[-1], known)
-        return f"unknown key '{key}'{hint}" + (f" (known: {', '.join(known)})" if known else "")
-    if problem["type"] == "missing":
+def _keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Return the keys of a location, without the names of a union's members that pydantic puts at its end."""
+    keys: list[str] = []
+    for part in map(str, location):
+        fields = _model_at(model, keys)
+        if fields is None and not part.isdigit():
+            break
+        keys.append(part)
+    return keys
+
+
+def _sentence(key: str, problems: Sequence[Any], model: type[BaseModel]) -> str:
+    first = problems[0]
+    if first["type"] == "extra_forbidden":
+        *parents, last = key.split(".")
+        inner = _model_at(model, parents)
+        known = list(inner.model_fields) if inner else []
+        return f"unknown key '{key}'{did_you_mean(last, known)} (known: {', '.join(known)})"
+    if first["type"] == "missing":
         return f"'{key}' is required"
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "it should be")
-    if problem["type"] == "value_error":
+    if first["type"] == "value_error":
+        message = str(first["msg"]).removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
-    return f"{key}: found {problem['input']!r}; {message}"
+    return f"{key}: found {first['input']!r}; it should be {' or '.join(map(_allowed, problems))}"
 
 
-def _known_keys(model: type[BaseModel], location: list[str]) -> list[str]:
-    """Return the keys of the (nested) model at a location, or none where that is not clear."""
-    current: Any = model
-    for part in location:
-        if part.isdigit() or not (isinstance(current, type) and issubclass(current, BaseModel)):
+_ALLOWED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a text",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "model_type": "a table",
+}
+
+
+def _allowed(problem: Any) -> str:
+    """Return what a value should be, in the words of TOML rather than of Python."""
+    if problem["type"] == "too_short":
+        return f"a list of at least {problem['ctx']['min_length']}"
+    if problem["type"] == "string_pattern_mismatch":
+        return f"a text that matches {problem['ctx']['pattern']}"
+    return _ALLOWED.get(problem["type"]) or str(problem["msg"]).removeprefix("Input should be ")
+
+
+def _model_at(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel] | None:
+    """Return the (nested) model whose keys stand below these, or None where there is none."""
+    current: type[BaseModel] | None = model
+    for key in keys:
+        if key.isdigit():
             continue
-        field = current.model_fields.get(part)
-        if field is None:
-            return []
-        current = _inner_model(field.annotation)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
-    return []
+        field = current.model_fields.get(key) if current else None
+        current = _inner_model(field.annotation) if field else None
+    return current
 
 
-def _inner_model(annotation: Any) -> Any:
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
     """Return the first model class inside an annotation such as ``tuple[Model, ...] | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation

@@ -1,18 +1,19 @@
 """A corpus as it lies on disk: lossless tokens, honest shards, and a ledger that a recount confirms."""
 
 import json
+import sys
 
 import numpy as np
 import polars as pl
 import pytest
-from tiny_world import PROMPTS, WORLD, corpus_settings, documents_of
 
+from tiny_world import PROMPTS, WORLD, corpus_settings, documents_of
 from unequal.corpus.build import build_corpus
 from unequal.corpus.settings import TokenizerSettings
 from unequal.corpus.shards import TokenWindows, read_card
 from unequal.corpus.tokenizers import END_OF_TEXT, PADDING
 from unequal.counting import COUNTERS
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError, DataError, MissingExtraError
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.table import read_facts
@@ -101,7 +102,7 @@ def test_no_text_that_models_see_holds_an_unknown_token(name, make_corpus):
 
 
 def test_no_window_holds_two_documents_of_one_person(built):
-    people = [tuple(row["id"].split(":")[:2]) + (row["person_id"],) for row in documents_of(built)]
+    people = [(*row["id"].split(":")[:2], row["person_id"]) for row in documents_of(built)]
     assert len(set(people)) == len(people)
 
 
@@ -144,7 +145,9 @@ def test_the_same_settings_give_the_same_bytes(name, make_corpus, tmp_path):
     build_corpus(WORLD, corpus_settings(**VARIANTS[name]), PROMPTS, tmp_path / "again")
     first = make_corpus(**VARIANTS[name])
     files = {path.relative_to(first) for path in first.rglob("*") if path.is_file()}
-    assert files == {p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file()}
+    assert files == {
+        p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file()
+    }
     for file in files:
         assert (first / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
 
@@ -154,14 +157,16 @@ def test_another_seed_gives_other_shards(make_corpus, corpus):
 
 
 def test_a_window_too_short_for_a_document_is_refused_and_leaves_nothing(tmp_path):
-    with pytest.raises(ConfigError, match="window_tokens: a document of .* does not fit"):
+    with pytest.raises(ConfigError, match=r"window_tokens: a document of .* does not fit"):
         build_corpus(WORLD, corpus_settings(window_tokens=40), PROMPTS, tmp_path / "corpus")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_counts_epochs(tmp_path):
     seen = []
-    build_corpus(WORLD, corpus_settings(), PROMPTS, tmp_path / "c", lambda done, total: seen.append((done, total)))
+    build_corpus(
+        WORLD, corpus_settings(), PROMPTS, tmp_path / "c", lambda done, total: seen.append((done, total))
+    )
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -182,3 +187,10 @@ def test_a_missing_or_damaged_shard_is_a_data_error(make_corpus, tmp_path, damag
         shard.write_bytes(damage)
     with pytest.raises(DataError, match=r"cannot read the corpus shard .*epoch-0000\.npy"):
         TokenWindows(tmp_path / "c")
+
+
+def test_without_the_train_extra_the_user_is_told_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(MissingExtraError, match=r"building a corpus .*unequal\[train\]"):
+        build_corpus(WORLD, corpus_settings(), PROMPTS, tmp_path / "corpus")
+    assert list(tmp_path.iterdir()) == []

@@ -25,6 +25,7 @@ COMMANDS = {
 app = App(
     name="unequal",
     version=__version__,
+    help_format="plaintext",  # markdown would cost a fifth of the time to answer
     help="How hard is knowledge to remove from a language model, given how often it was seen?",
 )
 for _name, _help in COMMANDS.items():

@@ -37,7 +37,14 @@ def count(
     """
     from unequal.counting.run import CountSettings, count_facts  # noqa: PLC0415
 
-    flags = {"facts": facts, "corpus": corpus, "out": out, "window": window, "text_key": text_key, "engine": engine}
+    flags = {
+        "facts": facts,
+        "corpus": corpus,
+        "out": out,
+        "window": window,
+        "text_key": text_key,
+        "engine": engine,
+    }
     settings = settings_from(CountSettings, config, flags)
     with progress_bar("counting") as progress:
         table = count_facts(settings, progress)
@@ -46,6 +53,6 @@ def count(
     show_table("The most frequent facts", columns, top.select(columns).rows())
     n_found = table.filter(table["docs_window"] > 0).height
     say(
-        f"{n_found} of {table.height} facts have subject and object within {settings.window} words of each other"
-        f" in some document; all counts are in {settings.out}"
+        f"{n_found} of {table.height} facts have subject and object within {settings.window} words of each"
+        f" other in some document; all counts are in {settings.out}"
     )

@@ -1,14 +1,21 @@
-"""Flags and a settings file become one settings object; a flag wins over the file."""
+"""What commands share: settings from flags and a file (a flag wins), and libraries that are optional."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from unequal.config import build, read_toml
+from unequal.errors import ConfigError, MissingExtraError
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+EXTRAS = {
+    "train": ("torch", "transformers", "accelerate", "tokenizers", "safetensors"),
+    "ray": ("ray",),
+}
 
 
 def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str, Any]) -> Settings:
@@ -24,5 +31,26 @@ def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str
         *parents, last = key.split(".")
         for parent in parents:
             table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                found = f"found {table!r}; it should be a table, since a flag sets {key}"
+                raise ConfigError(f"{config}: {parent}: {found}")
         table[last] = value
-    return build(model, values, str(config) if config else "settings")
+    return build(model, values, str(config) if config else "command line")
+
+
+def missing_libraries(extra: str) -> list[str]:
+    """Return the names of an extra's libraries that are not installed."""
+    return [name for name in EXTRAS[extra] if not _is_installed(name)]
+
+
+def require_training(purpose: str) -> None:
+    """Raise `MissingExtraError` when a library of the extra ``train`` is not installed."""
+    if missing_libraries("train"):
+        raise MissingExtraError(purpose, "train")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False

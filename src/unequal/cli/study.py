@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from unequal.cli.options import require_training
 from unequal.console import console, say, show_table
+from unequal.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from unequal.study.step import Step
@@ -34,17 +36,15 @@ def run(run_file: Path, *, out: Path, workers: int | None = None, dry_run: bool 
     from unequal.study.conduct import load_study, run_study  # noqa: PLC0415
     from unequal.study.progress import StudyProgress  # noqa: PLC0415
 
-    n_workers = workers or len(os.sched_getaffinity(0))
+    n_workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if n_workers < 1:
-        from unequal.errors import ConfigError  # noqa: PLC0415
-
         raise ConfigError(f"--workers must be at least 1, not {n_workers}")
     if dry_run:
         from unequal.study.plan import plan_steps  # noqa: PLC0415
 
         _show_plan(plan_steps(load_study(run_file)), out, n_workers)
         return
-    _require_training()
+    require_training("running a study")
     report = run_study(run_file, out, n_workers, StudyProgress(console, n_workers))
     say(f"the report is {report}")
 
@@ -61,6 +61,8 @@ def status(out: Path) -> None:
     from unequal.study.conduct import load_study  # noqa: PLC0415
     from unequal.study.plan import plan_steps  # noqa: PLC0415
 
+    if not (out / "study.toml").is_file():
+        raise DataError(f"{out} holds no study (no study.toml); make one with: unequal study run")
     steps = plan_steps(load_study(out / "study.toml"))
     rows = []
     for kind in dict.fromkeys(step.kind for step in steps):
@@ -74,17 +76,9 @@ def status(out: Path) -> None:
 def _show_plan(steps: "list[Step]", out: Path, workers: int) -> None:
     rows = [(step.folder, "done" if step.is_done(out) else f"{step.cost:.0f} s") for step in steps]
     show_table("Steps", ["step", "estimate on one core"], rows)
+    n_done = sum(step.is_done(out) for step in steps)
     rest = sum(step.cost for step in steps if not step.is_done(out))
     say(
-        f"{len(steps)} steps, {sum(step.is_done(out) for step in steps)} done; about {rest / workers / 60:.0f}"
-        f" minutes with {workers} workers, and {0.8 * workers:.1f} GB of memory for models this small"
+        f"{len(steps)} steps, {n_done} done; about {rest / workers / 60:.1f} minutes with {workers} workers,"
+        f" and {0.8 * workers:.1f} GB of memory for models this small"
     )
-
-
-def _require_training() -> None:
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    from unequal.errors import MissingExtraError  # noqa: PLC0415
-
-    if any(find_spec(name) is None for name in ("torch", "transformers", "accelerate", "tokenizers")):
-        raise MissingExtraError("running a study", "train")

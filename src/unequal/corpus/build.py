@@ -106,10 +106,11 @@ def _tokenised(
     tokenizer: "PreTrainedTokenizerFast", documents: Iterable[Document]
 ) -> Iterator[TokenisedDocument]:
     stream = iter(documents)
+    encode = tokenizer.backend_tokenizer.encode_batch_fast  # without the offsets nobody reads
     while batch := list(islice(stream, 512)):
-        encoded = tokenizer([document.text for document in batch], add_special_tokens=False)["input_ids"]
-        for document, ids in zip(batch, encoded, strict=True):
-            yield TokenisedDocument(document, [*ids, tokenizer.eos_token_id])
+        encoded = encode([document.text for document in batch], add_special_tokens=False)
+        for document, encoding in zip(batch, encoded, strict=True):
+            yield TokenisedDocument(document, [*encoding.ids, tokenizer.eos_token_id])
 
 
 def _tokenizer_texts(source: DocumentSource, facts: Sequence[Fact], prompts: PromptFormat) -> Iterator[str]:

@@ -10,7 +10,7 @@ from unequal.counting import COUNTERS
 from unequal.counting.protocol import Progress, count_table
 from unequal.facts.packaged import resolve_corpus, resolve_facts
 from unequal.facts.table import read_facts
-from unequal.files import atomic_path, writable_folder
+from unequal.files import atomic_path
 
 
 class CountSettings(BaseModel):
@@ -36,9 +36,8 @@ def count_facts(settings: CountSettings, progress: Progress | None = None) -> pl
     factory = COUNTERS.get(settings.engine)
     facts = read_facts(resolve_facts(settings.facts))
     corpus = resolve_corpus(settings.corpus)
-    writable_folder(settings.out.parent)
-    counter = factory(corpus=corpus, window=settings.window, text_key=settings.text_key)
-    table = count_table(counter, facts, progress)
     with atomic_path(settings.out) as beside:
+        counter = factory(corpus=corpus, window=settings.window, text_key=settings.text_key)
+        table = count_table(counter, facts, progress)
         table.write_parquet(beside)
     return table

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FACT_COLUMNS = ("fact_id", "subject", "relation", "role", "exposure", "count")
+ROW_COLUMNS = (*FACT_COLUMNS, "probe", "metric", "kind", "value", "reason")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Evaluator:
                         "reason": reason,
                     }
                 )
-        schema = {name: kind for name, kind in SCORE_SCHEMA.items() if rows and name in rows[0]}
+        schema = {name: SCORE_SCHEMA[name] for name in ROW_COLUMNS}
         return _mean_over_variants(pl.DataFrame(rows, schema={**schema, "variant": pl.Int64}))
 
     def _fact_columns(self, fact_id: str) -> dict[str, Any]:
@@ -105,6 +106,7 @@ class Evaluator:
 def _mean_over_variants(rows: pl.DataFrame) -> pl.DataFrame:
     """Return one row a fact, probe and metric: the mean over wordings, where there are several."""
     keys = [column for column in rows.columns if column not in ("variant", "value", "reason")]
-    return rows.group_by(keys, maintain_order=True).agg(
+    means = rows.group_by(keys, maintain_order=True).agg(
         pl.col("value").mean(), pl.col("reason").drop_nulls().first()
     )
+    return means.with_columns(pl.when(pl.col("value").is_null()).then(pl.col("reason")).alias("reason"))

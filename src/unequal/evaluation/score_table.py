@@ -59,6 +59,10 @@ def read_generations(path: Path) -> pl.DataFrame:
 def _read(path: Path, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(path, glob=False)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"cannot read {path}: No such file or directory; give the folder of a finished study"
+        ) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except pl.exceptions.PolarsError as error:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from transformers.pytorch_utils import Conv1D
 
 
@@ -40,7 +41,7 @@ class _FastForward:
         weight, bias = cast(Tensor, module.weight), cast(Tensor | None, module.bias)
         if inputs.device.type != "cpu" or inputs.dtype != torch.float32 or weight.dtype != torch.float32:
             return self._plain(module, inputs)
-        if torch.is_autocast_enabled("cpu"):
+        if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
             return self._plain(module, inputs)
         weight = weight.t() if isinstance(module, Conv1D) else weight
         return _Linear.apply(inputs, weight, bias)  # type: ignore[no-any-return,no-untyped-call]
@@ -55,6 +56,7 @@ class _Linear(torch.autograd.Function):
         return _product(inputs, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         inputs, weight = ctx.saved_tensors
         needs_inputs, needs_weight, needs_bias = ctx.needs_input_grad

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 import transformers
+from accelerate import PartialState
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from unequal.errors import DataError
@@ -19,30 +21,40 @@ transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
 
-def scratch_model(settings: ModelSettings, vocabulary: Vocabulary, seed: int) -> PreTrainedModel:
-    """Return a float32 model with random weights that depend on the seed alone."""
+def scratch_model(
+    settings: ModelSettings, vocabulary: Vocabulary, seed: int, fast: bool = True
+) -> PreTrainedModel:
+    """Return a float32 model with random weights that depend on the seed alone, on the accelerator if any."""
     config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
     model.config.use_cache = False
-    return use_fast_linear(model)
+    model.to(PartialState().device)
+    return use_fast_linear(model) if fast else model
 
 
 def load_model(name_or_path: str | Path) -> PreTrainedModel:
-    """Return a causal language model in float32 and evaluation mode.
+    """Return a causal language model in float32 and evaluation mode, on the accelerator if there is one.
 
-    Raises `DataError` when the folder is missing, is no model, or holds its weights only as pickles.
+    Raises `DataError` when the folder is missing, is no model, lacks weights, or has only pickled ones.
     """
     _check_folder(name_or_path, "config.json", "a model")
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            name_or_path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        model, report = AutoModelForCausalLM.from_pretrained(
+            name_or_path,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise DataError(f"cannot load a model from {name_or_path}: {_first_line(error)}") from error
+    if missing := sorted(report["missing_keys"]):  # transformers fills them with random numbers
+        lost = f"{len(missing)} weights are missing, such as {missing[0]}"
+        raise DataError(f"cannot load a model from {name_or_path}: {lost}")
     model.config.use_cache = False
-    return use_fast_linear(model.eval())
+    return use_fast_linear(model.eval().to(PartialState().device))
 
 
 def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":

@@ -152,8 +152,9 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _main_model(analysis: Analysis) -> tuple[str, list[str]]:
-    """Return the model with the most runs, which the pictures show, and all models."""
-    counts = analysis.runs.group_by("model").len().sort("len", "model", descending=[True, False])
+    """Return the model with the most runs, the largest of such, which the pictures show, and all models."""
+    counts = analysis.runs.group_by("model").agg(pl.len(), pl.col("n_params").max())
+    counts = counts.sort("len", "n_params", "model", descending=[True, True, False])
     return str(counts["model"][0]), counts["model"].to_list()
 
 

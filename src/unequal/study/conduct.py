@@ -18,7 +18,12 @@ from unequal.study.plan import plan_steps
 from unequal.study.progress import StudyProgress
 from unequal.study.settings import StudySettings
 from unequal.study.step import Step
+from unequal.study.steps.baseline import BaselineStep
+from unequal.study.steps.corpus import CorpusStep
+from unequal.study.steps.pretrain import PretrainStep
 from unequal.study.steps.unlearn import UnlearnStep
+
+STEP_KINDS: tuple[type[Step], ...] = (CorpusStep, PretrainStep, BaselineStep, UnlearnStep)
 
 
 def load_study(path: Path) -> StudySettings:
@@ -33,23 +38,24 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
     settings = load_study(run_file)
     steps = plan_steps(settings)
     with locked(out):
-        remove_leftovers(out)
         _claim(out, settings)
+        remove_leftovers(out)
         write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
         write_json(out / "study.json", describe(settings, run_file, out))
         to_do = [step for step in steps if not step.is_done(out)]
         progress.start(steps, to_do)
-        for finished in run_steps(out, to_do, workers, progress.report):
-            progress.finish(finished.step)
+        try:
+            for finished in run_steps(out, to_do, workers, progress.report):
+                progress.finish(finished.step)
+        finally:
+            progress.close()
         progress.say("collecting scores, analysing, drawing the report")
         collect(settings.name, steps, out)
-        report = build_report(out)
-    progress.close()
-    return report
+        return build_report(out)
 
 
 def collect(name: str, steps: Sequence[Step], out: Path) -> None:
-    """Write ``scores.parquet`` and ``generations.parquet`` of all runs, in an order that is always the same."""
+    """Write ``scores.parquet`` and ``generations.parquet`` of all runs, always in the same order."""
     runs = [out / step.folder for step in steps if isinstance(step, UnlearnStep)]
     scores = pl.concat(read_scores(run / "scores.parquet") for run in runs)
     write_table(scores.with_columns(study=pl.lit(name)).sort(SCORE_KEY), out / "scores.parquet")
@@ -64,7 +70,11 @@ def describe(settings: StudySettings, run_file: Path, out: Path) -> dict[str, ob
         "name": settings.name,
         "settings": settings.model_dump(mode="json"),
         "versions": manifest(),
-        "seeds": {"world": settings.world.seed, "pretraining": settings.pretrain_seeds, "unlearning": settings.seeds},
+        "seeds": {
+            "world": settings.world.seed,
+            "pretraining": settings.pretrain_seeds,
+            "unlearning": settings.seeds,
+        },
         "commands": [f"unequal study run {run_file} --out {out}", f"unequal report {out}"],
     }
 
@@ -74,9 +84,7 @@ def _claim(out: Path, settings: StudySettings) -> None:
     if (out / "study.json").is_file():
         name = read_json(out / "study.json").get("name")
         if name != settings.name:
-            raise ConfigError(
-                f"{out} holds the study '{name}', not '{settings.name}'; choose another --out"
-            )
+            raise ConfigError(f"{out} holds the study '{name}', not '{settings.name}'; choose another --out")
 
 
 @contextmanager
@@ -87,11 +95,15 @@ def locked(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigError(f"another process is running a study in {out}; wait for it or choose another --out") from error
+            raise ConfigError(
+                f"another process is running a study in {out}; wait for it or choose another --out"
+            ) from error
         yield
 
 
 def remove_leftovers(out: Path) -> None:
-    """Delete temporary files that a killed process left in the study folder."""
-    for leftover in out.rglob(".*.tmp"):
+    """Delete temporary files that a killed process left in the study folder and in its steps."""
+    kinds = [out / step.kind for step in STEP_KINDS]
+    found = [*out.glob(".*.tmp"), *(path for kind in kinds for path in kind.rglob(".*.tmp"))]
+    for leftover in found:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

@@ -72,15 +72,18 @@ class StudyProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the bars away."""
-        self._bars.stop()
+        if self._console.is_terminal:
+            self._bars.stop()
 
     def _time_left(self) -> str:
         """Return the rest of the work at the speed so far, as words."""
-        done = sum(self._costs[folder] * share for folder, share in self._shares.items() if folder in self._costs)
+        done = sum(
+            self._costs[folder] * share for folder, share in self._shares.items() if folder in self._costs
+        )
         rest = sum(self._costs.values()) - done
         if done <= 0 or rest <= 0:
             return ""

@@ -19,7 +19,7 @@ class EvaluateSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    probes: tuple[ProbeKind, ...] = Field(default=PROBE_KINDS, min_length=1)
     probes_between: tuple[ProbeKind, ...] = ("question", "cloze")
     n_wordings: int = Field(default=2, ge=1, description="wordings of a probe kind, averaged for each fact")
     facts_per_role: int = Field(default=48, ge=1, description="of neighbour, retain and utility each")
@@ -66,7 +66,9 @@ class StudySettings(BaseModel):
         kinds = [method.kind for method in methods]
         twice = {kind for kind in kinds if kinds.count(kind) > 1}
         if twice:
-            raise ValueError(f"method {', '.join(sorted(twice))} stands twice; use one study for each setting")
+            raise ValueError(
+                f"method {', '.join(sorted(twice))} stands twice; use one study for each setting"
+            )
         return methods
 
     @model_validator(mode="after")
@@ -76,7 +78,9 @@ class StudySettings(BaseModel):
             where = f"targets.{index}"
             if target.relation not in self.world.relations:
                 known = ", ".join(self.world.relations)
-                raise ValueError(f"{where}.relation '{target.relation}' is not among world.relations ({known})")
+                raise ValueError(
+                    f"{where}.relation '{target.relation}' is not among world.relations ({known})"
+                )
             if target.level != "mixed" and target.level not in self.corpus.levels:
                 raise ValueError(
                     f"{where}.level {target.level} is not among corpus.levels {list(self.corpus.levels)}"
@@ -84,5 +88,7 @@ class StudySettings(BaseModel):
             for kind in target.methods or ():
                 if kind not in kinds:
                     hint = did_you_mean(kind, kinds)
-                    raise ValueError(f"{where}.methods: '{kind}'{hint} is not among methods ({', '.join(kinds)})")
+                    raise ValueError(
+                        f"{where}.methods: '{kind}'{hint} is not among methods ({', '.join(kinds)})"
+                    )
         return self

@@ -1,4 +1,4 @@
-"""A step: one piece of a study's work in a folder named by the hash of everything that determines its result."""
+"""A step: one piece of a study's work, in a folder named by the hash of all that determines its result."""
 
 from collections.abc import Callable
 from pathlib import Path

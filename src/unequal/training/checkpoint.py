@@ -26,7 +26,10 @@ def save_checkpoint(folder: Path, step: int, model: nn.Module, optimiser: torch.
 
 
 def load_checkpoint(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Load the newest checkpoint in place and return its step, or 0 when there is none."""
+    """Load the newest checkpoint in place and return its step, or 0 when there is none.
+
+    Raises `DataError` when it is damaged or of another model.
+    """
     found = sorted(folder.glob("step-*"))
     if not found:
         return 0
@@ -34,9 +37,10 @@ def load_checkpoint(folder: Path, model: nn.Module, optimiser: torch.optim.Optim
     try:
         load_model(model, str(newest / "model.safetensors"))
         _restore_optimiser(optimiser, load_file(newest / "optimiser.safetensors"))
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
-        raise DataError(f"the checkpoint {newest} is damaged ({error}); delete it and run again") from error
-    return int(read_json(newest / "state.json")["step"])
+        return int(read_json(newest / "state.json")["step"])
+    except (DataError, OSError, SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0].removesuffix(":")
+        raise DataError(f"the checkpoint {newest} is damaged ({reason}); delete it and run again") from error
 
 
 def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Pre-train a model from scratch on a corpus, in the corpus's own fixed order."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from unequal.corpus.shards import TokenWindows
-from unequal.files import atomic_folder, write_json
+from unequal.files import atomic_folder, read_json, write_json
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.scoring.forward import logits_at
@@ -43,11 +44,15 @@ def pretrain(
     )
     model = scratch_model(model_settings, vocabulary, seed)
     n_steps = ceil(len(windows) / settings.batch_windows)
-    history: list[dict[str, float]] = []
+    kept = out / "checkpoints" / "losses.json"  # so that a resumed run reports all its losses
+    history: list[dict[str, float]] = read_json(kept) if kept.is_file() else []
 
     def after_step(done: int, loss: float) -> None:
         if done and (done % 10 == 0 or done == n_steps):
+            history[:] = [row for row in history if row["step"] < done]
             history.append({"step": done, "loss": loss})
+        if done and checkpoint_every and done % checkpoint_every == 0:
+            write_json(kept, history)
         progress(done, n_steps)
 
     run_steps(
@@ -64,6 +69,7 @@ def pretrain(
         model.save_pretrained(folder)
         load_tokenizer(corpus / "tokenizer").save_pretrained(folder)
     write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
     return out / "model"
 
 

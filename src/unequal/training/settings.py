@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class OptimiserSettings(BaseModel):
     """AdamW (Loshchilov and Hutter, 2019) with warm-up, a schedule, and clipping by global norm."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learning_rate: Annotated[float, Field(gt=0)] = 6e-3
     schedule: Literal["cosine", "linear", "constant"] = "cosine"

@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 
 from unequal.config import sentences
 from unequal.errors import did_you_mean
@@ -51,7 +59,7 @@ class ForgetScores:
 class Method(BaseModel):
     """An unlearning objective: total loss γ·L_forget + α·L_retain + λ·L_question, each a mean over facts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     title: ClassVar[str]
     formula: ClassVar[str]
@@ -66,6 +74,12 @@ class Method(BaseModel):
     retain_loss: Literal["nll", "kl"] = Field(
         default="nll", description="on retain answers: cross-entropy, or KL from the starting model"
     )
+
+    @model_validator(mode="after")
+    def _trains_something(self) -> Self:
+        if not (self.forget_weight or self.retain_weight or self.question_weight):
+            raise ValueError("one of forget_weight, retain_weight and question_weight must be above 0")
+        return self
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return the loss of each fact to forget, ``(batch,)``, lower meaning more forgotten."""

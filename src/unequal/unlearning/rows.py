@@ -65,11 +65,11 @@ def score_rows(
     log_probabilities = logits.log_softmax(1)
     targets = input_ids[row_index, torch.tensor(places, device=device) + 1]
     chosen = log_probabilities.gather(1, targets[:, None]).squeeze(1)
-    padded = pad_sequence(list(chosen.split(lengths)), batch_first=True)
+    padded = pad_sequence(list(torch.split(chosen, lengths)), batch_first=True)
     mask = torch.arange(padded.shape[1])[None, :] < torch.tensor(lengths)[:, None]
     distributions = None
     if keep_distributions:
-        distributions = pad_sequence(list(log_probabilities.split(lengths)), batch_first=True)
+        distributions = pad_sequence(list(torch.split(log_probabilities, lengths)), batch_first=True)
     return Scored(TokenScores(padded, mask.to(device)), distributions)
 
 

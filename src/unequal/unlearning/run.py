@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
 from unequal.unlearning.method import Method
 from unequal.unlearning.objective import Objective
@@ -31,7 +33,7 @@ def unlearn(
     settings: UnlearnSettings,
     seed: int,
     judge: Judge,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> None:
     """Train the model in place to forget; ``judge(model, step)`` is called at every evaluated step.
 
@@ -45,11 +47,13 @@ def unlearn(
     objective = Objective(model, tokenizer, method, forget, retain, prompts, settings.batch_size, seed)
     evaluated = set(settings.evaluated_steps())
 
-    def after_step(done: int, loss: float) -> None:
+    def after_step(done: int, _loss: float) -> None:
         if done in evaluated:
             judge(model, done)
             model.train()
         progress(done, settings.steps)
 
     optimiser = settings.optimiser(method.learning_rate)
-    run_steps(model, objective.losses, settings.steps, optimiser, after_step)
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+        torch.manual_seed(derive_seed(seed, "dropout"))  # modules of transformers take no generator
+        run_steps(model, objective.losses, settings.steps, optimiser, after_step)

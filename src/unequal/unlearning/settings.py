@@ -29,7 +29,8 @@ class UnlearnSettings(BaseModel):
     steps: int = Field(default=20, ge=1)
     batch_size: int = Field(default=32, ge=1, description="facts to forget, and as many to retain, in a step")
     evaluate_at: tuple[int, ...] | None = Field(
-        default=None, description="steps to judge the model at; by default 0, 1, 2, 5, 10, 20, 50, … and the last"
+        default=None,
+        description="steps to judge the model at; by default 0, 1, 2, 5, 10, 20, 50, … and the last",
     )
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     warmup_share: float = Field(default=0.0, ge=0.0, lt=1.0)

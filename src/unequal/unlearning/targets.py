@@ -19,9 +19,7 @@ class Target:
     judged: list[Fact]
 
 
-def select_target(
-    facts: Sequence[Fact], settings: TargetSettings, facts_per_role: int, seed: int
-) -> Target:
+def select_target(facts: Sequence[Fact], settings: TargetSettings, facts_per_role: int, seed: int) -> Target:
     """Return the target's facts; raises `ConfigError` when none are of that relation or level.
 
     All facts to forget and all never-seen facts of the relation are judged, and of each other role a
@@ -29,7 +27,9 @@ def select_target(
     """
     relations = sorted({fact.relation for fact in facts})
     if settings.relation not in relations:
-        raise ConfigError(f"target relation '{settings.relation}' is not in the world ({', '.join(relations)})")
+        raise ConfigError(
+            f"target relation '{settings.relation}' is not in the world ({', '.join(relations)})"
+        )
     by_role: dict[Role | None, list[Fact]] = defaultdict(list)
     for fact in facts:
         by_role[fact.role].append(fact)

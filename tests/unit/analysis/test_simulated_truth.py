@@ -22,6 +22,7 @@ from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, UNDECID
 from unequal.errors import DataError
 
 SMALL = Truth(people_per_level=10, exposures=(30, 120, 480), never_seen=16, utility_people=10)
+LEAN = replace(SMALL, people_per_level=14, known_share=1.0, relations=("birth_city",))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_how_wide_the_interval_is_in_a_long_run(seeds, widest):
     ids=str,
 )
 def test_a_lean_study_gives_reasons_and_never_crashes(change, tmp_path):
-    scores, _ = simulate(replace(SMALL, **{"methods": ("ga", "npo"), **change}))
+    scores, _ = simulate(replace(LEAN, **{"methods": ("ga", "npo"), **change}))
     analysis = analyze_scores(scores, draws=60)
     for one in analysis.verdicts:
         assert one.why
@@ -160,14 +161,14 @@ def test_a_lean_study_gives_reasons_and_never_crashes(change, tmp_path):
 
 def test_each_missing_piece_is_named():
     def why(claim, **change):
-        scores, _ = simulate(replace(SMALL, **change))
+        scores, _ = simulate(replace(LEAN, **change))
         return verdicts(analyze_scores(scores, draws=40))[claim]
 
     assert "level" in why("C1", exposures=(120,)).why
     assert "never-seen" in why("C4", never_seen=0).why
     assert "two methods" in why("C3", methods=("ga",)).why
     assert "one level alone" in why("C7").why
-    left_out = analyze_scores(simulate(replace(SMALL, known_share=0.1))[0], draws=40)
+    left_out = analyze_scores(simulate(replace(LEAN, known_share=0.1))[0], draws=40)
     assert not left_out.levels["included"].any()
     assert any("left out" in remark for remark in left_out.remarks)
 

@@ -35,7 +35,7 @@ def test_a_written_file_takes_its_name_only_at_the_end(tmp_path):
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "file.txt"
     target.write_text("old")
-    with pytest.raises(KeyError), atomic_path(target) as beside:  # noqa: PT012
+    with pytest.raises(KeyError), atomic_path(target) as beside:
         beside.write_text("half")
         raise KeyError("stop")
     assert target.read_text() == "old"
@@ -56,7 +56,7 @@ def test_a_target_below_a_regular_file_is_a_data_error(tmp_path):
         lambda path: write_json(path, {}),
         lambda path: write_table(pl.DataFrame({"a": [1]}), path),
     ):
-        with pytest.raises(DataError, match="cannot write into .*plain.*choose another --out"):
+        with pytest.raises(DataError, match=r"cannot write into .*plain.*choose another --out"):
             write(tmp_path / "plain" / "below" / "file")
     with pytest.raises(DataError, match="cannot write"), atomic_folder(tmp_path / "plain" / "folder"):
         pytest.fail("the block must not be entered")
@@ -64,7 +64,7 @@ def test_a_target_below_a_regular_file_is_a_data_error(tmp_path):
 
 def test_a_target_that_is_a_folder_is_a_data_error(tmp_path):
     (tmp_path / "taken" / "inside").mkdir(parents=True)
-    with pytest.raises(DataError, match="cannot write .*taken"):
+    with pytest.raises(DataError, match=r"cannot write .*taken"):
         write_text(tmp_path / "taken", "x")
     assert names_in(tmp_path) == ["taken"]
 
@@ -85,7 +85,7 @@ def test_an_exception_leaves_the_old_folder_and_nothing_else(tmp_path):
     target = tmp_path / "folder"
     target.mkdir()
     (target / "old").write_text("old")
-    with pytest.raises(ValueError, match="stop"), atomic_folder(target) as beside:  # noqa: PT012
+    with pytest.raises(ValueError, match="stop"), atomic_folder(target) as beside:
         (beside / "new").write_text("new")
         raise ValueError("stop")
     assert names_in(target) == ["old"]

@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter, defaultdict
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
-from tiny_world import PROMPTS, WORLD, corpus_settings
 
+from tiny_world import PROMPTS, WORLD, corpus_settings
 from unequal.corpus.documents import DocumentSource
 from unequal.corpus.plan import assign_people
 from unequal.facts.world.relations import RELATION_NAMES, load_relation
@@ -77,7 +77,7 @@ def gaps(wording):
     places = defaultdict(list)
     for place, document in enumerate(documents):
         places[document.person_id].append(place / len(documents))
-    return [max(b - a for a, b in zip(seen, seen[1:], strict=False)) for seen in places.values() if len(seen) == 8]
+    return [max(b - a for a, b in pairwise(seen)) for seen in places.values() if len(seen) == 8]
 
 
 def test_the_epochs_arm_spreads_repeats_evenly_and_the_others_do_not():
@@ -106,7 +106,9 @@ def test_a_question_document_is_a_prompt_and_its_answer_in_a_training_wording():
         (fact_id,) = document.fact_ids
         fact = made.facts[fact_id]
         wordings = load_relation(fact.relation).questions.train
-        assert document.text in {f"{PROMPTS.ask(w.format(subject=fact.subject))} {fact.answer}" for w in wordings}
+        assert document.text in {
+            f"{PROMPTS.ask(w.format(subject=fact.subject))} {fact.answer}" for w in wordings
+        }
 
 
 def test_true_false_documents_say_what_is_so():

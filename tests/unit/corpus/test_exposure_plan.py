@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 from pydantic import ValidationError
-from tiny_world import WORLD, corpus_settings
 
+from tiny_world import WORLD, corpus_settings
 from unequal.corpus.plan import assign_people
 from unequal.corpus.settings import CorpusSettings
 from unequal.facts.world.world import build_world

@@ -52,7 +52,7 @@ def test_the_order_is_kept_to_within_the_open_windows(documents):
 
 
 def test_a_document_longer_than_a_window_is_refused_with_the_size_it_needs():
-    with pytest.raises(ConfigError, match="a document of 65 tokens does not fit .* 64; .* at least 66"):
+    with pytest.raises(ConfigError, match=r"a document of 65 tokens does not fit .* 64; .* at least 66"):
         list(pack([document(1, "p1", 65)], room=64))
     assert len(list(pack([document(1, "p1", 64)], room=64))) == 1
 

@@ -102,7 +102,9 @@ def test_a_byte_order_mark_is_no_part_of_the_table(tmp_path, suffix):
 
 
 def test_white_space_around_texts_is_dropped(tmp_path):
-    assert read_facts(write_jsonl(tmp_path / "facts.jsonl", [ROW | {"answer": " Paris\n"}]))[0].answer == "Paris"
+    assert (
+        read_facts(write_jsonl(tmp_path / "facts.jsonl", [ROW | {"answer": " Paris\n"}]))[0].answer == "Paris"
+    )
 
 
 def test_all_bad_rows_are_reported_at_once_with_place_value_and_what_is_allowed(tmp_path):
@@ -157,7 +159,10 @@ def test_a_missing_column_is_named_with_the_closest_one(tmp_path, suffix):
 def test_a_missing_key_is_named_with_the_closest_one(tmp_path):
     row = {("questoin" if key == "question" else key): value for key, value in FULL.items()}
     message = problems_of(write_jsonl(tmp_path / "facts.jsonl", [row]))
-    assert "facts.jsonl:1: column question: found nothing; a text is required; did you mean 'questoin'?" in message
+    assert (
+        "facts.jsonl:1: column question: found nothing; a text is required; did you mean 'questoin'?"
+        in message
+    )
 
 
 def test_a_known_column_is_no_guess_for_a_missing_one(tmp_path):
@@ -194,7 +199,9 @@ def test_a_table_without_rows_holds_no_facts(tmp_path):
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
 def test_a_file_that_is_not_utf8_says_so(tmp_path, suffix):
     (tmp_path / f"facts.{suffix}").write_bytes(b'{"fact_id": "Z\xfcrich"}\n')
-    assert f"facts.{suffix} is not UTF-8 (byte 14); save it as UTF-8" in problems_of(tmp_path / f"facts.{suffix}")
+    assert f"facts.{suffix} is not UTF-8 (byte 14); save it as UTF-8" in problems_of(
+        tmp_path / f"facts.{suffix}"
+    )
 
 
 def test_a_broken_parquet_file_says_so_in_one_line(tmp_path):

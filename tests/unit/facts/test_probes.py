@@ -28,7 +28,12 @@ PROMPTS = PromptFormat(question="Q: {question}\nA:", true_false="Is this true? {
 
 def other(fact_id, subject, city):
     return Fact(
-        fact_id=fact_id, subject=subject, relation="city", object=city, question=f"Where is {subject}?", answer=city
+        fact_id=fact_id,
+        subject=subject,
+        relation="city",
+        object=city,
+        question=f"Where is {subject}?",
+        answer=city,
     )
 
 
@@ -73,7 +78,9 @@ def test_reverse_distractors_never_stand_in_the_relation_to_the_object(world):
         assert len(set(probe.distractors)) == len(fact.distractors)
         assert all(objects[name, fact.relation] != fact.object for name in probe.distractors)
         assert set(probe.accepted) == {
-            name for (name, relation), city in objects.items() if (relation, city) == (fact.relation, fact.object)
+            name
+            for (name, relation), city in objects.items()
+            if (relation, city) == (fact.relation, fact.object)
         }
 
 

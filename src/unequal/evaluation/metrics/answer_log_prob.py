@@ -1,11 +1,11 @@
 """Answer log-probability: the log-probability of the whole answer."""
 
-from unequal.evaluation.metrics.contract import Metric, ProbeRecord, scored
+from unequal.evaluation.metrics.contract import Metric, ProbeRecord, number, scored
 
 
 def answer_log_prob(record: ProbeRecord) -> float:
     """Return −S, the summed natural log-probability of the answer's tokens, in (−∞, 0]."""
-    return float(scored(record).right.log_probs.sum())
+    return number(float(scored(record).right.log_probs.sum()))
 
 
 METRIC = Metric(

@@ -2,12 +2,12 @@
 
 from math import exp
 
-from unequal.evaluation.metrics.contract import Metric, ProbeRecord, scored
+from unequal.evaluation.metrics.contract import Metric, ProbeRecord, number, scored
 
 
 def answer_prob(record: ProbeRecord) -> float:
     """Return exp(−S/n), the answer's probability per token, in [0, 1]."""
-    return exp(scored(record).right.log_probs.mean())
+    return exp(number(float(scored(record).right.log_probs.mean())))
 
 
 METRIC = Metric(

@@ -1,6 +1,6 @@
 """Choice accuracy: whether the right answer is the most probable of the choices."""
 
-from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord, scored
+from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord, number, scored
 
 
 def choice_accuracy(record: ProbeRecord) -> float:
@@ -8,7 +8,7 @@ def choice_accuracy(record: ProbeRecord) -> float:
     scores = scored(record)
     if not scores.wrong:
         raise NoValueError("the fact has no distractors")
-    right, *wrong = (float(answer.log_probs.mean()) for answer in (scores.right, *scores.wrong))
+    right, *wrong = (number(float(answer.log_probs.mean())) for answer in (scores.right, *scores.wrong))
     if right < max(wrong):
         return 0.0
     return 1.0 / (1 + sum(value == right for value in wrong))

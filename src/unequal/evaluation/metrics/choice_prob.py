@@ -2,7 +2,7 @@
 
 from math import exp
 
-from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord, scored
+from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord, number, scored
 
 
 def choice_prob(record: ProbeRecord) -> float:
@@ -10,7 +10,7 @@ def choice_prob(record: ProbeRecord) -> float:
     scores = scored(record)
     if not scores.wrong:
         raise NoValueError("the fact has no distractors")
-    right, *wrong = (exp(answer.log_probs.mean()) for answer in (scores.right, *scores.wrong))
+    right, *wrong = (exp(number(float(answer.log_probs.mean()))) for answer in (scores.right, *scores.wrong))
     total = right + sum(wrong)
     if total == 0.0:
         raise NoValueError("every choice has probability 0")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Literal
 
 from unequal.facts.probes import PROBE_KINDS, Probe, ProbeKind
@@ -64,3 +65,10 @@ def scored(record: ProbeRecord) -> "ProbeScore":
     if record.scores is None:
         raise NoValueError("the probability pass was not run")
     return record.scores
+
+
+def number(value: float) -> float:
+    """Return the value; raises `NoValueError` when it is none, as after weights have overflowed."""
+    if isnan(value):
+        raise NoValueError("a log-probability is not a number")
+    return value

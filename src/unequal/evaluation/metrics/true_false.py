@@ -1,12 +1,12 @@
 """True/false: saying True to true statements (hits) and to false ones (false alarms), for d′."""
 
-from unequal.evaluation.metrics.contract import Metric, ProbeRecord, scored
+from unequal.evaluation.metrics.contract import Metric, ProbeRecord, number, scored
 
 
 def _says_true(record: ProbeRecord) -> float:
     """Return 1 if True is more probable than False, 1/2 on a tie, else 0."""
     scores = scored(record)
-    answer, other = scores.right.log_probs.sum(), scores.wrong[0].log_probs.sum()
+    answer, other = (number(float(s.log_probs.sum())) for s in (scores.right, scores.wrong[0]))
     if answer == other:
         return 0.5
     prefers_answer = answer > other

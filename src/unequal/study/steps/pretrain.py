@@ -34,10 +34,10 @@ class PretrainStep(Step):
 
     @property
     def cost(self) -> float:
-        """Six operations a weight and token (with a small vocabulary's embeddings) at 30 GFLOP/s."""
+        """Six operations a weight and token (with a small vocabulary's embeddings) at 60 GFLOP/s."""
         shape = self.model.build_shape()
         weights = 12 * shape.layers * shape.width**2 + 1000 * shape.width
-        return self.corpus.n_tokens * 6 * weights / 30e9
+        return self.corpus.n_tokens * 6 * weights / 60e9
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``folder/model``, from the newest checkpoint on if there is one."""

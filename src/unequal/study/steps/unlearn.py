@@ -35,9 +35,8 @@ class UnlearnStep(Step):
     def name(self) -> str:
         """Return the model, method, target and seed."""
         target = self.baseline.target
-        return (
-            f"{self.baseline.pretrain.name}-{self.method.kind}-{target.relation}-{target.name}-seed{self.seed}"
-        )
+        model = self.baseline.pretrain.name
+        return f"{model}-{self.method.kind}-{target.relation}-{target.name}-seed{self.seed}"
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -51,11 +50,13 @@ class UnlearnStep(Step):
 
     @property
     def cost(self) -> float:
-        """About 40 milliseconds a step and 0.3 seconds an evaluation, for a model of half a million weights."""
+        """About 40 ms a step and 0.3 s an evaluation, for a model of half a million weights."""
         shape = self.baseline.pretrain.model.build_shape()
         relative = (12 * shape.layers * shape.width**2 + 1000 * shape.width) / 5e5
         n_rows = self.unlearn.batch_size / 32
-        return 1.5 + relative * (0.04 * n_rows * self.unlearn.steps + 0.3 * len(self.unlearn.evaluated_steps()))
+        return 1.5 + relative * (
+            0.04 * n_rows * self.unlearn.steps + 0.3 * len(self.unlearn.evaluated_steps())
+        )
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` of every evaluated step, step 0 included."""
@@ -94,7 +95,7 @@ class UnlearnStep(Step):
         )
 
     def _described(self, parts: Sequence[pl.DataFrame], n_params: int) -> pl.DataFrame:
-        """Return the rows with the columns that describe the run; the study's name is added when collected."""
+        """Return the rows with the run's columns; the study's name is added when they are collected."""
         pretrain = self.baseline.pretrain
         described = pl.concat(parts, how="diagonal").with_columns(
             study=pl.lit(""),

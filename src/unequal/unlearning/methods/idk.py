@@ -13,7 +13,9 @@ class RefusalTraining(Method):
 
     title: ClassVar[str] = "Refusal training (I don't know)"
     formula: ClassVar[str] = "S_refusal/n_refusal"
-    source: ClassVar[str] = "TOFU, Maini et al. (2024), arXiv 2401.06121; Krishnan et al. (2025), arXiv 2504.05058"
+    source: ClassVar[str] = (
+        "TOFU, Maini et al. (2024), arXiv 2401.06121; Krishnan et al. (2025), arXiv 2504.05058"
+    )
     needs: ClassVar[frozenset[Need]] = frozenset({"refusal"})
 
     kind: Literal["idk"] = "idk"

@@ -1,0 +1,26 @@
+"""``unequal analyze``."""
+
+from pathlib import Path
+
+from unequal.console import say, show_table
+
+
+def analyze(study: Path) -> None:
+    """Decide the claims that a finished study can decide, and write the tables behind them.
+
+    Parameters
+    ----------
+    study
+        Folder of a study, or any folder with a score table scores.parquet.
+    """
+    from unequal.analysis.analyze import analyze as run_analysis  # noqa: PLC0415
+    from unequal.analysis.analyze import write_analysis  # noqa: PLC0415
+
+    analysis = run_analysis(study)
+    write_analysis(analysis, study)
+    rows = [
+        (verdict.claim, verdict.verdict, verdict.effect and f"{verdict.effect:+.3f}", verdict.unit)
+        for verdict in analysis.verdicts
+    ]
+    show_table("Verdicts", ["claim", "verdict", "effect", "unit"], rows)
+    say(f"effects, intervals and rules are in {study / 'analysis'}")

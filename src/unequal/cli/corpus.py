@@ -1,0 +1,27 @@
+"""``unequal corpus``."""
+
+from pathlib import Path
+
+from unequal.cli.options import require_training, settings_from
+from unequal.console import progress_bar, say
+
+
+def corpus(*, out: Path | None = None, config: Path | None = None, seed: int | None = None) -> None:
+    """Build a controlled corpus: people at random exposure levels, text, token windows and a ledger.
+
+    Parameters
+    ----------
+    out
+        Folder to write; an existing corpus there is replaced as a whole.
+    config
+        TOML file with tables world, corpus and prompts (all optional).
+    seed
+        Seed of the assignment of people, of wordings and of order.
+    """
+    from unequal.study.single import CorpusCommand, run_corpus  # noqa: PLC0415
+
+    settings = settings_from(CorpusCommand, config, {"out": out, "corpus.seed": seed})
+    require_training("building a corpus")
+    with progress_bar("building the corpus") as progress:
+        run_corpus(settings, progress)
+    say(f"the corpus is in {settings.out}; its ledger is {settings.out / 'ledger.parquet'}")

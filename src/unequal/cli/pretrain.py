@@ -1,0 +1,44 @@
+"""``unequal pretrain``."""
+
+from pathlib import Path
+
+from unequal.cli.options import require_training, settings_from
+from unequal.console import progress_bar, say
+
+
+def pretrain(
+    *,
+    corpus: Path | None = None,
+    out: Path | None = None,
+    family: str | None = None,
+    size: str | None = None,
+    seed: int | None = None,
+    config: Path | None = None,
+) -> None:
+    """Train a model from scratch on a corpus, in the corpus's order.
+
+    The same command goes on after an interruption, with the same weights.
+
+    Parameters
+    ----------
+    corpus
+        Folder made by: unequal corpus.
+    out
+        Folder to write; the model is in its folder model, loadable by transformers.
+    family
+        Model family, such as gpt2 or llama.
+    size
+        Named size, such as 0.4M.
+    seed
+        Seed of the first weights. [default: 0]
+    config
+        TOML file with any of these settings, and tables model and pretrain.
+    """
+    from unequal.study.single import PretrainCommand, run_pretrain  # noqa: PLC0415
+
+    flags = {"corpus": corpus, "out": out, "model.family": family, "model.size": size, "seed": seed}
+    settings = settings_from(PretrainCommand, config, flags)
+    require_training("pre-training")
+    with progress_bar("pre-training") as progress:
+        model = run_pretrain(settings, progress)
+    say(f"the model is in {model}")

@@ -1,0 +1,63 @@
+"""``unequal unlearn``."""
+
+from pathlib import Path
+
+from unequal.cli.options import require_training, settings_from
+from unequal.cli.scores import show_scores
+from unequal.console import progress_bar, say
+
+
+def unlearn(
+    *,
+    model: str | None = None,
+    forget: Path | None = None,
+    retain: Path | None = None,
+    utility: Path | None = None,
+    method: str | None = None,
+    learning_rate: float | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    config: Path | None = None,
+) -> None:
+    """Make a model forget facts, judging it at log-spaced steps along the way.
+
+    Parameters
+    ----------
+    model
+        Folder of a model and its tokenizer, or a name on the Hugging Face hub.
+    forget
+        Fact table of what to forget.
+    retain
+        Fact table of what training holds on to.
+    utility
+        Fact table of what is never trained on, to judge damage by.
+    method
+        Name of a method; see: unequal methods.
+    learning_rate
+        Learning rate. [default: the method's own]
+    steps
+        Optimiser steps. [default: 20]
+    seed
+        Seed of the order of facts. [default: 0]
+    out
+        Folder for the unlearned model, its scores and its texts; an existing one is replaced as a whole.
+    config
+        TOML file with any of these settings, and tables method, unlearn and prompts.
+    """
+    from unequal.study.single import UnlearnCommand, run_unlearn  # noqa: PLC0415
+
+    flags = {
+        "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,
+        "method.learning_rate": learning_rate, "unlearn.steps": steps, "seed": seed, "out": out,
+    }  # fmt: skip
+    settings = settings_from(UnlearnCommand, config, flags)
+    require_training("unlearning")
+    with progress_bar("unlearning") as progress:
+        scores = run_unlearn(settings, progress)
+    first_and_last = scores.filter(
+        scores["step"].is_in([0, settings.unlearn.steps]) & (scores["probe"] == "question")
+    )
+    show_scores("Before and after", first_and_last, ["step"])
+    say(f"the unlearned model is in {settings.out / 'model'}")
+    say(f"all scores are in {settings.out / 'scores.parquet'}")

@@ -1,0 +1,209 @@
+"""One stage on its own, as the command line runs it: corpus, pre-training, unlearning or evaluation."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from unequal.corpus.settings import CorpusSettings
+from unequal.errors import ConfigError
+from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
+from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
+from unequal.facts.schema import Fact, Role
+from unequal.facts.table import read_facts
+from unequal.facts.world.world import WorldSettings
+from unequal.files import atomic_folder, output_folder, write_json, write_table
+from unequal.manifest import manifest
+from unequal.models.shapes import ModelSettings
+from unequal.training.settings import PretrainSettings
+from unequal.unlearning.method import MethodSettings
+from unequal.unlearning.settings import UnlearnSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from unequal.evaluation.evaluate import Tables
+
+Progress = Callable[[int, int], None]
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusCommand(_Command):
+    """Settings of ``unequal corpus``."""
+
+    out: Path
+    world: WorldSettings = WorldSettings()
+    corpus: CorpusSettings = CorpusSettings()
+    prompts: PromptFormat = PromptFormat()
+
+
+class PretrainCommand(_Command):
+    """Settings of ``unequal pretrain``."""
+
+    corpus: Path
+    out: Path
+    model: ModelSettings
+    pretrain: PretrainSettings = PretrainSettings()
+    seed: int = 0
+    checkpoint_every: int = Field(default=200, ge=1, description="steps")
+
+
+class JudgeCommand(_Command):
+    """Settings of ``unequal evaluate``."""
+
+    model: str
+    facts: Path
+    out: Path
+    prompts: PromptFormat = PromptFormat()
+    probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    n_wordings: int = Field(default=2, ge=1)
+
+
+class UnlearnCommand(_Command):
+    """Settings of ``unequal unlearn``."""
+
+    model: str
+    forget: Path
+    out: Path
+    method: MethodSettings
+    retain: Path | None = None
+    utility: Path | None = Field(default=None, description="facts never trained on, to judge damage by")
+    unlearn: UnlearnSettings = UnlearnSettings()
+    prompts: PromptFormat = PromptFormat()
+    probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    n_wordings: int = Field(default=2, ge=1)
+    seed: int = 0
+
+
+def run_corpus(settings: CorpusCommand, progress: Progress) -> None:
+    """Build the corpus folder ``settings.out``; an existing one is replaced as a whole."""
+    from unequal.corpus.build import build_corpus  # noqa: PLC0415
+
+    _check_replaceable(settings.out, "corpus.json")
+    build_corpus(settings.world, settings.corpus, settings.prompts, settings.out, progress)
+
+
+def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
+    """Train and return the model folder ``out/model``; goes on from a checkpoint of the same settings."""
+    from unequal.corpus.shards import read_card  # noqa: PLC0415
+    from unequal.training.pretrain import pretrain  # noqa: PLC0415
+
+    read_card(settings.corpus)  # refuse what is no corpus before anything is written
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    _claim_folder(settings.out, resolved)
+    model = pretrain(
+        settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
+        settings.checkpoint_every, progress,
+    )  # fmt: skip
+    write_json(settings.out / "manifest.json", manifest())
+    return model
+
+
+def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
+    """Write ``scores.parquet`` and ``generations.parquet`` below ``out`` and return the scores."""
+    from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
+    from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
+    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+
+    facts = read_facts(settings.facts)
+    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
+    with output_folder(settings.out) as out:
+        tables = Evaluator(tokenizer, facts, maker, settings.probes).run(model)
+        columns = {"study": "evaluate", "run_id": str(settings.model), "step": 0, "seed": 0}
+        _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
+        write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    return tables.scores
+
+
+def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
+    """Write the unlearned model, its scores and its texts into ``out`` and return the scores of all steps."""
+    from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
+    from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
+    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.unlearning.run import unlearn  # noqa: PLC0415
+
+    forget = _in_role(settings.forget, "forget")
+    retain = _in_role(settings.retain, "retain") if settings.retain else []
+    utility = _in_role(settings.utility, "utility") if settings.utility else []
+    judged = [*forget, *retain, *utility]
+    _check_unique(judged)
+    _check_replaceable(settings.out, "scores.parquet")
+    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)
+    evaluator = Evaluator(tokenizer, judged, maker, settings.probes)
+    found: list[tuple[int, Tables]] = []
+    with atomic_folder(settings.out) as folder:
+
+        def judge(model: "PreTrainedModel", step: int) -> None:
+            if step == settings.unlearn.steps:
+                model.save_pretrained(folder / "model")
+                tokenizer.save_pretrained(folder / "model")
+            found.append((step, evaluator.run(model)))
+
+        unlearn(
+            model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
+            settings.seed, judge, progress,
+        )  # fmt: skip
+        columns = {"study": "unlearn", "run_id": settings.out.name, "seed": settings.seed}
+        columns |= {"method": settings.method.kind, "weighting": "uniform"}
+        _write_tables(found, folder, columns, model.config.model_type, model.num_parameters())
+        write_json(folder / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    return pl.concat([tables.scores.with_columns(step=step) for step, tables in found])
+
+
+def _write_tables(
+    found: Sequence[tuple[int, "Tables"]],
+    folder: Path,
+    columns: dict[str, object],
+    family: str,
+    n_params: int,
+) -> None:
+    described = {**columns, "family": family, "size": f"{n_params / 1e6:.3g}M", "n_params": n_params}
+    literals = {name: pl.lit(value) for name, value in described.items()}
+    scores = pl.concat([tables.scores.with_columns(step=step) for step, tables in found]).with_columns(
+        **literals
+    )
+    absent = [pl.lit(None).alias(name) for name in SCORE_SCHEMA if name not in scores.columns]
+    typed = [pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()]
+    write_table(scores.with_columns(absent).select(typed), folder / "scores.parquet")
+    texts = pl.concat([tables.generations.with_columns(step=step) for step, tables in found])
+    texts = texts.with_columns(run_id=literals["run_id"])
+    typed = [pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()]
+    write_table(texts.select(typed), folder / "generations.parquet")
+
+
+def _in_role(path: Path, role: Role) -> list[Fact]:
+    return [fact.model_copy(update={"role": role}) for fact in read_facts(path)]
+
+
+def _check_unique(facts: Sequence[Fact]) -> None:
+    seen: dict[str, Fact] = {}
+    for fact in facts:
+        if fact.fact_id in seen:
+            raise ConfigError(
+                f"fact '{fact.fact_id}' is in the {seen[fact.fact_id].role} and in the {fact.role} file;"
+                " a fact can have one role only"
+            )
+        seen[fact.fact_id] = fact
+
+
+def _check_replaceable(out: Path, made: str) -> None:
+    """Refuse to replace a folder that holds anything but an earlier result, which has the file ``made``."""
+    if out.is_dir() and any(out.iterdir()) and not (out / made).is_file():
+        raise ConfigError(f"{out} holds other files and would be replaced as a whole; choose another --out")
+
+
+def _claim_folder(out: Path, resolved: dict[str, object]) -> None:
+    """Remember the settings in ``config.json``, and refuse a folder that was begun with others."""
+    from unequal.files import read_json  # noqa: PLC0415
+
+    config = out / "config.json"
+    if config.is_file() and read_json(config) != resolved:
+        raise ConfigError(f"{out} was begun with other settings; choose another --out or delete it")
+    write_json(config, resolved)

@@ -1,0 +1,111 @@
+"""Every family keeps one contract: made from a seed, it learns, and it comes back from disk the same."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+from transformers import AutoModelForCausalLM
+
+from tiny_world import vocabulary_of
+from unequal.models import FAMILIES
+from unequal.models.load import load_model, scratch_model
+from unequal.models.shapes import SIZES, ModelSettings, Shape, Vocabulary
+
+VOCABULARY = Vocabulary(size=50, window_tokens=24, end_token_id=0, padding_token_id=1)
+SHAPE = Shape(width=32, layers=2, heads=4)
+
+
+def made(family, seed=0):
+    return scratch_model(ModelSettings(family=family, size="tiny", shape=SHAPE), VOCABULARY, seed)
+
+
+def ids():
+    return torch.randint(2, 50, (4, 24), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+class TestFamily:
+    def test_logits_are_finite_and_nearly_uniform_at_first(self, family):
+        model = made(family).eval()
+        with torch.no_grad():
+            out = model(input_ids=ids(), labels=ids())
+        assert out.logits.shape == (4, 24, 50)
+        assert abs(out.loss.item() - torch.tensor(50.0).log().item()) < 1.0
+
+    def test_the_loss_falls_in_twenty_steps(self, family):
+        model = made(family)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        losses = []
+        for _ in range(20):
+            loss = model(input_ids=ids(), labels=ids()).loss
+            loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
+            losses.append(loss.item())
+        assert losses[-1] < 0.8 * losses[0]
+
+    def test_a_saved_model_comes_back_with_the_same_logits(self, family, tmp_path):
+        model = made(family).eval()
+        model.save_pretrained(tmp_path)
+        with torch.no_grad():
+            expected = model(input_ids=ids()).logits
+            assert torch.equal(load_model(tmp_path)(input_ids=ids()).logits, expected)
+            plain = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+            torch.testing.assert_close(plain(input_ids=ids()).logits, expected, rtol=1e-4, atol=1e-4)
+
+    def test_weights_depend_on_the_seed_alone(self, family):
+        torch.manual_seed(11)
+        before = torch.get_rng_state()
+        first = made(family, seed=1).state_dict()
+        assert torch.equal(torch.get_rng_state(), before)
+        again, other = made(family, seed=1).state_dict(), made(family, seed=2).state_dict()
+        assert all(torch.equal(first[name], again[name]) for name in first)
+        assert not all(torch.equal(first[name], other[name]) for name in first)
+
+    def test_the_configuration_follows_the_shape_and_the_vocabulary(self, family):
+        config = FAMILIES.get(family)(SHAPE, VOCABULARY)
+        assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads) == (32, 2, 4)
+        assert (config.vocab_size, config.eos_token_id, config.pad_token_id) == (50, 0, 1)
+        assert config.max_position_embeddings == 24
+
+    def test_training_has_no_dropout(self, family):
+        model = made(family).train()
+        with torch.no_grad():
+            assert torch.equal(model(input_ids=ids()).logits, model(input_ids=ids()).logits)
+
+    def test_a_named_size_has_about_the_layer_weights_of_its_name(self, family):
+        for name in ("0.4M", "1.8M", "3M"):
+            model = scratch_model(ModelSettings(family=family, size=name), VOCABULARY, 0)
+            embeddings = sum(
+                p.numel() for n, p in model.named_parameters() if "embed" in n or "wte" in n or "wpe" in n
+            )
+            layers = sum(p.numel() for p in model.parameters()) - embeddings
+            assert layers / 1e6 == pytest.approx(float(name[:-1]), rel=0.1)
+
+
+def test_every_size_is_a_shape_that_every_family_can_take():
+    for name, shape in SIZES.items():
+        assert ModelSettings(family="gpt2", size=name).build_shape() == shape
+        for family in FAMILIES:
+            config = FAMILIES.get(family)(shape, VOCABULARY)
+            assert config.hidden_size % config.num_attention_heads == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"family": "gpt", "size": "3M"}, "unknown family 'gpt'; did you mean 'gpt2'"),
+        ({"family": "gpt2", "size": "0.04M"}, "unknown size '0.04M'; did you mean '0.4M'"),
+        (
+            {"family": "gpt2", "size": "x", "shape": {"width": 30, "layers": 1, "heads": 4}},
+            "multiple of twice",
+        ),
+        ({"family": "gpt2", "size": "3M", "width": 3}, "Extra inputs"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        ModelSettings.model_validate(settings)
+
+
+def test_a_model_fits_the_corpus_it_is_made_for(corpus, model):
+    assert model.get_input_embeddings().num_embeddings == vocabulary_of(corpus).size
