@@ -54,6 +54,7 @@ SIZES = {
     "0.1M": Shape(width=64, layers=2, heads=4),
     "0.2M": Shape(width=96, layers=2, heads=4),
     "0.4M": Shape(width=128, layers=2, heads=4),
+    "0.6M": Shape(width=160, layers=2, heads=5),
     "0.9M": Shape(width=192, layers=2, heads=6),
     "1.8M": Shape(width=192, layers=4, heads=6),
     "3M": Shape(width=256, layers=4, heads=8),
