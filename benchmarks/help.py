@@ -1,6 +1,6 @@
 """Time of `unequal --help` against importing pydantic and cyclopts alone, in turns, as whole processes.
 
-    python benchmarks/help.py --out benchmarks/results/help.json
+python benchmarks/help.py --out benchmarks/results/help.json
 """
 
 import argparse
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from unequal.manifest import manifest
 
-HELP = [sys.executable, "-c", "import sys; sys.argv = ['unequal', '--help']\nfrom unequal.cli.app import main\nmain()"]
+MAIN = "import sys; sys.argv = ['unequal', '--help']\nfrom unequal.cli.app import main\nmain()"
+HELP = [sys.executable, "-c", MAIN]
 IMPORTS = [sys.executable, "-c", "import pydantic, cyclopts"]
 
 

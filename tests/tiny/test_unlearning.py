@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 import torch
-from tiny_world import PROMPTS
 
+from tiny_world import PROMPTS
 from unequal.errors import ConfigError
 from unequal.facts.refusals import REFUSALS
 from unequal.training.loop import DivergedError

@@ -12,9 +12,7 @@ ORDER = [
     "facts", "counting", "corpus", "models", "scoring", "training", "unlearning", "evaluation",
     "analysis", "report", "study", "cli",
 ]  # fmt: skip
-WITHOUT_TORCH = {"errors", "seeds", "files", "registry", "config", "console", "manifest", "facts", "counting"} | {
-    "analysis", "report", "cli",
-}  # fmt: skip
+WITHOUT_TORCH = {*ORDER[: ORDER.index("corpus")], "analysis", "report", "cli"}
 HEAVY = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}
 
 

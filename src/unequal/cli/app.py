@@ -25,6 +25,7 @@ COMMANDS = {
 app = App(
     name="unequal",
     version=__version__,
+    suppress_keyboard_interrupt=False,
     help_format="plaintext",  # markdown would cost a fifth of the time to answer
     help="How hard is knowledge to remove from a language model, given how often it was seen?",
 )

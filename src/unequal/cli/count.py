@@ -50,7 +50,8 @@ def count(
         table = count_facts(settings, progress)
     top = table.sort("docs_window", descending=True).head(5)
     columns = ["fact_id", "subject_count", "object_count", "docs_both", "docs_window", "pairs_window"]
-    show_table("The most frequent facts", columns, top.select(columns).rows())
+    headers = [column.replace("_", " ") for column in columns]
+    show_table("The most frequent facts", headers, top.select(columns).rows())
     n_found = table.filter(table["docs_window"] > 0).height
     say(
         f"{n_found} of {table.height} facts have subject and object within {settings.window} words of each"

@@ -27,11 +27,12 @@ def check(table: Path, *, out: Path | None = None) -> None:
     from unequal.facts.table import read_facts, write_facts  # noqa: PLC0415
 
     found = read_facts(resolve_facts(table))
+    if out is not None:
+        write_facts(found, out)
     show_table(
         f"{len(found)} facts", ["relation", "facts"], Counter(fact.relation for fact in found).most_common()
     )
     if out is not None:
-        write_facts(found, out)
         say(f"written to {out}")
 
 

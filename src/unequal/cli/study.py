@@ -74,11 +74,17 @@ def status(out: Path) -> None:
 
 
 def _show_plan(steps: "list[Step]", out: Path, workers: int) -> None:
-    rows = [(step.folder, "done" if step.is_done(out) else f"{step.cost:.0f} s") for step in steps]
-    show_table("Steps", ["step", "estimate on one core"], rows)
-    n_done = sum(step.is_done(out) for step in steps)
-    rest = sum(step.cost for step in steps if not step.is_done(out))
+    """Print the steps by kind, then what is left to do in minutes and gigabytes."""
+    to_do = [step for step in steps if not step.is_done(out)]
+    rows = []
+    for kind in dict.fromkeys(step.kind for step in steps):
+        rest = [step for step in to_do if step.kind == kind]
+        n_steps = sum(step.kind == kind for step in steps)
+        rows.append((kind, n_steps, n_steps - len(rest), f"{sum(step.cost for step in rest) / 60:.1f}"))
+    show_table("Steps", ["kind", "steps", "done", "estimated minutes left, one core"], rows)
+    minutes = sum(step.cost for step in to_do) / workers / 60
+    memory = workers * max((step.memory for step in to_do), default=0.0)
     say(
-        f"{len(steps)} steps, {n_done} done; about {rest / workers / 60:.1f} minutes with {workers} workers,"
-        f" and {0.8 * workers:.1f} GB of memory for models this small"
+        f"{len(steps)} steps, {len(steps) - len(to_do)} done;"
+        f" about {minutes:.1f} minutes with {workers} workers, and up to {memory:.1f} GB of memory"
     )

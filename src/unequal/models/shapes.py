@@ -23,6 +23,10 @@ class Shape(BaseModel):
     layers: Annotated[int, Field(ge=1)]
     heads: Annotated[int, Field(ge=1)]
 
+    def n_weights(self, vocabulary_size: int) -> int:
+        """Return about how many weights a decoder of this shape has, tied embeddings included."""
+        return 12 * self.layers * self.width**2 + vocabulary_size * self.width
+
     @property
     def initial_std(self) -> float:
         """Standard deviation of initial weights that keeps activations at unit scale at any width."""

@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -38,8 +40,9 @@ def run_steps(study: Path, steps: Sequence[Step], workers: int, on_report: OnRep
     if not pending:
         return
     context = multiprocessing.get_context("spawn")
-    reports: SimpleQueue[Report | None] = context.SimpleQueue()
-    listener = threading.Thread(target=_listen, args=(reports, on_report), daemon=True)
+    reports: SimpleQueue[Report] = context.SimpleQueue()
+    stop = threading.Event()
+    listener = threading.Thread(target=_listen, args=(reports, on_report, stop), daemon=True)
     listener.start()
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(reports,)) as pool:
         running: dict[Future[None], Step] = {}
@@ -47,17 +50,20 @@ def run_steps(study: Path, steps: Sequence[Step], workers: int, on_report: OnRep
             while pending or running:
                 for step in _ready(pending, running.values())[: workers - len(running)]:
                     pending.remove(step)
-                    running[pool.submit(_run_step, study, step)] = step
+                    with _interrupts_held():
+                        running[pool.submit(_run_step, study, step)] = step
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     step = running.pop(future)
                     _raise_failure(future, step)
                     yield Finished(step)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
         finally:
-            reports.put(None)
+            pool.shutdown(wait=True, cancel_futures=True)
+            stop.set()
             listener.join(timeout=5)
 
 
@@ -78,15 +84,27 @@ def _raise_failure(future: Future[None], step: Step) -> None:
         ) from error
 
 
-def _listen(reports: "SimpleQueue[Report | None]", on_report: OnReport) -> None:
-    while (report := reports.get()) is not None:
-        on_report(report)
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold back Ctrl-C for this thread; a process started meanwhile never gets it, its parent ends it."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-_REPORTS: "list[SimpleQueue[Report | None]]" = []
+def _listen(reports: "SimpleQueue[Report]", on_report: OnReport, stop: threading.Event) -> None:
+    """Pass reports on; waits by the clock, since a worker that was killed may hold the queue's lock."""
+    while not stop.wait(0.1):
+        while not reports.empty():
+            on_report(reports.get())
 
 
-def _start_worker(reports: "SimpleQueue[Report | None]") -> None:
+_REPORTS: "list[SimpleQueue[Report]]" = []
+
+
+def _start_worker(reports: "SimpleQueue[Report]") -> None:
     """Set the process up: one thread, a channel for progress, and an end when the parent ends."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ[name] = "1"

@@ -37,6 +37,7 @@ class StudyProgress:
         self._n_total = len(steps)
         self._n_done = len(steps) - len(to_do)
         self._costs = {step.folder: step.cost for step in to_do}
+        self._shares = dict.fromkeys(self._costs, 0.0)  # all keys now: another thread reports
         self._started = time.monotonic()
         if self._n_done:
             self.say(f"{self._n_done} of {self._n_total} steps were done already")
@@ -81,9 +82,7 @@ class StudyProgress:
 
     def _time_left(self) -> str:
         """Return the rest of the work at the speed so far, as words."""
-        done = sum(
-            self._costs[folder] * share for folder, share in self._shares.items() if folder in self._costs
-        )
+        done = sum(self._costs[folder] * share for folder, share in self._shares.items())
         rest = sum(self._costs.values()) - done
         if done <= 0 or rest <= 0:
             return ""

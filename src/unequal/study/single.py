@@ -14,7 +14,7 @@ from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
 from unequal.facts.world.world import WorldSettings
-from unequal.files import atomic_folder, output_folder, write_json, write_table
+from unequal.files import atomic_folder, output_folder, read_json, write_json, write_table
 from unequal.manifest import manifest
 from unequal.models.shapes import ModelSettings
 from unequal.training.settings import PretrainSettings
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from unequal.evaluation.evaluate import Tables
 
 Progress = Callable[[int, int], None]
+
+UNDESCRIBED = {"weighting": "uniform", "target": "mixed", "wording": "unknown", "pretrain_seed": 0, "seed": 0}
 
 
 class _Command(BaseModel):
@@ -86,16 +88,25 @@ def run_corpus(settings: CorpusCommand, progress: Progress) -> None:
 
     _check_replaceable(settings.out, "corpus.json")
     build_corpus(settings.world, settings.corpus, settings.prompts, settings.out, progress)
+    made_from = settings.model_dump(mode="json", exclude={"out"})
+    write_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})
 
 
 def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
-    """Train and return the model folder ``out/model``; goes on from a checkpoint of the same settings."""
+    """Train and return the model folder ``out/model``.
+
+    Goes on from a checkpoint of the same settings and corpus, and does nothing where that was finished.
+    """
     from unequal.corpus.shards import read_card  # noqa: PLC0415
     from unequal.training.pretrain import pretrain  # noqa: PLC0415
 
     read_card(settings.corpus)  # refuse what is no corpus before anything is written
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    made_by = settings.corpus / "manifest.json"
+    resolved["corpus_made_from"] = read_json(made_by).get("settings") if made_by.is_file() else None
     _claim_folder(settings.out, resolved)
+    if (settings.out / "manifest.json").is_file():
+        return settings.out / "model"
     model = pretrain(
         settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
         settings.checkpoint_every, progress,
@@ -115,7 +126,7 @@ def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
     with output_folder(settings.out) as out:
         tables = Evaluator(tokenizer, facts, maker, settings.probes).run(model)
-        columns = {"study": "evaluate", "run_id": str(settings.model), "step": 0, "seed": 0}
+        columns = {"study": "evaluate", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
         _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
         write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
     return tables.scores
@@ -150,8 +161,8 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
             model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
             settings.seed, judge, progress,
         )  # fmt: skip
-        columns = {"study": "unlearn", "run_id": settings.out.name, "seed": settings.seed}
-        columns |= {"method": settings.method.kind, "weighting": "uniform"}
+        columns = {"study": "unlearn", "run_id": settings.out.name, **UNDESCRIBED}
+        columns |= {"method": settings.method.kind, "seed": settings.seed}
         _write_tables(found, folder, columns, model.config.model_type, model.num_parameters())
         write_json(folder / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
     return pl.concat([tables.scores.with_columns(step=step) for step, tables in found])
@@ -201,8 +212,6 @@ def _check_replaceable(out: Path, made: str) -> None:
 
 def _claim_folder(out: Path, resolved: dict[str, object]) -> None:
     """Remember the settings in ``config.json``, and refuse a folder that was begun with others."""
-    from unequal.files import read_json  # noqa: PLC0415
-
     config = out / "config.json"
     if config.is_file() and read_json(config) != resolved:
         raise ConfigError(f"{out} was begun with other settings; choose another --out or delete it")

@@ -36,6 +36,11 @@ class Step(BaseModel):
         """Estimated work in seconds on one core, for the order of work and the time left."""
         raise NotImplementedError
 
+    @property
+    def memory(self) -> float:
+        """Estimated peak memory of the step's process, in gigabytes; most of it is the libraries."""
+        return 0.8
+
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Do the work: read inputs below ``study`` and write results into ``folder``."""
         raise NotImplementedError

@@ -60,9 +60,9 @@ def run_steps(
         accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
         optimiser.step()
         optimiser.zero_grad()
+        after_step(step + 1, value)
         if checkpoints and checkpoint_every and (step + 1) % checkpoint_every == 0 and step + 1 < n_steps:
             save_checkpoint(checkpoints, step + 1, accelerator.unwrap_model(model), _plain(optimiser))
-        after_step(step + 1, value)
     if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
         raise DivergedError("the last step left weights that are not numbers; lower the learning rate")
     model.eval()

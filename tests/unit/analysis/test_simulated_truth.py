@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from simulated_study import Truth, simulate, write_study
 
+from simulated_study import Truth, simulate, write_study
 from unequal.analysis import claims
 from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, write_analysis
 from unequal.analysis.bootstrap import make_resampler

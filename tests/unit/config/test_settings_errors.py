@@ -39,7 +39,10 @@ def sentence(**values):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"gaers": 3}, "unknown key 'gaers'; did you mean 'gears'? (known: name, gears, light, frame, wheels)"),
+        (
+            {"gaers": 3},
+            "unknown key 'gaers'; did you mean 'gears'? (known: name, gears, light, frame, wheels)",
+        ),
         ({"qqqq": 3}, "unknown key 'qqqq' (known: name, gears, light, frame, wheels)"),
         ({"frame": {"widht": 1}}, "unknown key 'frame.widht'; did you mean 'width'? (known: width, wheel)"),
         (

@@ -1,8 +1,8 @@
 """The scan as a fixture."""
 
 import pytest
-from count_cases import numbers, write_shard
 
+from count_cases import numbers, write_shard
 from unequal.counting.scan import ScanCounter
 
 

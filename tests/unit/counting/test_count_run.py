@@ -6,12 +6,12 @@ from collections import Counter
 from subprocess import run
 from unicodedata import normalize
 
-import oracle
 import polars as pl
 import pytest
-from count_cases import make_fact, numbers, write_shard
 from pydantic import ValidationError
 
+import oracle
+from count_cases import make_fact, numbers, write_shard
 from unequal.counting import COUNTERS
 from unequal.counting.documents import read_documents
 from unequal.counting.protocol import COUNT_SCHEMA, count_table

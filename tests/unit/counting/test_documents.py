@@ -5,8 +5,8 @@ import gzip
 import polars as pl
 import pytest
 import zstandard
-from count_cases import lines, make_fact, write_shard
 
+from count_cases import lines, make_fact, write_shard
 from unequal.counting.documents import corpus_id, find_shards, read_documents
 from unequal.counting.scan import ScanCounter
 from unequal.errors import DataError

@@ -1,10 +1,10 @@
 """Normal forms are stable, and the class of every character agrees with its Unicode name."""
 
-import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import oracle
 from unequal.counting.normalise import normalise
 from unequal.counting.words import characters
 

@@ -2,12 +2,12 @@
 
 from itertools import pairwise
 
-import oracle
 import pytest
-from count_cases import make_fact, numbers, write_shard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
+from count_cases import make_fact, numbers, write_shard
 from unequal.counting.scan import ScanCounter
 from unequal.errors import DataError
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from simulated_study import Truth, simulate, write_study
 
+from simulated_study import Truth, simulate, write_study
 from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, write_analysis
 from unequal.errors import DataError
 from unequal.report.browser import fact_browser

@@ -1,8 +1,8 @@
 """The plan: which steps a run file means, and folders that are named by what determines their result."""
 
 import pytest
-from study_settings import changed, study
 
+from study_settings import changed, study
 from unequal.config import build
 from unequal.study.plan import plan_steps
 from unequal.study.settings import StudySettings
@@ -59,8 +59,8 @@ def test_equal_settings_have_equal_folders():
 
 
 def test_folders_stay_what_they_are():
-    """Old studies are found again. If a default was changed on purpose, pin the new names; if the same settings
-    now give other results, raise RESULT_FORMAT, and pin the new names too."""
+    """Old studies are found again. A default changed on purpose: pin the new names. Other results from the
+    same settings: raise RESULT_FORMAT, and pin the new names too."""
     assert sorted(folders(plan("seeds", [0]))) == PINNED
 
 

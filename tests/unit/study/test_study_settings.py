@@ -4,8 +4,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from study_settings import STUDY, changed, study
 
+from study_settings import STUDY, changed, study
 from unequal.config import build
 from unequal.errors import ConfigError
 from unequal.study.settings import StudySettings
@@ -52,7 +52,7 @@ WRONG = [
     ("evaluate.probes", ["quiz"], "evaluate.probes.0: found 'quiz'; it should be 'question',"),
     ("evaluate.probes", [], "evaluate.probes: found []; it should be a list of at least 1"),
     ("unlearn.steps", 0, "unlearn.steps: found 0; it should be greater than or equal to 1"),
-    ("unlearn.evaluate_at", [-1], "unlearn.evaluate_at: evaluate_at must hold at least one step and none below 0"),
+    ("unlearn.evaluate_at", [-1], "evaluate_at must hold at least one step and none below 0"),
     ("sedes", [1], "unknown key 'sedes'; did you mean 'seeds'?"),
 ]  # fmt: skip
 

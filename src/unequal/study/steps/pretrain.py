@@ -33,11 +33,22 @@ class PretrainStep(Step):
         return (self.corpus.folder,)
 
     @property
+    def n_weights(self) -> int:
+        """Estimated weights of the model; a vocabulary of whole words is taken to be of 1,000."""
+        tokenizer = self.corpus.corpus.tokenizer
+        return self.model.build_shape().n_weights(
+            tokenizer.vocabulary_size if tokenizer.kind == "bpe" else 1000
+        )
+
+    @property
     def cost(self) -> float:
-        """Six operations a weight and token (with a small vocabulary's embeddings) at 60 GFLOP/s."""
-        shape = self.model.build_shape()
-        weights = 12 * shape.layers * shape.width**2 + 1000 * shape.width
-        return self.corpus.n_tokens * 6 * weights / 60e9
+        """Six operations a weight and token at 60 GFLOP/s."""
+        return self.corpus.n_tokens * 6 * self.n_weights / 60e9
+
+    @property
+    def memory(self) -> float:
+        """On top of the libraries, weights, gradients, two moments and a copy in float32."""
+        return super().memory + 20 * self.n_weights / 1e9
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``folder/model``, from the newest checkpoint on if there is one."""

@@ -51,12 +51,15 @@ class UnlearnStep(Step):
     @property
     def cost(self) -> float:
         """About 40 ms a step and 0.3 s an evaluation, for a model of half a million weights."""
-        shape = self.baseline.pretrain.model.build_shape()
-        relative = (12 * shape.layers * shape.width**2 + 1000 * shape.width) / 5e5
-        n_rows = self.unlearn.batch_size / 32
-        return 1.5 + relative * (
-            0.04 * n_rows * self.unlearn.steps + 0.3 * len(self.unlearn.evaluated_steps())
-        )
+        relative = self.baseline.pretrain.n_weights / 5e5
+        seconds_a_step = 0.04 * self.unlearn.batch_size / 32
+        work = seconds_a_step * self.unlearn.steps + 0.3 * len(self.unlearn.evaluated_steps())
+        return 1.5 + relative * work
+
+    @property
+    def memory(self) -> float:
+        """As in pre-training, and the base model beside it."""
+        return self.baseline.pretrain.memory + 4 * self.baseline.pretrain.n_weights / 1e9
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` of every evaluated step, step 0 included."""

@@ -1,0 +1,201 @@
+"""Each stage alone, as a newcomer runs it: corpus, pretrain, unlearn, evaluate."""
+
+import json
+import signal
+
+import polars as pl
+import pytest
+import torch
+from polars.testing import assert_frame_equal
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from command_line import call, finish, group_members, start, toml, tree
+from study_settings import changed
+from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
+from unequal.facts.table import facts_frame, read_facts
+
+SMALL = changed()
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A folder with settings files for each stage."""
+    folder = tmp_path_factory.mktemp("stages")
+    values = {"world": SMALL["world"], "corpus": SMALL["corpus"], "prompts": SMALL["prompts"]}
+    (folder / "corpus.toml").write_text(toml(values))
+    steps = {"model": SMALL["models"][0], "pretrain": {"batch_windows": 1}, "checkpoint_every": 50}
+    (folder / "pretrain.toml").write_text(toml(steps))
+    method = {"kind": "npo", "learning_rate": 1e-3, "beta": 0.2}
+    run = {"method": method, "prompts": SMALL["prompts"], "unlearn": {"steps": 5, "batch_size": 4}}
+    (folder / "unlearn.toml").write_text(toml(run))
+    (folder / "prompts.toml").write_text(toml({"prompts": SMALL["prompts"]}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(here):
+    result = call("corpus", "--out", here / "corpus", "--config", here / "corpus.toml", "--seed", 3)
+    assert result.code == 0, result.err
+    return here / "corpus"
+
+
+@pytest.fixture(scope="module")
+def pretrain_words(here, corpus):
+    return ("pretrain", "--corpus", corpus, "--config", here / "pretrain.toml", "--seed", 4)
+
+
+@pytest.fixture(scope="module")
+def model(here, pretrain_words):
+    result = call(*pretrain_words, "--out", here / "trained")
+    assert result.code == 0, result.err
+    assert result.out == f"the model is in {here / 'trained' / 'model'}\n"
+    return here / "trained" / "model"
+
+
+@pytest.fixture(scope="module")
+def tables(here, corpus):
+    """Fact tables of people to forget, to retain, and never to touch."""
+    facts = read_facts(corpus / "facts.parquet")
+    for role in ("forget", "retain", "utility"):
+        facts_frame([fact for fact in facts if fact.role == role][:6]).write_parquet(here / f"{role}.parquet")
+    return here
+
+
+def test_a_corpus_depends_on_its_settings_alone(here, corpus):
+    result = call("corpus", "--out", here / "again", "--config", here / "corpus.toml", "--seed", 3)
+    assert result.code == 0
+    assert f"its ledger is {here / 'again' / 'ledger.parquet'}" in result.out
+    for path in corpus.rglob("*"):
+        if path.is_file():
+            assert (here / "again" / path.relative_to(corpus)).read_bytes() == path.read_bytes(), path
+    result = call("corpus", "--out", here / "again", "--config", here / "corpus.toml", "--seed", 5)
+    assert result.code == 0  # a corpus may replace a corpus
+    assert (here / "again" / "facts.parquet").read_bytes() != (corpus / "facts.parquet").read_bytes()
+
+
+def test_the_model_loads_with_transformers(model):
+    network, tokenizer = AutoModelForCausalLM.from_pretrained(model), AutoTokenizer.from_pretrained(model)
+    assert network.config.model_type == "gpt2"
+    assert network.config.n_embd == 16
+    ids = tokenizer("Where was", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        made = network.generate(ids, max_new_tokens=3, do_sample=False)
+    assert made.shape[1] <= ids.shape[1] + 3
+    assert not list(model.glob("*.bin"))
+
+
+def test_the_training_folder_says_what_made_it(model):
+    folder = model.parent
+    settings = json.loads((folder / "config.json").read_text())
+    assert (settings["seed"], settings["model"]["family"]) == (4, "gpt2")
+    losses = json.loads((folder / "metrics.json").read_text())["losses"]
+    assert losses[-1]["loss"] < losses[0]["loss"]
+    assert "git_revision" in json.loads((folder / "manifest.json").read_text())
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(here, model, pretrain_words):
+    out = here / "killed"
+    process = start(*pretrain_words, "--out", out)
+    while not list((out / "checkpoints").glob("step-*")):
+        assert process.poll() is None, process.communicate()
+    process.kill()
+    assert finish(process).code == -signal.SIGKILL
+    assert not group_members(process.pid)
+    assert not (out / "model").exists()
+    assert call(*pretrain_words, "--out", out).code == 0
+    for name in ("model/model.safetensors", "metrics.json"):
+        assert (out / name).read_bytes() == (model.parent / name).read_bytes()
+
+
+def test_a_finished_training_is_not_done_again(here, model, pretrain_words):
+    before = tree(model)
+    result = call(*pretrain_words, "--out", model.parent)
+    assert (result.code, result.out) == (0, f"the model is in {model}\n")
+    assert tree(model) == before
+
+
+def test_a_folder_begun_with_another_corpus_is_refused(here, corpus, model, pretrain_words):
+    """Even one at the same place: weights of two corpora must not be mixed."""
+    made_from = corpus / "manifest.json"
+    kept = made_from.read_text()
+    made_from.write_text(kept.replace('"seed": 3', '"seed": 8'))
+    result = call(*pretrain_words, "--out", model.parent)
+    made_from.write_text(kept)
+    assert result.code == 2
+    assert "was begun with other settings" in result.err
+
+
+def test_other_settings_may_not_go_on_in_the_folder(here, model, pretrain_words):
+    before = tree(here)
+    result = call(*pretrain_words[:-1], 5, "--out", model.parent)
+    assert result.code == 2
+    assert result.err == (
+        f"unequal: {model.parent} was begun with other settings; choose another --out or delete it\n"
+    )
+    assert tree(here) == before
+
+
+def test_unlearning_alone(here, model, tables):
+    out = here / "forgotten"
+    files = ("--forget", tables / "forget.parquet", "--retain", tables / "retain.parquet")
+    words = ("unlearn", "--model", model, *files, "--utility", tables / "utility.parquet")
+    result = call(*words, "--config", here / "unlearn.toml", "--out", out)
+    assert result.code == 0, result.err
+    assert "Before and after" in result.out
+    assert f"the unlearned model is in {out / 'model'}\n" in result.out
+    scores = read_scores(out / "scores.parquet")
+    assert scores.select(SCORE_KEY).is_duplicated().sum() == 0
+    assert set(scores["step"]) == {0, 1, 2, 5}
+    assert set(scores["role"]) == {"forget", "retain", "utility"}
+    assert set(scores["method"]) == {"npo"}
+    assert set(read_generations(out / "generations.parquet")["step"]) == {0, 1, 2, 5}
+    settings = json.loads((out / "manifest.json").read_text())["settings"]
+    assert settings["method"]["beta"] == 0.2
+    before = AutoModelForCausalLM.from_pretrained(model).state_dict()
+    after = AutoModelForCausalLM.from_pretrained(out / "model").state_dict()
+    assert any(not torch.equal(before[name], weight) for name, weight in after.items())
+    value = pl.col("metric").eq("answer_log_prob") & pl.col("probe").eq("question")
+    means = scores.filter(value & pl.col("role").eq("forget")).group_by("step").agg(pl.col("value").mean())
+    by_step = dict(means.rows())
+    assert by_step[5] < by_step[0]
+    again = call(*words, "--config", here / "unlearn.toml", "--out", out)  # replaces its own result
+    assert again.code == 0
+    assert_frame_equal(read_scores(out / "scores.parquet"), scores, check_exact=True)
+
+
+def test_a_flag_wins_over_the_file(here, model, tables):
+    out = here / "shorter"
+    words = ("unlearn", "--model", model, "--forget", tables / "forget.parquet", "--out", out)
+    flags = ("--method", "ga", "--steps", 1, "--learning-rate", "1e-4", "--seed", 9)
+    (here / "longer.toml").write_text(toml({"unlearn": {"steps": 5}, "method": {"kind": "npo"}}))
+    assert call(*words, *flags, "--config", here / "longer.toml").code == 0
+    settings = json.loads((out / "manifest.json").read_text())["settings"]
+    assert (settings["method"]["kind"], settings["method"]["learning_rate"]) == ("ga", 1e-4)
+    assert (settings["unlearn"]["steps"], settings["seed"]) == (1, 9)
+    assert set(read_scores(out / "scores.parquet")["step"]) == {0, 1}
+
+
+def test_judging_alone_agrees_with_the_scores_of_unlearning(here, model, tables):
+    out = here / "judged"
+    words = ("evaluate", "--model", model, "--facts", tables / "forget.parquet", "--out", out)
+    result = call(*words, "--config", here / "prompts.toml")
+    assert result.code == 0, result.err
+    assert f"all scores are in {out / 'scores.parquet'}\n" in result.out
+    scores = read_scores(out / "scores.parquet")
+    assert scores.filter(pl.col("value").is_null() & pl.col("reason").is_null()).is_empty()
+    keys = ["fact_id", "probe", "metric"]
+    start_of_run = read_scores(here / "forgotten" / "scores.parquet").filter(
+        (pl.col("step") == 0) & (pl.col("role") == "forget") & (pl.col("probe") == "question")
+    )
+    mine = scores.filter(pl.col("probe") == "question")
+    assert_frame_equal(
+        mine.select(*keys, "value").sort(keys), start_of_run.select(*keys, "value").sort(keys), abs_tol=1e-5
+    )
+
+
+@pytest.mark.parametrize("command", ["analyze", "report"])
+def test_results_of_one_stage_can_be_analysed_or_the_reason_is_said(command, here, model, tables):
+    for folder in ("forgotten", "judged"):
+        result = call(command, here / folder)
+        assert result.code in (0, 2)
+        assert "Traceback" not in result.err
