@@ -141,8 +141,8 @@ def compare(size: str, windows: TokenWindows, batch: int, steps: int, pairs: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--sizes", nargs="+", default=["0.2M", "0.4M", "1.8M"])
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--sizes", nargs="+", default=["0.2M", "0.4M", "0.9M"])
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 32])
     arguments = parser.parse_args()

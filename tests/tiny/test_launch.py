@@ -12,7 +12,7 @@ def run(folder, *steps, workers=1, reports=None):
     reports = [] if reports is None else reports
     finished = []
     for one in run_steps(folder, steps, workers, reports.append):
-        finished.append(one.step)
+        finished.append(one)
     return finished
 
 

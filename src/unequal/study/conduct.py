@@ -45,8 +45,8 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
         to_do = [step for step in steps if not step.is_done(out)]
         progress.start(steps, to_do)
         try:
-            for finished in run_steps(out, to_do, workers, progress.report):
-                progress.finish(finished.step)
+            for step in run_steps(out, to_do, workers, progress.report):
+                progress.finish(step)
         finally:
             progress.close()
         progress.say("collecting scores, analysing, drawing the report")

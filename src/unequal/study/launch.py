@@ -4,11 +4,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
@@ -23,14 +22,7 @@ class StepError(UserError):
     """A step failed in a way the user can do something about."""
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A step that was done just now."""
-
-    step: Step
-
-
-def run_steps(study: Path, steps: Sequence[Step], workers: int, on_report: OnReport) -> Iterator[Finished]:
+def run_steps(study: Path, steps: Sequence[Step], workers: int, on_report: OnReport) -> Iterator[Step]:
     """Yield each step as it is finished, the costliest ready one first.
 
     A step is ready when none of its inputs is still to be done. Raises `StepError` naming the step when
@@ -56,7 +48,7 @@ def run_steps(study: Path, steps: Sequence[Step], workers: int, on_report: OnRep
                 for future in done:
                     step = running.pop(future)
                     _raise_failure(future, step)
-                    yield Finished(step)
+                    yield step
         except KeyboardInterrupt:
             for worker in multiprocessing.active_children():
                 worker.terminate()
@@ -67,8 +59,8 @@ def run_steps(study: Path, steps: Sequence[Step], workers: int, on_report: OnRep
             listener.join(timeout=5)
 
 
-def _ready(pending: Sequence[Step], running: "Sequence[Step] | object") -> list[Step]:
-    unfinished = {step.folder for step in [*pending, *running]}  # type: ignore[misc]
+def _ready(pending: Sequence[Step], running: Iterable[Step]) -> list[Step]:
+    unfinished = {step.folder for step in [*pending, *running]}
     return [step for step in pending if not unfinished.intersection(step.inputs)]
 
 
