@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import torch
 import transformers
-from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from unequal.errors import DataError
 from unequal.models import FAMILIES
+from unequal.models.device import process_state
+from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
 from unequal.models.shapes import ModelSettings, Vocabulary
 
@@ -28,9 +29,10 @@ def scratch_model(
     config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.config.use_cache = False
-    model.to(PartialState().device)
+    model.to(process_state().device)
+    has_plain_head(model)  # asked now, so that copies know
     return use_fast_linear(model) if fast else model
 
 
@@ -54,7 +56,8 @@ def load_model(name_or_path: str | Path) -> PreTrainedModel:
         lost = f"{len(missing)} weights are missing, such as {missing[0]}"
         raise DataError(f"cannot load a model from {name_or_path}: {lost}")
     model.config.use_cache = False
-    return use_fast_linear(model.eval().to(PartialState().device))
+    has_plain_head(model.eval().to(process_state().device))  # asked now, so that copies know
+    return use_fast_linear(model)
 
 
 def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":

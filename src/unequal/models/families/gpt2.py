@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from unequal.models.families.decoder import token_arguments
 from unequal.models.shapes import Shape, Vocabulary
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     from transformers import GPT2Config  # noqa: PLC0415
 
     return GPT2Config(
-        vocab_size=vocabulary.size,
         n_positions=vocabulary.window_tokens,
         n_embd=shape.width,
         n_layer=shape.layers,
@@ -23,7 +23,5 @@ def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
         embd_pdrop=0.0,
         attn_pdrop=0.0,
         initializer_range=shape.initial_std,
-        bos_token_id=vocabulary.end_token_id,
-        eos_token_id=vocabulary.end_token_id,
-        pad_token_id=vocabulary.padding_token_id,
+        **token_arguments(vocabulary),
     )

@@ -1,0 +1,94 @@
+"""Low-rank adapters: a few weights are trained beside the model's own, and without them it is what it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from unequal.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_MIXED_BY_KERNEL = "out_proj"
+"""State-space layers read this weight inside a kernel of their own, where an adapter would go unseen."""
+
+
+class AdapterSettings(BaseModel):
+    """LoRA (Hu et al. 2021, arXiv 2106.09685): W + (α/r)·B·A in place of W, B being 0 at the start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rank: int = Field(default=16, ge=1, description="r, the columns of B and the rows of A")
+    alpha: int = Field(default=32, ge=1, description="α; the adapter is scaled by α/r")
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="on what enters the adapter")
+    target_modules: Literal["all-linear"] | tuple[str, ...] = Field(
+        default="all-linear",
+        description="all linear layers but the head and those of state-space kernels, or those of these names",
+    )
+
+
+def require_peft() -> None:
+    """Raise `MissingExtraError` when the library of the extra ``peft`` is not installed."""
+    if find_spec("peft") is None:
+        raise MissingExtraError("training an adapter", "peft")
+
+
+class Adapter:
+    """An adapter in a model, whose own weights are frozen while it is there.
+
+    The model is changed in place and goes on being of its class. Raises `ConfigError` when it has none of the
+    modules, `MissingExtraError` without peft.
+    """
+
+    def __init__(self, model: "PreTrainedModel", settings: AdapterSettings, seed: int) -> None:
+        require_peft()
+        import torch  # noqa: PLC0415
+        from peft import LoraConfig, LoraModel  # noqa: PLC0415
+        from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
+
+        linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear | Conv1D)}
+        targets = settings.target_modules
+        config = LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules=targets if isinstance(targets, str) else list(targets),
+            exclude_modules=[_MIXED_BY_KERNEL]
+            if targets == "all-linear" and _has_state_space(model)
+            else None,
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in linear.values()),
+        )
+        self._own = [weight for weight in model.parameters() if weight.requires_grad]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            try:
+                self._tuner = LoraModel(model, config, "default")
+            except ValueError as error:
+                reason = str(error).splitlines()[0]
+                names = sorted({name.rsplit(".", 1)[-1] for name in linear})
+                raise ConfigError(
+                    f"no adapter fits this model: {reason}; set target_modules to some of its linear layers"
+                    f" ({', '.join(names)})"
+                ) from error
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Give the model as it was before it had the adapter, bit for bit, while the block runs."""
+        self._tuner.disable_adapter_layers()
+        try:
+            yield
+        finally:
+            self._tuner.enable_adapter_layers()
+
+    def merge(self) -> None:
+        """Add the adapter to the model's own weights, which may be trained again, and take it out."""
+        self._tuner.merge_and_unload()
+        for weight in self._own:
+            weight.requires_grad_(True)
+
+
+def _has_state_space(model: "PreTrainedModel") -> bool:
+    return any("mamba" in f"{name} {type(module).__name__}".lower() for name, module in model.named_modules())
