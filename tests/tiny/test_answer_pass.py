@@ -6,12 +6,14 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from unequal.errors import DataError
 from unequal.facts.probes import Probe
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring import log_probs as module
 from unequal.scoring.encoding import encode, length_batches
 from unequal.scoring.log_probs import AnswerPass, log_probs
+from unequal.scoring.tree import grow, tree_mask
 
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
 
@@ -105,10 +107,9 @@ def test_scores_depend_on_neither_order_nor_the_other_probes(model, tokenizer, p
     assert_close(together[:12], alone)
 
 
-def test_scores_do_not_depend_on_the_size_of_batches(model, tokenizer, probes, monkeypatch):
+def test_scores_do_not_depend_on_the_size_of_batches(model, tokenizer, probes):
     together = values(log_probs(model, tokenizer, probes))
-    monkeypatch.setattr(module, "TOKEN_BUDGET", 100)
-    assert_close(together, values(log_probs(model, tokenizer, probes)))
+    assert_close(together, values(AnswerPass(tokenizer, probes, token_budget=100).run(model)))
 
 
 def test_scores_do_not_depend_on_the_other_answers_of_the_probe(model, tokenizer, probes):
@@ -139,6 +140,45 @@ def test_uniform_logits_give_every_token_one_over_the_vocabulary(tokenizer, prob
     for score in log_probs(flat, tokenizer, probes[:6]):
         np.testing.assert_allclose(score.right.log_probs, -np.log(len(tokenizer)), rtol=1e-6)
         assert (score.right.ranks == 0).all()
+
+
+def test_moments_are_those_of_the_whole_distribution(model, tokenizer, probes):
+    probes = probes[::9]
+    scores = AnswerPass(tokenizer, probes, moments=True).run(model)
+    for probe, score in zip(probes, scores, strict=True):
+        encoded = encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors))
+        for ids, answer in zip(encoded.continuations, (score.right, *score.wrong), strict=True):
+            with torch.no_grad():
+                logs = model(torch.tensor([encoded.prompt + ids])).logits[0].double().log_softmax(-1)
+            logs = logs[len(encoded.prompt) - 1 : -1].numpy()
+            means = (np.exp(logs) * logs).sum(1)
+            np.testing.assert_allclose(answer.means, means, atol=1e-5)
+            variances = (np.exp(logs) * (logs - means[:, None]) ** 2).sum(1)
+            np.testing.assert_allclose(answer.deviations, np.sqrt(variances), atol=1e-5)
+    assert log_probs(model, tokenizer, probes[:1])[0].right.means is None
+
+
+def test_a_token_of_probability_zero_adds_nothing_to_the_moments():
+    logits = torch.tensor([[0.0, 0.0, -torch.inf], [np.log(3.0), 0.0, -torch.inf]])
+    found = module._moments(logits).numpy()
+    quarter = np.log([0.75, 0.25])
+    mean = quarter @ [0.75, 0.25]
+    deviation = np.sqrt((quarter - mean) ** 2 @ [0.75, 0.25])
+    np.testing.assert_allclose(found, [[np.log(0.5), 0.0], [mean, deviation]], atol=1e-6)
+
+
+def test_answers_that_begin_alike_share_their_first_tokens():
+    tree = grow([5, 6], [[1, 2, 3], [1, 2, 4], [1, 7], [8]])
+    assert tree.ids == [5, 6, 1, 2]
+    assert tree.reads == [1, 2, 3, 1, 2, 3, 1, 2, 1]
+    assert tree.positions == [0, 1, 2, 3]
+    assert not tree.branches
+    forked = grow([5], [[1, 2, 3], [4, 2, 3]])
+    assert forked.ids == [5, 1, 2, 4, 2]
+    assert forked.positions == [0, 1, 2, 1, 2]
+    seen = tree_mask([forked, tree], 6)[:, 0].numpy()
+    assert [row.nonzero()[0].tolist() for row in seen[0]] == [[0], [0, 1], [0, 1, 2], [0, 3], [0, 3, 4], [5]]
+    assert [len(row.nonzero()[0]) for row in seen[1]] == [1, 2, 3, 4, 1, 1]
 
 
 class TestEncoding:
@@ -179,6 +219,10 @@ class TestEncoding:
     def test_an_answer_always_has_a_token_to_be_scored(self, pieces):
         encoded = encode(pieces, "Answer: Paris", [""])
         assert all(encoded.continuations)
+
+    def test_a_prompt_without_a_token_of_its_own_is_refused(self, pieces):
+        with pytest.raises(DataError, match="the prompt '' leaves no token"):
+            encode(pieces, "", ["Paris"])
 
 
 def test_length_batches_hold_every_index_once_within_the_budget():

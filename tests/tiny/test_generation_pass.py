@@ -5,10 +5,13 @@ import random
 import pytest
 import torch
 
+from unequal.errors import DataError
 from unequal.facts.probes import Probe
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring.generate import EXTRA_TOKENS, GenerationPass, generate
+from unequal.scoring.decode import EXTRA_TOKENS
+from unequal.scoring.generate import GenerationPass, generate
+from unequal.scoring.log_probs import log_probs
 
 
 def limit_of(tokenizer, probe):
@@ -52,33 +55,36 @@ def test_a_text_is_as_long_as_its_longest_accepted_answer_and_some_tokens(model,
 
 
 class Scripted(torch.nn.Module):
-    """Stands for a model: each row says its script, one token a step, whatever it is asked."""
+    """Stands for a model without a cache: each prompt has a script, said one token a step."""
 
-    def __init__(self, model, *scripts):
+    def __init__(self, model, scripts, prompt_length):
         super().__init__()
         self.config = model.config
         self.device = torch.device("cpu")
         self._size = model.config.vocab_size
         self._scripts = scripts
-        self.n_calls = 0
+        self._prompt_length = prompt_length
+        self.rows_of_calls = []
 
     def forward(self, input_ids, **_):
         logits = torch.zeros(len(input_ids), 1, self._size)
-        for row, script in enumerate(self._scripts):
-            logits[row, 0, script[self.n_calls]] = 1.0
-        self.n_calls += 1
+        said = input_ids.shape[1] - self._prompt_length
+        for row, ids in enumerate(input_ids.tolist()):
+            logits[row, 0, self._scripts[ids[self._prompt_length - 1]][said]] = 1.0
+        self.rows_of_calls.append(len(input_ids))
         return type("Output", (), {"logits": logits})
 
 
-def test_a_text_ends_at_the_end_of_text_token(model, tokenizer):
-    ids = tokenizer(" True False", add_special_tokens=False)["input_ids"]
-    probe = Probe("f", "question", 0, "Question:", "True", ("True",), ())
-    end = tokenizer.eos_token_id
-    scripted = Scripted(model, [ids[0], end, *ids], [*ids, end, *ids])
-    assert generate(scripted, tokenizer, [probe, probe]) == ["True", "True False"]
-    assert scripted.n_calls == 3  # no step more than the longest text needs
-    silent = Scripted(model, [end])
-    assert generate(silent, tokenizer, [probe]) == [""]
+def test_a_text_ends_at_the_end_of_text_token_and_is_read_no_further(model, tokenizer):
+    prompts = ["Question: True", "Question: False"]
+    short, long = (Probe("f", "question", 0, prompt, "True", ("True",), ()) for prompt in prompts)
+    (*front, true), (*_, false) = tokenizer(prompts)["input_ids"]
+    length, end = len(front) + 1, tokenizer.eos_token_id
+    scripted = Scripted(model, {true: [true, end, true], false: [true, false, false, end, true]}, length)
+    assert generate(scripted, tokenizer, [short, long]) == ["True", "True False False"]
+    assert scripted.rows_of_calls == [2, 2, 1, 1]
+    silent = Scripted(model, {true: [end]}, length)
+    assert generate(silent, tokenizer, [short]) == [""]
 
 
 def test_the_same_prompt_with_a_longer_answer_only_goes_on_longer(tokenizer):
@@ -90,3 +96,18 @@ def test_the_same_prompt_with_a_longer_answer_only_goes_on_longer(tokenizer):
     said, more = generate(model, tokenizer, [short, long])
     assert more.startswith(said)
     assert len(more) > len(said)
+
+
+def test_the_window_ends_a_text_and_a_prompt_that_is_longer_is_refused(tokenizer):
+    vocabulary = Vocabulary(size=len(tokenizer), window_tokens=8, end_token_id=0, padding_token_id=1)
+    settings = ModelSettings(family="gpt2", size="tiny", shape=Shape(width=16, layers=1, heads=2))
+    model = scratch_model(settings, vocabulary, seed=0).eval()
+    fits = Probe("f", "question", 0, "the " * 6, "of", ("of",), ("in",))
+    (text,) = generate(model, tokenizer, [fits])
+    assert len(tokenizer(text, add_special_tokens=False)["input_ids"]) <= 3
+    (score,) = log_probs(model, tokenizer, [fits])
+    assert len(score.right.log_probs) == 1
+    too_long = Probe("f", "question", 0, "the " * 9, "of", ("of",), ("in",))
+    for ask in (generate, log_probs):
+        with pytest.raises(DataError, match="tokens, but the model's window has 8; shorten it"):
+            ask(model, tokenizer, [too_long])

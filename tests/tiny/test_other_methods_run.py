@@ -327,7 +327,7 @@ def test_the_weights_come_back_bit_for_bit_even_when_a_step_is_broken_off(model,
     assert not changed_names(before, own)
 
 
-def test_a_sharpness_aware_step_is_two_passes_the_second_over_the_facts_to_forget(
+def test_a_sharpness_aware_step_is_one_pass_over_what_to_keep_and_two_over_what_to_forget(
     model, tokenizer, forget, retain
 ):
     own = copy.deepcopy(model)
@@ -338,7 +338,7 @@ def test_a_sharpness_aware_step_is_two_passes_the_second_over_the_facts_to_forge
     for step in range(2):
         for loss in objective.losses(step):
             loss.backward()
-    assert calls.rows[1:] == [2 * len(forget) + len(retain), len(forget)] * 2
+    assert calls.rows[1:] == [len(forget), len(forget) + len(retain), len(forget)] * 2
 
 
 def test_without_a_forget_term_a_sharpness_aware_step_is_an_ordinary_one(model, tokenizer, forget, retain):

@@ -181,6 +181,11 @@ def test_judging_alone_agrees_with_the_scores_of_unlearning(here, model, tables)
     result = call(*words, "--config", here / "prompts.toml")
     assert result.code == 0, result.err
     assert f"all scores are in {out / 'scores.parquet'}\n" in result.out
+    aggregates = pl.read_parquet(out / "aggregates.parquet")
+    assert {"true_false_dprime", "forget_quality", "loss_auc"} < set(aggregates["aggregate"])
+    assert set(aggregates.filter(pl.col("value").is_null())["reason"]) == {
+        "there are no never-seen facts to compare with"
+    }
     scores = read_scores(out / "scores.parquet")
     assert scores.filter(pl.col("value").is_null() & pl.col("reason").is_null()).is_empty()
     keys = ["fact_id", "probe", "metric"]
@@ -188,6 +193,8 @@ def test_judging_alone_agrees_with_the_scores_of_unlearning(here, model, tables)
         (pl.col("step") == 0) & (pl.col("role") == "forget") & (pl.col("probe") == "question")
     )
     mine = scores.filter(pl.col("probe") == "question")
+    assert set(mine["metric"]) - set(start_of_run["metric"]) == {"min_k_plus_plus_40"}  # needs the moments
+    mine = mine.filter(pl.col("metric") != "min_k_plus_plus_40")
     assert_frame_equal(
         mine.select(*keys, "value").sort(keys), start_of_run.select(*keys, "value").sort(keys), abs_tol=1e-5
     )

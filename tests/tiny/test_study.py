@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from command_line import call, finish, group_members, start, toml, tree
 from study_settings import changed
-from unequal.evaluation.metrics import METRICS
+from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_KEY, SCORE_SCHEMA
 
 STEPS = ("corpus", "pretrain", "baseline", "unlearn")
@@ -75,7 +75,7 @@ def test_every_run_step_role_probe_and_metric_is_there(scores):
     assert set(scores["study"]) == {"small"}
     runs = scores.select("run_id", "method", "seed").unique()
     assert sorted(runs.select("method", "seed").rows()) == [("ga", 0), ("ga", 1), ("npo", 0), ("npo", 1)]
-    assert set(scores["metric"]) == set(METRICS)
+    assert set(scores["metric"]) == set(STUDY_METRICS)
     roles = {"forget", "retain", "neighbour", "utility", "never_seen"}
     for _, run in scores.group_by("run_id"):
         for step, probes in ((0, ALL_PROBES), (1, {"question", "cloze"}), (2, ALL_PROBES)):

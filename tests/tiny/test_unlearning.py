@@ -244,24 +244,31 @@ def test_the_reference_is_the_frozen_models_own(changed, tokenizer, forget, reta
             assert not scores.reference.log_probs[row, n_tokens:].any()
 
 
-def test_refusals_end_the_text_and_forgotten_answers_do_not(changed, tokenizer, forget, retain):
+@pytest.mark.parametrize("kind", ["idk", "dpo"])
+def test_refusals_end_the_text_and_forgotten_answers_do_not(kind, changed, tokenizer, forget, retain):
+    """And where a method looks at refusals alone, no pass is spent on the answers."""
     seen = []
 
-    class Spy(type(build("idk"))):
+    class Spy(type(build(kind))):
         def forget_loss(self, scores):
             seen.append(scores)
             return super().forget_loss(scores)
 
-    list(make(changed(1), tokenizer, Spy(kind="idk"), forget, retain).losses(0))
+    model = changed(1)
+    objective = make(model, tokenizer, Spy(kind=kind), forget, retain)
+    watched = Watched(model)
+    list(objective.losses(0))
     (scores,) = seen
 
     def words(text):
         return len(tokenizer(f" {text}", add_special_tokens=False)["input_ids"])
 
-    assert scores.reference is None
     order = BatchOrder(len(forget), 99, 0, "forget").at(0)
-    assert scores.policy.n_tokens.tolist() == [words(forget[index].answer) for index in order]
+    answers = [words(forget[index].answer) for index in order]
+    assert scores.policy.n_tokens.tolist() == (answers if kind == "dpo" else [])
     assert scores.refusal.n_tokens.tolist() == [words(REFUSAL) + 1] * len(forget)
+    n_retain = len(retain) if METHODS.get(kind)().retain_weight else 0
+    assert watched.rows == [(2 if kind == "dpo" else 1) * len(forget) + n_retain]
 
 
 def trained_positions(model, objective):
@@ -289,8 +296,8 @@ def test_only_answer_tokens_are_trained_on(kind, retain_loss, changed, tokenizer
 
     forgotten = [forget[i] for i in BatchOrder(len(forget), 99, 0, "forget").at(0)]
     retained = [retain[i] for i in BatchOrder(len(retain), 99, 0, "retain").at(0)]
-    expected = [[] if kind == "idk" else places(fact, fact.answer, 0) for fact in forgotten]
-    expected += [places(fact, REFUSAL, 1) for fact in forgotten if kind == "idk"]
+    asked = (REFUSAL, 1) if kind == "idk" else None
+    expected = [places(fact, *(asked or (fact.answer, 0))) for fact in forgotten]
     expected += [places(fact, fact.answer, 1) for fact in retained]
     assert trained_positions(model, objective) == expected
 

@@ -53,16 +53,17 @@ def same(one, other):
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def losses(model, tokenizer, forget, weights=None, kind="npo", sampled=False):
-    method = METHODS.get(kind).model_validate({"kind": kind, "retain_weight": 0.0})
-    objective = Objective(model, tokenizer, method, forget, [], PROMPTS, 4, 0, weights, sampled)
+def losses(model, tokenizer, forget, weights=None, kind="npo", acts_on="loss"):
+    table = {"kind": kind} if isinstance(kind, str) else kind
+    method = METHODS.get(table["kind"]).model_validate({**table, "retain_weight": 0.0})
+    objective = Objective(model, tokenizer, method, forget, [], PROMPTS, 4, 0, weights, acts_on)
     return [next(objective.losses(step)).item() for step in range(4)]
 
 
 def test_equal_weights_are_no_weights_bit_for_bit(model, tokenizer, forget):
     plain = losses(model, tokenizer, forget)
     assert losses(model, tokenizer, forget, [1.0] * len(forget)) == plain
-    drawn = losses(model, tokenizer, forget, [1.0] * len(forget), sampled=True)
+    drawn = losses(model, tokenizer, forget, [1.0] * len(forget), acts_on="sampling")
     assert sum(drawn[:2]) == pytest.approx(sum(plain[:2]), rel=1e-5)  # two batches show every fact once
 
 
@@ -79,6 +80,21 @@ def test_a_weight_scales_the_pull_of_a_fact(model, tokenizer, forget):
     assert found == pytest.approx((1.5 * plain[0] + 0.5 * plain[1]) / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["npo", "wga", "simnpo"])
+def test_weights_on_beta_are_the_methods_own_beta_for_each_fact(model, tokenizer, forget, kind):
+    two = forget[:2]
+    own = {"kind": kind, "beta": 0.5}
+    (found, *_) = losses(model, tokenizer, two, [3.0, 1.0], own, "beta")
+    apart = [
+        losses(model, tokenizer, [fact], kind={"kind": kind, "beta": 0.5 * factor})[0]
+        for fact, factor in zip(two, (1.5, 0.5), strict=True)
+    ]
+    assert found == pytest.approx(sum(apart) / 2, rel=1e-5)
+    assert found != pytest.approx(losses(model, tokenizer, two, kind=own)[0], rel=1e-3)
+    plain = losses(model, tokenizer, forget, kind=own)
+    assert losses(model, tokenizer, forget, [0.3] * len(forget), own, "beta") == plain  # bit for bit
+
+
 def test_weighting_changes_a_run_and_its_placebo_differs(run):
     plain, _ = run()
     uniform, _ = run(weighting=Weighting(by="uniform"))
@@ -88,6 +104,14 @@ def test_weighting_changes_a_run_and_its_placebo_differs(run):
     assert not same(others[0], others[1])
     drawn, _ = run(weighting=Weighting(by="count", acts_on="sampling"))
     assert not any(same(plain, other) for other in [*others, drawn])
+
+
+def test_weights_on_beta_change_a_run_of_a_method_that_has_it_and_no_other(run):
+    on_beta = {"weighting": Weighting(by="count", acts_on="beta")}
+    plain, _ = run("npo")
+    assert not same(plain, run("npo", **on_beta)[0])
+    with pytest.raises(ConfigError, match="method graddiff has no beta for weights to act on"):
+        run("graddiff", **on_beta)
 
 
 def test_a_run_without_rules_lasts_its_steps(run):

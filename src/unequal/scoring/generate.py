@@ -1,20 +1,19 @@
 """The generation pass: greedy answers in batches of equal prompt length, so that nothing is ever padded."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
+from unequal.scoring.decode import Decoding, continue_rows, length_buckets, text_of, token_limit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH_SIZE = 256
-EXTRA_TOKENS = 4  # generated beyond the longest accepted answer, so that a wrong ending shows
 
 
 class GenerationPass:
@@ -25,17 +24,13 @@ class GenerationPass:
     ) -> None:
         self._tokenizer = tokenizer
         prompts = [tokenizer(probe.prompt)["input_ids"] for probe in probes]
-        self._limits = [_token_limit(tokenizer, probe) for probe in probes]
-        buckets: dict[int, list[int]] = defaultdict(list)
-        for index in sorted(range(len(probes)), key=lambda i: self._limits[i]):
-            buckets[len(prompts[index])].append(index)
+        self._limits = [token_limit(tokenizer, probe) for probe in probes]
         self._batches = [
             (indices, torch.tensor([prompts[index] for index in indices]))
-            for bucket in buckets.values()
-            for start in range(0, len(bucket), batch_size)
-            for indices in [bucket[start : start + batch_size]]
+            for indices in length_buckets(prompts, self._limits, batch_size)
         ]
 
+    @torch.inference_mode()
     def run(self, model: PreTrainedModel) -> list[str]:
         """Return the greedy continuation of each probe's prompt, in order, without the prompt.
 
@@ -43,12 +38,12 @@ class GenerationPass:
         accepted answer; it depends on the probe alone, not on the others in its batch.
         """
         texts = [""] * len(self._limits)
-        end = self._tokenizer.eos_token_id
         for indices, ids in self._batches:
-            longest = max(self._limits[index] for index in indices)
-            rows = _greedy(model, ids.to(model.device), longest, end)
-            for index, row in zip(indices, rows, strict=True):
-                texts[index] = _decode(self._tokenizer, row[: self._limits[index]])
+            decoding = Decoding(model, ids.to(model.device))
+            limits = [self._limits[index] for index in indices]
+            found = continue_rows(decoding, limits, self._tokenizer.eos_token_id, _most_probable)
+            for index, row in zip(indices, found, strict=True):
+                texts[index] = text_of(self._tokenizer, row)
         return texts
 
 
@@ -59,29 +54,5 @@ def generate(
     return GenerationPass(tokenizer, probes).run(model)
 
 
-def _token_limit(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> int:
-    answers = tokenizer([f" {text}" for text in probe.accepted], add_special_tokens=False)["input_ids"]
-    return max(map(len, answers)) + EXTRA_TOKENS
-
-
-@torch.inference_mode()
-def _greedy(model: PreTrainedModel, ids: Tensor, n_tokens: int, end: int) -> list[list[int]]:
-    """Return up to ``n_tokens`` greedy token ids for each row of ``ids`` ``(batch, prompt)``."""
-    cache = DynamicCache(config=model.config)
-    rows: list[Tensor] = []
-    finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    step = ids
-    for _ in range(n_tokens):
-        logits = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
-        step = logits[:, -1].argmax(-1, keepdim=True)
-        rows.append(step)
-        finished |= step.squeeze(1) == end
-        if bool(finished.all()):
-            break
-    return torch.cat(rows, dim=1).tolist()
-
-
-def _decode(tokenizer: "PreTrainedTokenizerBase", ids: list[int]) -> str:
-    if tokenizer.eos_token_id in ids:
-        ids = ids[: ids.index(tokenizer.eos_token_id)]
-    return str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
+def _most_probable(logits: Tensor, _rows: Tensor, _step: int) -> Tensor:
+    return logits.argmax(-1)

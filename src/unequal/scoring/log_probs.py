@@ -12,13 +12,15 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
-from unequal.scoring.encoding import EncodedPrompt, encode, length_batches
+from unequal.scoring.encoding import EncodedPrompt, encode, length_batches, room
 from unequal.scoring.forward import logits_at, pad_rows
+from unequal.scoring.tree import Tree, can_read_trees, grow, tree_mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TOKEN_BUDGET = 8192  # padded tokens a forward pass
+TOKEN_BUDGET = 4096  # padded tokens a forward pass; more is no faster on a CPU and takes more memory
+_AT_ONCE = 64  # rows of logits, few enough to stay near the processor
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,10 @@ class AnswerScore:
     """One answer under teacher forcing; arrays have the shape ``(answer_tokens,)``."""
 
     log_probs: npt.NDArray[np.float64]  # natural logarithm of each token's probability
-    ranks: npt.NDArray[np.int64]  # 0 where the token is the most probable one
+    ranks: npt.NDArray[np.int64]  # how many tokens are more probable: 0 for the most probable one
+    ties: npt.NDArray[np.int64]  # how many others are exactly as probable; bf16 rounding makes many
+    means: npt.NDArray[np.float64] | None = None  # of log p(v), over v ~ p: the negative entropy, in nats
+    deviations: npt.NDArray[np.float64] | None = None  # standard deviation of the same
 
 
 @dataclass(frozen=True)
@@ -38,139 +43,160 @@ class ProbeScore:
     wrong: tuple[AnswerScore, ...]
 
 
-@dataclass(frozen=True)
-class _Tree:
-    """A prompt and the tokens of all continuations in one row, each continuation seeing only its own."""
-
-    ids: list[int]
-    positions: list[int]
-    parents: list[int]  # the place in the row that comes before, -1 for the first
-    reads: list[int]  # for each answer token, the place whose logits predict it
-    targets: list[int]
-    answer_lengths: list[int]
-
-    @property
-    def branches(self) -> bool:
-        """Whether any token follows another than the one before it."""
-        return any(parent != place - 1 for place, parent in enumerate(self.parents))
-
-
 class AnswerPass:
     """Probes made ready once, to be scored again and again while a model changes.
 
     With ``share_prefix`` the answers of a prompt share one row through a tree-shaped attention mask;
-    without it (for models that take no such mask) each answer has a row of its own.
+    without it each answer has a row of its own; by default they share where the model `can_read_trees`.
+    With ``moments`` the mean and deviation of the model's distribution at each token come along.
     """
 
     def __init__(
-        self, tokenizer: "PreTrainedTokenizerBase", probes: Sequence[Probe], share_prefix: bool = True
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        probes: Sequence[Probe],
+        share_prefix: bool | None = None,
+        moments: bool = False,
+        token_budget: int = TOKEN_BUDGET,
     ) -> None:
         self._probes = probes
-        encoded = [encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors)) for probe in probes]
-        trees, self._owners = _trees(encoded, share_prefix)
-        lengths = [len(tree.ids) for tree in trees]
-        self._batches = [
-            (indices, _TreeBatch([trees[index] for index in indices], tokenizer.pad_token_id))
-            for indices in length_batches(lengths, TOKEN_BUDGET)
+        self._share_prefix = share_prefix
+        self._moments = moments
+        self._token_budget = token_budget
+        self._padding: int = tokenizer.pad_token_id
+        self._encoded = [
+            encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors)) for probe in probes
         ]
+        self._longest = max((item.longest for item in self._encoded), default=0)
+        self._ready: dict[bool, _Ready] = {}
 
     def run(self, model: PreTrainedModel) -> list[ProbeScore]:
-        """Return one score a probe, in order; values do not depend on batching, but for rounding."""
+        """Return one score a probe, in order; values do not depend on batching, but for rounding.
+
+        Raises `DataError` when a probe is longer than the model's window.
+        """
+        room(model, self._longest - 1)  # the last token of an answer is not read
+        ready = self._made_ready(model)
         found: dict[int, list[AnswerScore]] = {}
-        for indices, batch in self._batches:
-            found.update(zip(indices, batch.score(model), strict=True))
+        for indices, batch in ready.batches:
+            found.update(zip(indices, batch.score(model, self._moments), strict=True))
         scores: list[list[AnswerScore]] = [[] for _ in self._probes]
-        for index, owner in enumerate(self._owners):
+        for index, owner in enumerate(ready.owners):
             scores[owner].extend(found[index])
         return [
             ProbeScore(probe, right, tuple(wrong))
             for probe, (right, *wrong) in zip(self._probes, scores, strict=True)
         ]
 
+    def _made_ready(self, model: PreTrainedModel) -> "_Ready":
+        share = self._share_prefix
+        if share is None:
+            share = can_read_trees(model, self._longest)
+        if share not in self._ready:
+            self._ready[share] = _make_ready(self._encoded, share, self._token_budget, self._padding)
+        return self._ready[share]
+
 
 def log_probs(
     model: PreTrainedModel,
     tokenizer: "PreTrainedTokenizerBase",
     probes: Sequence[Probe],
-    share_prefix: bool = True,
+    share_prefix: bool | None = None,
 ) -> list[ProbeScore]:
     """Return the scores of an `AnswerPass` that is run once."""
     return AnswerPass(tokenizer, probes, share_prefix).run(model)
 
 
-def _trees(encoded: Sequence[EncodedPrompt], share_prefix: bool) -> tuple[list[_Tree], list[int]]:
-    """Return the rows to score, and the probe that each belongs to."""
-    trees: list[_Tree] = []
+@dataclass(frozen=True)
+class _Ready:
+    """All rows in batches, with their numbers, and the probe that each row belongs to."""
+
+    batches: list[tuple[list[int], "_TreeBatch"]]
+    owners: list[int]
+
+
+def _make_ready(encoded: Sequence[EncodedPrompt], share: bool, token_budget: int, padding: int) -> _Ready:
+    trees: list[Tree] = []
     owners: list[int] = []
     for owner, item in enumerate(encoded):
-        groups = [item.continuations] if share_prefix else [[ids] for ids in item.continuations]
-        trees += [_tree(item.prompt, group) for group in groups]
+        groups = [item.continuations] if share else [[ids] for ids in item.continuations]
+        trees += [grow(item.prompt, group) for group in groups]
         owners += [owner] * len(groups)
-    return trees, owners
-
-
-def _tree(prompt: list[int], continuations: Sequence[list[int]]) -> _Tree:
-    ids, positions = list(prompt), list(range(len(prompt)))
-    parents = list(range(-1, len(prompt) - 1))
-    reads: list[int] = []
-    targets: list[int] = []
-    for continuation in continuations:
-        place = len(prompt) - 1
-        for depth, token in enumerate(continuation):
-            reads.append(place)
-            targets.append(token)
-            if depth + 1 < len(continuation):  # the last token predicts nothing we ask for
-                parents.append(place)
-                place = len(ids)
-                ids.append(token)
-                positions.append(len(prompt) + depth)
-    return _Tree(ids, positions, parents, reads, targets, [len(ids) for ids in continuations])
+    batches = length_batches([len(tree.ids) for tree in trees], token_budget)
+    return _Ready(
+        [(indices, _TreeBatch([trees[index] for index in indices], padding)) for indices in batches], owners
+    )
 
 
 class _TreeBatch:
-    """Rows of similar length as tensors."""
+    """Rows of similar length as tensors; logits that several answers ask for are worked out once."""
 
-    def __init__(self, trees: Sequence[_Tree], padding: int) -> None:
+    def __init__(self, trees: Sequence[Tree], padding: int) -> None:
         cpu = torch.device("cpu")
         self._answer_lengths = [tree.answer_lengths for tree in trees]
         self._input_ids = pad_rows([tree.ids for tree in trees], padding, cpu)
-        self._rows = torch.tensor([row for row, tree in enumerate(trees) for _ in tree.reads])
-        self._places = torch.tensor([place for tree in trees for place in tree.reads])
+        longest = self._input_ids.shape[1]
+        asked = [row * longest + place for row, tree in enumerate(trees) for place in tree.reads]
+        places, uses = np.unique(asked, return_inverse=True)
+        self._rows, self._places = (torch.from_numpy(part) for part in divmod(places, longest))
+        self._uses = torch.from_numpy(uses)
         self._targets = torch.tensor([token for tree in trees for token in tree.targets])
-        self._extra: dict[str, Tensor] = {}
+        self._positions, self._mask = None, None
         if any(tree.branches for tree in trees):
-            self._extra = {
-                "attention_mask": _tree_mask(trees, self._input_ids.shape[1]),
-                "position_ids": pad_rows([tree.positions for tree in trees], 0, cpu),
-            }
+            self._positions = pad_rows([tree.positions for tree in trees], 0, cpu)
+            self._mask = tree_mask(trees, longest)
 
     @torch.inference_mode()
-    def score(self, model: PreTrainedModel) -> list[list[AnswerScore]]:
+    def score(self, model: PreTrainedModel, moments: bool) -> list[list[AnswerScore]]:
         """Return the answers' scores of each row."""
-        device = model.device
-        extra = {name: tensor.to(device) for name, tensor in self._extra.items()}
-        rows, places = self._rows.to(device), self._places.to(device)
-        logits = logits_at(model, self._input_ids.to(device), rows, places, **extra)
-        chosen = logits.gather(1, self._targets.to(device)[:, None])
-        values = (chosen.squeeze(1) - logits.logsumexp(1)).double().cpu().numpy()
-        ranks = (logits > chosen).sum(1).cpu().numpy()
+        logits = self._logits(model)
+        uses, targets = self._uses.to(logits.device), self._targets.to(logits.device)
+        normalisers = torch.cat([part.logsumexp(1) for part in torch.split(logits, _AT_ONCE)])
+        chosen = logits[uses, targets]
+        columns = [(chosen - normalisers[uses]).double(), *_ranks_and_ties(logits, uses, chosen)]
+        if moments:
+            parts = torch.cat([_moments(part) for part in torch.split(logits, _AT_ONCE)])
+            columns += parts[uses].unbind(1)
+        arrays = [column.cpu().numpy() for column in columns]
         scores = []
         start = 0
         for lengths in self._answer_lengths:
             edges = start + np.cumsum([0, *lengths])
-            scores.append([AnswerScore(values[a:b], ranks[a:b]) for a, b in pairwise(edges)])
+            scores.append([AnswerScore(*(array[a:b] for array in arrays)) for a, b in pairwise(edges)])
             start = edges[-1]
         return scores
 
+    def _logits(self, model: PreTrainedModel) -> Tensor:
+        device = model.device
+        extra: dict[str, Tensor] = {}
+        if self._mask is not None and self._positions is not None:
+            mask = self._mask.to(device)
+            if model.config._attn_implementation == "eager":  # which adds its mask to the attention scores
+                lowest = torch.finfo(model.dtype).min
+                mask = torch.zeros(mask.shape, dtype=model.dtype, device=device).masked_fill(~mask, lowest)
+            extra = {"attention_mask": mask, "position_ids": self._positions.to(device)}
+        rows, places = self._rows.to(device), self._places.to(device)
+        return logits_at(model, self._input_ids.to(device), rows, places, **extra)
 
-def _tree_mask(trees: Sequence[_Tree], longest: int) -> Tensor:
-    """Return ``(batch, 1, longest, longest)``, true where a token (row) may look at another (column)."""
-    mask = np.zeros((len(trees), 1, longest, longest), dtype=bool)
-    for index, tree in enumerate(trees):
-        for place, parent in enumerate(tree.parents):
-            if parent >= 0:
-                mask[index, 0, place] = mask[index, 0, parent]
-            mask[index, 0, place, place] = True
-        unused = range(len(tree.ids), longest)
-        mask[index, 0, unused, unused] = True  # padding sees itself, so that no row of the mask is empty
-    return torch.from_numpy(mask)
+
+def _ranks_and_ties(logits: Tensor, uses: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how many tokens are more probable than each chosen one, and how many others as probable."""
+    counts = []
+    for rows, values in zip(torch.split(uses, _AT_ONCE), torch.split(chosen[:, None], _AT_ONCE), strict=True):
+        others = logits[rows]
+        counts.append(torch.stack([(others > values).sum(1), (others == values).sum(1)]))
+    ranks, equals = torch.cat(counts, dim=1)
+    return ranks, (equals - 1).clamp(min=0)  # what is not a number does not even equal itself
+
+
+def _moments(logits: Tensor) -> Tensor:
+    """Return ``(n, 2)``: mean and standard deviation of the log-probability of a token drawn from each row.
+
+    Source: Min-K%++ (Zhang et al., 2024), equation 3. A token of probability zero adds nothing to either.
+    """
+    logs = logits.log_softmax(1)
+    probabilities = logs.exp()
+    logs = logs.masked_fill(probabilities == 0, 0.0)
+    means = (probabilities * logs).sum(1, keepdim=True)
+    variances = (probabilities * (logs - means).square()).sum(1, keepdim=True)
+    return torch.cat([means, variances.sqrt()], dim=1).double()

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -13,19 +13,39 @@ from unequal.errors import DataError
 from unequal.files import atomic_folder, read_json, write_json
 
 
-def save_checkpoint(folder: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+class Memory(Protocol):
+    """What a run remembers besides its weights and its optimiser."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return it as tensors by name."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take it up again."""
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    memory: Memory | None = None,
+) -> None:
     """Write ``step-N`` into the folder and then remove the older ones."""
     target = folder / f"step-{step:07d}"
     with atomic_folder(target) as beside:
         save_model(model, str(beside / "model.safetensors"))
         save_file(_optimiser_tensors(optimiser), beside / "optimiser.safetensors")
+        if memory:
+            save_file(memory.state(), beside / "memory.safetensors")
         write_json(beside / "state.json", {"step": step})
     for older in folder.glob("step-*"):
         if older != target:
             shutil.rmtree(older)
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+def load_checkpoint(
+    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, memory: Memory | None = None
+) -> int:
     """Load the newest checkpoint in place and return its step, or 0 when there is none.
 
     Raises `DataError` when it is damaged or of another model.
@@ -37,6 +57,8 @@ def load_checkpoint(folder: Path, model: nn.Module, optimiser: torch.optim.Optim
     try:
         load_model(model, str(newest / "model.safetensors"))
         _restore_optimiser(optimiser, load_file(newest / "optimiser.safetensors"))
+        if memory:
+            memory.restore(load_file(newest / "memory.safetensors"))
         return int(read_json(newest / "state.json")["step"])
     except (DataError, OSError, SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].removesuffix(":")

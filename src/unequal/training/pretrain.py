@@ -16,6 +16,7 @@ from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.scoring.forward import logits_at
 from unequal.training.loop import run_steps
+from unequal.training.processes import is_first, own, wait_for_all
 from unequal.training.settings import PretrainSettings
 
 Progress = Callable[[int, int], None]
@@ -51,7 +52,7 @@ def pretrain(
         if done and (done % 10 == 0 or done == n_steps):
             history[:] = [row for row in history if row["step"] < done]
             history.append({"step": done, "loss": loss})
-        if done and checkpoint_every and done % checkpoint_every == 0:
+        if done and checkpoint_every and done % checkpoint_every == 0 and is_first():
             write_json(kept, history)
         progress(done, n_steps)
 
@@ -65,11 +66,13 @@ def pretrain(
         checkpoint_every=checkpoint_every,
         compile_model=settings.compile,
     )
-    with atomic_folder(out / "model") as folder:
-        model.save_pretrained(folder)
-        load_tokenizer(corpus / "tokenizer").save_pretrained(folder)
-    write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    if is_first():
+        with atomic_folder(out / "model") as folder:
+            model.save_pretrained(folder)
+            load_tokenizer(corpus / "tokenizer").save_pretrained(folder)
+        write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    wait_for_all()
     return out / "model"
 
 
@@ -80,7 +83,7 @@ def _losses(
     start = step * settings.batch_windows
     batch = torch.from_numpy(windows.slice(start, start + settings.batch_windows)).to(model.device)
     n_targets = (batch[:, 1:] != windows.card.padding_token_id).sum()
-    for rows in torch.split(batch, settings.micro_batch_windows):
+    for rows in own(torch.split(batch, settings.micro_batch_windows)):
         yield next_token_loss(model, rows, windows.card.padding_token_id) / n_targets
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class SharpnessAwareMethod(Method):
     """A method whose forget gradient is taken where, within a radius ρ, its forget loss is about worst."""
 
-    cost: ClassVar[str] = "2 passes a step, the second over what to forget"
+    cost: ClassVar[str] = "3 passes a step, two of them over what to forget"
 
     radius: float = Field(default=0.01, gt=0.0, description="ρ, in the norm of all weights together")
 

@@ -8,15 +8,16 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from unequal.errors import ConfigError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
-from unequal.scoring.forward import pad_rows
+from unequal.models.layers import decoder_layers
+from unequal.scoring.forward import pad_rows, precise
 from unequal.seeds import derive_seed
-from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.fact_weights import FactWeights
 from unequal.unlearning.forms import HiddenStateMethod
 from unequal.unlearning.rows import Row, answer_row
+from unequal.unlearning.shares import Share, Shares
+from unequal.unlearning.weighting import ActsOn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,9 +37,10 @@ class HiddenObjective:
         batch_size: int,
         seed: int,
         weights: Sequence[float] | None = None,
-        sampled: bool = False,
+        acts_on: ActsOn = "loss",
+        micro_batch: int | None = None,
     ) -> None:
-        self.weights = FactWeights(forget, weights, sampled)
+        self.weights = FactWeights(forget, weights, acts_on)
         forget = self.weights.facts
         self._model = model
         self._method = method
@@ -46,38 +48,56 @@ class HiddenObjective:
         layers = decoder_layers(model)
         last = method.layer_of(len(layers))
         self._layer = layers[last]
-        self.trained = list(layers[max(0, last + 1 - method.n_trained) : last + 1].parameters())
-        self._forget = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
-        self._forget_order = BatchOrder(len(forget), batch_size, seed, "forget", self.weights.draws)
+        self._trained_layers = layers[max(0, last + 1 - method.n_trained) : last + 1]
+        self._forget: list[Row] = []
+        if method.forget_weight > 0:
+            self._forget = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
         start = states_in_batches(model, self._layer, self._forget, self._padding)
-        direction = random_direction(start[0].shape[1], seed).to(start[0])
+        direction = random_direction(model.config.hidden_size, seed).to(model.device)
         self._targets = [method.target(direction, states) for states in start]
         self._retain: list[Row] = []
         if method.retain_weight > 0:
             self._retain = [answer_row(tokenizer, prompts, fact, fact.answer, end=True) for fact in retain]
-            self._retain_order = BatchOrder(len(retain), batch_size, seed, "retain")
-            self._start = states_in_batches(model, self._layer, self._retain, self._padding)
+        self._start = states_in_batches(model, self._layer, self._retain, self._padding)
+        self._shares = Shares(self._forget, self._retain, batch_size, seed, self.weights.draws, micro_batch)
 
     def losses(self, step: int) -> Iterator[Tensor]:
-        """Yield the loss of a step (one micro-batch)."""
-        forget = self._forget_order.at(step) if self._method.forget_weight else []
-        retain = self._retain_order.at(step) if self._retain else []
-        rows = [self._forget[index] for index in forget] + [self._retain[index] for index in retain]
-        targets = [self._targets[index] for index in forget] + [self._start[index] for index in retain]
+        """Yield what each of this process's shares adds to the loss of a step."""
+        for share in self._shares.at(step):
+            yield self._loss(share)
+
+    def _loss(self, share: Share) -> Tensor:
+        method, weights = self._method, self.weights.of(share.forget)
+        asked = [index for index, weight in zip(share.forget, weights, strict=True) if weight]
+        rows = [self._forget[index] for index in asked] + [self._retain[index] for index in share.retain]
+        targets = [self._targets[index] for index in asked] + [self._start[index] for index in share.retain]
+        total = torch.zeros((), device=self._model.device)
+        if not rows:
+            return total
         states = states_after(self._model, self._layer, rows, self._padding)
         distances = torch.stack([distance(*pair) for pair in zip(states, targets, strict=True)])
-        total = torch.zeros((), device=self._model.device)
-        if forget:
-            weights = self.weights.of(forget).to(distances)
-            per_fact = distances[: len(forget)]
-            if weights.any():
-                total = total + self._method.forget_weight * self._method.reduce(per_fact, weights)
-        if retain:
-            total = total + self._method.retain_weight * distances[len(forget) :].mean()
-        yield total
+        if asked:
+            mean = method.reduce(distances[: len(asked)], weights[weights != 0].to(distances))
+            total = total + method.forget_weight * len(asked) / share.n_forget * mean
+        if share.retain:
+            mean = distances[len(asked) :].mean()
+            total = total + method.retain_weight * len(share.retain) / share.n_retain * mean
+        return total
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """The weights that a run changes."""
+        return [weight for weight in self._trained_layers.parameters() if weight.requires_grad]
 
     def after_step(self, step: int, n_steps: int) -> None:
         """Do nothing: no weight of these methods learns."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return nothing, for the same reason."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Do nothing."""
 
 
 def distance(states: Tensor, target: Tensor) -> Tensor:
@@ -91,18 +111,6 @@ def random_direction(width: int, seed: int) -> Tensor:
     drawn = torch.rand(width, generator=stream)
     unit: Tensor = drawn / torch.linalg.vector_norm(drawn)
     return unit
-
-
-def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
-    """Return the model's layers in order: the one list of modules that is as long as the model is deep.
-
-    Raises `ConfigError` when there is none.
-    """
-    depth = model.config.num_hidden_layers
-    for module in model.base_model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == depth:
-            return module
-    raise ConfigError(f"cannot find the {depth} layers of a model of type {model.config.model_type}")
 
 
 class _Reached(Exception):  # noqa: N818  it ends a pass where its result is known
@@ -132,7 +140,7 @@ def states_after(model: PreTrainedModel, layer: nn.Module, rows: Sequence[Row], 
     finally:
         hook.remove()
     spans = [slice(row.span[0] - 1, row.span[1] - 1) for row in rows]
-    return [states[index, span].float() for index, span in enumerate(spans)]
+    return [precise(states[index, span]) for index, span in enumerate(spans)]
 
 
 @torch.no_grad()

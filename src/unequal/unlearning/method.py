@@ -1,7 +1,7 @@
 """What a method is: settings with its paper's defaults, and a loss for each fact from the scores it needs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
@@ -34,6 +34,7 @@ Need = Literal[
     "popularity",  # how often the fact, or its subject, occurs
 ]
 RetainLoss = Literal["nll", "kl", "jsd", "preference"]
+Scheduled = Literal["beta", "margin"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class TokenScores:
 class ForgetScores:
     """What a method may look at; scores that it did not list in ``needs`` are None."""
 
-    policy: TokenScores  # answers to forget, under the model as it is now
+    policy: TokenScores  # answers to forget, under the model as it is now; none without ``scores_answers``
     reference: TokenScores | None = None
     refusal: TokenScores | None = None
     refusal_reference: TokenScores | None = None
@@ -108,6 +109,7 @@ class ForgetScores:
     novice: TokenScores | None = None
     expert: TokenScores | None = None
     popularity: "Tensor | None" = None  # (batch,), 0 or more
+    factors: "Mapping[Scheduled, Tensor]" = field(default_factory=dict)  # (batch,), of what is scheduled
 
     def get(self, name: str) -> TokenScores:
         """Return the scores of that name, which the method listed in ``needs``."""
@@ -115,6 +117,16 @@ class ForgetScores:
         if scores is None:
             raise KeyError(f"the method uses {name} without listing it in needs")
         return cast(TokenScores, scores)
+
+    def each(self, setting: Scheduled, value: float, axes: int = 1) -> "float | Tensor":
+        """Return the setting for each fact, its value times the fact's factor, ``(batch, 1, …)`` of ``axes``.
+
+        Where facts are not told apart it is the value itself.
+        """
+        if setting not in self.factors:
+            return value
+        factors = self.factors[setting].to(self.policy.log_probs)
+        return value * factors.view(-1, *[1] * (axes - 1))
 
 
 class Dual(BaseModel):
@@ -153,6 +165,10 @@ class Method(BaseModel):
     needs: ClassVar[frozenset[Need]] = frozenset()
     whole: ClassVar[frozenset[str]] = frozenset()
     """Of which answers (``policy``, ``reference``, …) the loss looks at every token of the vocabulary."""
+    scores_answers: ClassVar[bool] = True
+    """Whether the loss looks at ``policy``; where it does not, no pass over the answers is made."""
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {}
+    """What weights may scale for each fact, and the setting that it is; `ForgetScores.each` gives them."""
 
     kind: str
     learning_rate: Annotated[float, Field(gt=0)] = 1e-5

@@ -12,12 +12,14 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
-from unequal.unlearning.batches import BatchOrder
+from unequal.training.processes import add_up
 from unequal.unlearning.fact_weights import FactWeights
 from unequal.unlearning.method import ForgetScores, Method, TokenScores
 from unequal.unlearning.prepare import Frozen, freeze
 from unequal.unlearning.retain import retain_losses
-from unequal.unlearning.rows import Row, answer_row, score_rows, stack
+from unequal.unlearning.rows import Row, answer_row, score_groups, stack
+from unequal.unlearning.shares import Share, Shares
+from unequal.unlearning.weighting import ActsOn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,12 +33,15 @@ FORGET, REFUSAL, ALTERNATIVE, QUESTION, RETAIN, DECLINED = (
     "declined",
 )
 
+NO_ANSWERS = TokenScores(torch.zeros(0, 0), torch.zeros(0, 0, dtype=torch.bool))
+
 
 class Objective:
     """Total loss γ·Σ L_forget + α·mean L_retain + λ·mean L_question of each step.
 
     Answers to forget are scored without an end of text; retain answers, alternatives and refusals with it, so
-    that the model goes on ending its answers. What frozen models find is computed once, in `freeze`.
+    that the model goes on ending its answers. What frozen models find is computed once, in `freeze`. No pass
+    is made for a term or a fact of weight 0, nor over answers that the method does not look at.
     ``weights`` are one a fact to forget (all 1 by default); a fact of weight 0 is left out (`FactWeights`).
     """
 
@@ -51,20 +56,19 @@ class Objective:
         batch_size: int,
         seed: int,
         weights: Sequence[float] | None = None,
-        sampled: bool = False,
+        acts_on: ActsOn = "loss",
+        micro_batch: int | None = None,
     ) -> None:
-        self.weights = FactWeights(forget, weights, sampled)
+        self.weights = FactWeights(forget, weights, acts_on)
         forget = self.weights.facts
         self._model = model
         self._method = method
         self._padding = int(tokenizer.pad_token_id)
         self._seed = seed
-        self._forget_order = BatchOrder(len(forget), batch_size, seed, "forget", self.weights.draws)
         self._forget = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
         self._retain: list[Row] = []
         if method.retain_weight > 0 or method.dual:
             self._retain = [answer_row(tokenizer, prompts, fact, fact.answer, end=True) for fact in retain]
-            self._retain_order = BatchOrder(len(retain), batch_size, seed, "retain")
         self._declined: list[list[Row]] = []
         if self._retain and method.retain_loss == "preference":
             self._declined = [_refusals(tokenizer, prompts, fact) for fact in retain]
@@ -74,35 +78,45 @@ class Objective:
         self._frozen: Frozen = freeze(
             model, tokenizer, method, forget, prompts, seed, self._forget, self._refusals, self._retain
         )
+        self._shares = Shares(
+            self._forget if method.forget_weight or method.question_weight else [],
+            self._retain, batch_size, seed, self.weights.draws, micro_batch,
+        )  # fmt: skip
         self._multiplier = method.dual.start if method.dual else method.retain_weight
-        self.last_retain_loss = float("nan")
+        self._retain_loss = torch.zeros((), device=model.device)
 
     def losses(self, step: int) -> Iterator[Tensor]:
-        """Yield the loss of a step (one micro-batch)."""
-        to_forget, to_keep = self.terms(step)
-        yield to_forget + to_keep
+        """Yield what each of this process's shares adds to the loss of a step."""
+        for share in self._shares.at(step):
+            yield self.loss(step, share)
 
-    def terms(self, step: int, keep: bool = True) -> tuple[Tensor, Tensor]:
-        """Return γ·Σ L_forget and the other terms of a step; without ``keep`` the others are 0."""
+    def loss(self, step: int, share: Share, forget: bool = True, keep: bool = True) -> Tensor:
+        """Return what a share adds to the loss of a step: its forget term, and the others if ``keep``."""
         method = self._method
-        asks = method.question_weight > 0 and keep
-        forget = self._forget_order.at(step) if method.forget_weight or asks else []
-        retain = self._retain_order.at(step) if self._retain and keep else []
-        scored = self._score(self._groups(step, forget, retain, asks))
-        to_forget = to_keep = torch.zeros((), device=self._model.device)
-        if forget and method.forget_weight:
-            per_fact = method.forget_loss(self._forget_scores(step, forget, scored))
-            weights = self.weights.of(forget).to(per_fact)
-            if weights.any():
-                to_forget = method.forget_weight * method.reduce(per_fact, weights)
-        if asks:
-            to_keep = to_keep + method.question_weight * scored[QUESTION].mean_nll.mean()
-        if retain:
-            start = stack([self._frozen.retain[index] for index in retain]) if self._frozen.retain else None
-            mean = retain_losses(method, scored[RETAIN], start, scored.get(DECLINED)).mean()
-            self.last_retain_loss = mean.item()
-            to_keep = to_keep + self._multiplier * mean
-        return to_forget, to_keep
+        weights = self.weights.of(share.forget)
+        asked = [index for index, weight in zip(share.forget, weights, strict=True) if weight]
+        if not (forget and method.forget_weight):
+            asked = []
+        questioned = share.forget if method.question_weight and keep else []
+        retained = share.retain if keep else []
+        scored = self._score(self._groups(step, asked, questioned, retained))
+        total = torch.zeros((), device=self._model.device)
+        if asked:
+            per_fact = method.forget_loss(self._forget_scores(step, asked, scored))
+            mean = method.reduce(per_fact, weights[weights != 0].to(per_fact))
+            total = total + method.forget_weight * len(asked) / share.n_forget * mean
+        if questioned:
+            mean = scored[QUESTION].mean_nll.mean()
+            total = total + method.question_weight * len(questioned) / share.n_forget * mean
+        if retained:
+            mean = len(retained) / share.n_retain * self._retain_mean(retained, scored)
+            self._retain_loss += mean.detach()
+            total = total + self._multiplier * mean
+        return total
+
+    def _retain_mean(self, retained: Sequence[int], scored: Mapping[str, TokenScores]) -> Tensor:
+        start = stack([self._frozen.retain[index] for index in retained]) if self._frozen.retain else None
+        return retain_losses(self._method, scored[RETAIN], start, scored.get(DECLINED)).mean()
 
     @property
     def trained(self) -> list[Parameter]:
@@ -112,39 +126,42 @@ class Objective:
     def after_step(self, step: int, n_steps: int) -> None:
         """Let a retain weight that learns take in the step that was just done."""
         if self._method.dual and self._retain:
+            add_up([self._retain_loss])
             self._multiplier = self._method.dual.after(
-                self._multiplier, self.last_retain_loss, self._frozen.retain_loss, (step + 1) / n_steps
+                self._multiplier, self._retain_loss.item(), self._frozen.retain_loss, (step + 1) / n_steps
             )
+        self._retain_loss.zero_()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what changes during a run besides the model, as tensors by name."""
+        return {"multiplier": torch.tensor(self._multiplier, dtype=torch.float64)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up again what an earlier objective had come to."""
+        self._multiplier = state["multiplier"].item()
 
     def _groups(
-        self, step: int, forget: Sequence[int], retain: Sequence[int], asks: bool
+        self, step: int, asked: Sequence[int], questioned: Sequence[int], retained: Sequence[int]
     ) -> dict[str, list[Row]]:
-        """Return the rows of a step by what they are for; groups without rows are left out."""
-        asked = forget if self._method.forget_weight else []
+        """Return the rows of a share by what they are for; groups without rows are left out."""
         groups = {
-            FORGET: [self._forget[index] for index in asked],
+            FORGET: [self._forget[index] for index in asked if self._method.scores_answers],
             REFUSAL: [self._refusals[index][self._pick(step, index)] for index in asked if self._refusals],
             ALTERNATIVE: [self._frozen.alternatives[index] for index in asked if self._frozen.alternatives],
-            QUESTION: [self._forget[index].of_prompt() for index in forget if asks],
-            RETAIN: [self._retain[index] for index in retain],
-            DECLINED: [self._declined[index][self._pick(step, index)] for index in retain if self._declined],
+            QUESTION: [self._forget[index].of_prompt() for index in questioned],
+            RETAIN: [self._retain[index] for index in retained],
+            DECLINED: [
+                self._declined[index][self._pick(step, index)] for index in retained if self._declined
+            ],
         }
         return {name: rows for name, rows in groups.items() if rows}
 
     def _score(self, groups: Mapping[str, Sequence[Row]]) -> dict[str, TokenScores]:
         """Return the scores of every group, from one pass over all of them."""
-        whole = {"policy": FORGET}
-        wanted = {whole.get(name, name) for name in self._method.whole}
+        whole = {FORGET if name == "policy" else name for name in self._method.whole}
         if self._method.retain_loss in ("kl", "jsd"):
-            wanted.add(RETAIN)
-        keep = [name in wanted for name, rows in groups.items() for _ in rows]
-        rows = [row for group in groups.values() for row in group]
-        scored = score_rows(self._model, rows, self._padding, keep)
-        found, end = {}, 0
-        for name, group in groups.items():
-            found[name] = scored.part(end, end + len(group))
-            end += len(group)
-        return found
+            whole.add(RETAIN)
+        return score_groups(self._model, groups, self._padding, whole) if groups else {}
 
     def _forget_scores(
         self, step: int, forget: Sequence[int], scored: Mapping[str, TokenScores]
@@ -156,8 +173,9 @@ class Objective:
         now = {name: scored[name] for name in (REFUSAL, ALTERNATIVE) if name in scored}
         popularity = self._frozen.popularity
         return ForgetScores(
-            policy=scored[FORGET],
+            policy=scored.get(FORGET, NO_ANSWERS),
             popularity=None if popularity is None else popularity[forget].to(self._model.device),
+            factors=self.weights.factors(forget),
             **frozen,
             **now,
         )

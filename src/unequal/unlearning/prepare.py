@@ -55,7 +55,7 @@ def freeze(
 ) -> Frozen:
     """Return what the method needs of frozen models; raises `DataError` for facts that lack what it needs."""
     padding = int(tokenizer.pad_token_id)
-    needs, whole = method.needs, method.whole
+    needs, whole = (method.needs if method.forget_weight else frozenset()), method.whole
     frozen = Frozen()
 
     def score(name: str, rows: Sequence[Row], of: PreTrainedModel = model) -> list[TokenScores]:

@@ -1,6 +1,6 @@
 """Prompt and answer as training rows, and their token scores from one forward pass over all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,16 @@ from transformers import PreTrainedModel
 
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.heads import has_plain_head
+from unequal.models.layers import last_mlp_at
 from unequal.scoring.encoding import encode
-from unequal.scoring.forward import logits_at, pad_rows
+from unequal.scoring.forward import log_probs_at, logits_at, pad_rows
 from unequal.unlearning.method import TokenScores
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_WIDTHS = 4  # batches are as wide as a multiple of it: a library that prepares for each shape sees few
 
 
 @dataclass(frozen=True)
@@ -53,37 +57,57 @@ def answer_row(
     return Row(ids, (len(encoded.prompt), len(ids)))
 
 
-def score_rows(
-    model: PreTrainedModel, rows: Sequence[Row], padding: int, whole: Sequence[bool] | None = None
-) -> TokenScores:
-    """Return the scores of each row's span; the head is applied at those positions only.
+def score_rows(model: PreTrainedModel, rows: Sequence[Row], padding: int, whole: bool = False) -> TokenScores:
+    """Return the scores of each row's span, with its distributions if ``whole``."""
+    return score_groups(model, {"": rows}, padding, {""} if whole else frozenset())[""]
 
-    The distributions of rows flagged in ``whole`` are kept; those of other rows are 0 then.
+
+def score_groups(
+    model: PreTrainedModel,
+    groups: Mapping[str, Sequence[Row]],
+    padding: int,
+    whole: Set[str] = frozenset(),
+) -> dict[str, TokenScores]:
+    """Return the scores of every group of rows from one pass; the head is applied at their spans only.
+
+    The distributions of groups in ``whole`` are kept.
     """
+    rows = [row for group in groups.values() for row in group]
+    lengths = {name: [row.n_tokens for row in group] for name, group in groups.items()}
     device = model.device
-    input_ids = pad_rows([row.ids for row in rows], padding, device)
-    lengths = [row.n_tokens for row in rows]
-    places = torch.tensor([place for row in rows for place in range(row.span[0] - 1, row.span[1] - 1)])
-    row_index = torch.repeat_interleave(torch.tensor(lengths)).to(device)
-    places = places.to(device)
-    logits = logits_at(model, input_ids[:, :-1], row_index, places)
+    window = getattr(model.config, "max_position_embeddings", None) or 0
+    multiple = _WIDTHS if window % _WIDTHS == 0 else 1  # never wider than the window
+    input_ids = pad_rows([row.ids[:-1] for row in rows], padding, device, multiple)
+    targets = torch.tensor([token for row in rows for token in row.ids[slice(*row.span)]], device=device)
+    row_index = torch.repeat_interleave(torch.tensor([row.n_tokens for row in rows])).to(device)
+    places = torch.cat([torch.arange(row.span[0] - 1, row.span[1] - 1) for row in rows]).to(device)
+    at = (model, input_ids, row_index, places)
+    has_plain_head(model)  # asked now, since the model then runs as a whole
+    chosen_alone = whole.isdisjoint(groups)
+    with last_mlp_at(model, row_index, places):
+        values = log_probs_at(*at, targets) if chosen_alone else logits_at(*at)
+    sizes = [sum(group) for group in lengths.values()]
+    found = {}
+    for name, own, ids in zip(groups, values.split(sizes), targets.split(sizes), strict=True):
+        columns = (own, ids) if chosen_alone else _of_logits(own, ids, name in whole)
+        log_probs, *others = (_padded(column, lengths[name]) for column in columns)
+        mask = torch.arange(log_probs.shape[1])[None, :] < torch.tensor(lengths[name])[:, None]
+        found[name] = TokenScores(log_probs, mask.to(device), *others)
+    return found
+
+
+def _of_logits(logits: Tensor, targets: Tensor, whole: bool) -> tuple[Tensor, ...]:
+    """Return the targets' log-probabilities and ids; if ``whole`` all log-probabilities and normalisers too."""
     log_probabilities = logits.log_softmax(1)
-    targets = input_ids[row_index, places + 1]
     chosen = log_probabilities.gather(1, targets[:, None]).squeeze(1)
-    padded = pad_sequence(list(torch.split(chosen, lengths)), batch_first=True)
-    mask = torch.arange(padded.shape[1])[None, :] < torch.tensor(lengths)[:, None]
-    distributions = normalisers = None
-    if whole is not None and any(whole):
-        kept = torch.split(log_probabilities, lengths)
-        none = log_probabilities.new_zeros(1, log_probabilities.shape[1])
-        distributions = pad_sequence(
-            [part if keep else none.expand(len(part), -1) for part, keep in zip(kept, whole, strict=True)],
-            batch_first=True,
-        )
-        lacking = logits.gather(1, targets[:, None]).squeeze(1) - chosen
-        normalisers = pad_sequence(list(torch.split(lacking, lengths)), batch_first=True)
-    target_ids = pad_sequence(list(torch.split(targets, lengths)), batch_first=True)
-    return TokenScores(padded, mask.to(device), target_ids, distributions, normalisers)
+    if not whole:
+        return chosen, targets
+    return chosen, targets, log_probabilities, logits.gather(1, targets[:, None]).squeeze(1) - chosen
+
+
+def _padded(values: Tensor, lengths: list[int]) -> Tensor:
+    """Return values ``(n, …)`` of rows of these lengths as ``(rows, longest, …)``, 0 at padding."""
+    return pad_sequence(values.split(lengths), batch_first=True)
 
 
 @torch.no_grad()
@@ -92,12 +116,13 @@ def score_in_batches(
 ) -> list[TokenScores]:
     """Return the scores of each row alone, ``(1, tokens)``, without gradients; for frozen models."""
     model.eval()
-    found: list[TokenScores] = []
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
+    found: dict[int, TokenScores] = {}
     for start in range(0, len(rows), 64):
-        batch = rows[start : start + 64]
-        scored = score_rows(model, batch, padding, [whole] * len(batch))
-        found += [scored.part(index, index + 1) for index in range(len(batch))]
-    return found
+        indices = order[start : start + 64]
+        scored = score_rows(model, [rows[index] for index in indices], padding, whole)
+        found |= {index: scored.part(place, place + 1) for place, index in enumerate(indices)}
+    return [found[index] for index in range(len(rows))]
 
 
 def answer_probabilities(model: PreTrainedModel, rows: Sequence[Row], padding: int) -> Tensor:

@@ -1,7 +1,8 @@
 """One unlearning run: train on the objective and judge the model at log-spaced steps."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from transformers import PreTrainedModel
@@ -9,8 +10,11 @@ from transformers import PreTrainedModel
 from unequal.errors import ConfigError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.adapters import Adapter, require_peft
 from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
+from unequal.training.processes import n_processes
+from unequal.training.recompute import recomputing
 from unequal.unlearning.arithmetic import walk_weights
 from unequal.unlearning.forms import (
     HiddenStateMethod,
@@ -20,6 +24,7 @@ from unequal.unlearning.forms import (
     WithoutLoss,
 )
 from unequal.unlearning.hidden import HiddenObjective, training_only
+from unequal.unlearning.memory import RunMemory
 from unequal.unlearning.method import Method
 from unequal.unlearning.objective import Objective
 from unequal.unlearning.rows import answer_probabilities, answer_row
@@ -27,7 +32,7 @@ from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.sharpness import SharpnessObjective
 from unequal.unlearning.targets import NO_CONTROLS, Controls
 from unequal.unlearning.watch import Watch
-from unequal.unlearning.weighting import Weighting, fact_weights
+from unequal.unlearning.weighting import Weighting, fact_weights, schedule_problem
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,6 +40,13 @@ if TYPE_CHECKING:
 
 Judge = Callable[[PreTrainedModel, int, bool], None]
 Progress = Callable[[int, int], None]
+
+
+class Checkpoints(NamedTuple):
+    """Where a run keeps its state, and after how many steps each time."""
+
+    folder: Path
+    every: int
 
 
 def unlearn(
@@ -49,14 +61,18 @@ def unlearn(
     judge: Judge,
     progress: Progress = lambda _done, _total: None,
     controls: Controls = NO_CONTROLS,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Change the model in place to forget; ``judge(model, step, last)`` is called at every evaluated step.
 
     The last step is that of the settings, or where a stopping rule ends the run, which looks at ``controls``.
+    An adapter stands beside the model's weights until the last step and is then added to them.
+    With ``checkpoints`` the run goes on from the newest one, and judges no step that it then does not make.
     A prompt method leaves the model alone and has two steps, the first and the last: judges put its
     ``prompt_prefix`` before what they ask. Raises `ConfigError` when the method has a retain term and there
-    is nothing to retain, when prompts with a prefix do not fit the model's window, or when a method that
-    minimises no loss is given weights or stopping rules.
+    is nothing to retain, when prompts with a prefix do not fit the model's window, when a method that
+    minimises no loss is given weights, stopping rules or an adapter, or when a loss of a whole batch is asked
+    for in micro-batches.
     """
     _check(model, tokenizer, method, forget, retain, prompts, settings)
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
@@ -70,21 +86,28 @@ def unlearn(
                 progress(step, settings.steps)
         else:
             weights = _weights(model, tokenizer, settings.weighting, forget, prompts, seed)
-            sampled = settings.weighting.acts_on == "sampling"
-            facts = (forget, retain, prompts, settings.batch_size, seed, weights, sampled)
+            acts_on = settings.weighting.acts_on
+            facts = (
+                forget, retain, prompts, settings.batch_size, seed, weights, acts_on, settings.micro_batch,
+            )  # fmt: skip
             objective = _objective(model, tokenizer, method, *facts)
+            adapter = None
+            if settings.adapter:
+                adapter = Adapter(model, settings.adapter, derive_seed(seed, "adapter"))
             watch = Watch(model, tokenizer, settings.stopping, forget, controls, prompts)
-            _train(model, objective, watch, method, settings, judge, progress)
+            _train(model, objective, watch, adapter, method, settings, judge, progress, checkpoints)
 
 
 def _train(
     model: PreTrainedModel,
     objective: Objective | HiddenObjective,
     watch: Watch,
+    adapter: Adapter | None,
     method: Method,
     settings: UnlearnSettings,
     judge: Judge,
     progress: Progress,
+    checkpoints: Checkpoints | None,
 ) -> None:
     """Train on the objective until a rule ends the run, and judge the model at every evaluated step."""
     evaluated = set(settings.evaluated_steps())
@@ -95,15 +118,23 @@ def _train(
         ended = watch.check(model, done)
         objective.weights.leave_out(watch.done)
         last = done == settings.steps or ended is not None
+        if last and adapter:
+            adapter.merge()  # so that the model that is kept is the one that is judged
         if done in evaluated or last:
             judge(model, watch.kept_step if ended == "utility" else done, last)
         model.train()
         progress(settings.steps if last else done, settings.steps)
         return ended is not None
 
+    if not objective.trained:
+        raise ConfigError(f"no layer that method {method.kind} trains has an adapter; change target_modules")
     optimiser = settings.optimiser(method.learning_rate)
-    with training_only(model, objective.trained):
-        run_steps(model, objective.losses, settings.steps, optimiser, after_step)
+    with training_only(model, objective.trained), recomputing(model, settings.gradient_checkpointing):
+        run_steps(
+            model, objective.losses, settings.steps, optimiser, after_step,
+            checkpoints.folder if checkpoints else None, checkpoints.every if checkpoints else 0,
+            compile_model=settings.compile, memory=RunMemory(objective, watch, model.device),
+        )  # fmt: skip
 
 
 def _weights(
@@ -147,11 +178,22 @@ def _check(
             f"method {method.kind} has retain_weight {method.retain_weight} but there are no facts to retain;"
             " give --retain, or set retain_weight = 0"
         )
-    if isinstance(method, WithoutLoss) and (settings.stopping.is_set or settings.weighting != Weighting()):
+    asked = settings.stopping.is_set or settings.weighting != Weighting() or settings.adapter
+    if isinstance(method, WithoutLoss) and asked:
         raise ConfigError(
-            f"method {method.kind} minimises no loss, so there is nothing to weight or to stop; leave out"
-            " weighting and stopping"
+            f"method {method.kind} minimises no loss, so there is nothing to weight, to stop or to train an"
+            " adapter on; leave out weighting, stopping and adapter"
         )
+    in_parts = n_processes() > 1 or (settings.micro_batch or settings.batch_size) < settings.batch_size
+    if in_parts and type(method).reduce is not Method.reduce:
+        raise ConfigError(
+            f"the loss of method {method.kind} is of a batch as a whole, so a step cannot be worked out in"
+            " parts; leave out micro_batch and use one process"
+        )
+    if settings.adapter:
+        require_peft()
+    if problem := schedule_problem(method, settings.weighting):
+        raise ConfigError(problem)
     if isinstance(method, PromptMethod):
         _check_fit(model, tokenizer, method, forget, prompts)
 

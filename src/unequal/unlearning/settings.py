@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from unequal.models.adapters import AdapterSettings
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.weighting import Weighting
@@ -45,6 +46,21 @@ class UnlearnSettings(BaseModel):
     stopping: Stopping = Field(
         default=Stopping(), exclude_if=lambda rules: not rules.is_set, description="before the last step"
     )
+    adapter: AdapterSettings | None = Field(
+        default=None,
+        exclude_if=lambda adapter: adapter is None,
+        description="low-rank weights that are trained in place of the model's own",
+    )
+    micro_batch: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=lambda size: size is None,
+        description="facts to forget, and as many to retain, a forward pass; by default all of a step's",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, exclude_if=lambda on: not on, description="work layers out twice to save memory"
+    )
+    compile: bool = Field(default=False, exclude_if=lambda on: not on, description="the model, by torch")
 
     @field_validator("evaluate_at")
     @classmethod

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from unequal.training.processes import add_up
 from unequal.unlearning.forms import SharpnessAwareMethod
 from unequal.unlearning.objective import Objective
+from unequal.unlearning.shares import Share
 
 
 class SharpnessObjective(Objective):
@@ -19,18 +21,27 @@ class SharpnessObjective(Objective):
         Each must be differentiated before the next is asked for, as the training loop does.
         """
         assert isinstance(self._method, SharpnessAwareMethod)  # noqa: S101  made for such methods only
-        to_forget, to_keep = self.terms(step)
-        if not to_forget.requires_grad:
-            yield to_keep
-            return
-        weights = self.trained
-        uphill = torch.autograd.grad(
-            to_forget, weights, retain_graph=to_keep.requires_grad, materialize_grads=True
-        )
-        if to_keep.requires_grad:
-            yield to_keep
-        with moved(weights, uphill, self._method.radius):
-            yield self.terms(step, keep=False)[0]
+        shares, weights = self._shares.at(step), self.trained
+        if self._method.forget_weight:
+            uphill = self._uphill(step, shares, weights)
+        yield from filter(_differentiable, (self.loss(step, share, forget=False) for share in shares))
+        if self._method.forget_weight:
+            with moved(weights, uphill, self._method.radius):
+                yield from filter(_differentiable, (self.loss(step, share, keep=False) for share in shares))
+
+    def _uphill(self, step: int, shares: Sequence[Share], weights: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradient of the whole step's forget term by each weight."""
+        uphill = [torch.zeros_like(weight) for weight in weights]
+        for to_forget in (self.loss(step, share, keep=False) for share in shares):
+            if to_forget.requires_grad:
+                parts = torch.autograd.grad(to_forget, weights, materialize_grads=True)
+                torch._foreach_add_(uphill, parts)
+        add_up(uphill)
+        return uphill
+
+
+def _differentiable(loss: Tensor) -> bool:
+    return loss.requires_grad
 
 
 @contextmanager

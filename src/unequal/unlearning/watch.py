@@ -88,6 +88,18 @@ class Watch:
         """The step of the state that `check` goes back to."""
         return self._last_good_step
 
+    def state(self) -> dict[str, Tensor]:
+        """Return what was seen so far, as tensors by name."""
+        kept = {f"good.{name}": value for name, value in (self._last_good or {}).items()}
+        return {"done": self.done, "good_step": torch.tensor(self._last_good_step), **kept}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up again what an earlier watch had seen."""
+        self.done = state["done"]
+        self._last_good_step = int(state["good_step"])
+        if self._last_good is not None:
+            self._last_good = {name: state[f"good.{name}"] for name in self._last_good}
+
     def _check_controls(self, controls: Controls) -> None:
         if self._rules.utility_drop is not None and not controls.utility:
             raise ConfigError("stopping by utility_drop needs facts of the role utility to watch")

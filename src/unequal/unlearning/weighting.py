@@ -13,8 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
+from unequal.unlearning.method import Method
+from unequal.unlearning.methods import METHODS
 
 WeightingKind = Literal["uniform", "count", "shuffled_counts", "confidence", "random"]
+ActsOn = Literal["loss", "sampling", "beta", "margin"]
 
 
 class Weighting(BaseModel):
@@ -23,14 +26,19 @@ class Weighting(BaseModel):
     A fact's score is log2(1 + count) for ``count`` and ``shuffled_counts``, its starting answer probability
     for ``confidence``, a uniform draw for ``random``; its weight is (1 + score) to the power ``strength``,
     scaled to a mean of 1. A strength below 0 favours the rare.
+
+    On ``beta`` or ``margin`` each fact has that setting of the method times its weight. There is no learning
+    rate of each fact: within a step it would be a weight of the loss, which is here, and over the steps it is
+    the run's schedule and warm-up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     by: WeightingKind = "uniform"
     strength: float = 1.0
-    acts_on: Literal["loss", "sampling"] = Field(
-        default="loss", description="the weight of a fact's loss, or how often a step draws it"
+    acts_on: ActsOn = Field(
+        default="loss",
+        description="a fact's loss, how often a step draws it, or the method's β or margin for it",
     )
 
     @property
@@ -45,6 +53,22 @@ class Weighting(BaseModel):
     def needs_confidence(self) -> bool:
         """Whether the starting answer probabilities must be known."""
         return self.by == "confidence"
+
+
+def schedule_problem(method: Method, rule: Weighting) -> str | None:
+    """Return why the weights cannot act on what they should in this method, None when they can."""
+    if rule.by == "uniform" or rule.acts_on == "loss" or rule.acts_on == "sampling":
+        return None
+    field = method.scheduled.get(rule.acts_on)
+    if field is None:
+        having = [kind for kind in METHODS if rule.acts_on in METHODS.get(kind).scheduled]
+        return (
+            f"method {method.kind} has no {rule.acts_on} for weights to act on (methods that have one:"
+            f" {', '.join(having)}); let them act on loss or sampling"
+        )
+    if not getattr(method, field):
+        return f"weights act on {field} of method {method.kind}, which is 0 for every fact; set it above 0"
+    return None
 
 
 def fact_weights(

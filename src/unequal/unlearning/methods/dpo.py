@@ -1,10 +1,11 @@
 """Direct preference optimisation: prefer a refusal to the answer, as far as the starting model did not."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.method import ForgetScores, Method, Need
+from unequal.unlearning.method import ForgetScores, Method, Need, Scheduled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +22,7 @@ class PreferenceForRefusals(Method):
     )
     cost: ClassVar[str] = "1 pass a step, over refusals too, and 1 before the run of the starting model"
     needs: ClassVar[frozenset[Need]] = frozenset({"reference", "refusal", "refusal_reference"})
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta"}
     preferred: ClassVar[Literal["refusal", "alternative"]] = "refusal"
 
     kind: Literal["dpo", "idk_dpo"] = "dpo"
@@ -33,4 +35,5 @@ class PreferenceForRefusals(Method):
         start = scores.get(f"{self.preferred}_reference").nll
         gain = start - scores.get(self.preferred).nll
         lost = scores.policy.nll - scores.get("reference").nll
-        return -2 / self.beta * logsigmoid(self.beta * (gain + lost))
+        beta = scores.each("beta", self.beta)
+        return -2 / beta * logsigmoid(beta * (gain + lost))

@@ -16,8 +16,9 @@ class RefusalTraining(Method):
     source: ClassVar[str] = (
         "TOFU, Maini et al. (2024), arXiv 2401.06121; Krishnan et al. (2025), arXiv 2504.05058"
     )
-    cost: ClassVar[str] = "1 pass a step, over refusals too"
+    cost: ClassVar[str] = "1 pass a step, over refusals in place of answers"
     needs: ClassVar[frozenset[Need]] = frozenset({"refusal"})
+    scores_answers: ClassVar[bool] = False
 
     kind: Literal["idk"] = "idk"
     learning_rate: float = 5e-6

@@ -1,10 +1,11 @@
 """Negative preference optimisation: ascent that fades as the answer leaves the starting model's behind."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.method import ForgetScores, Method, Need
+from unequal.unlearning.method import ForgetScores, Method, Need, Scheduled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,7 @@ class NPO(Method):
     source: ClassVar[str] = "Zhang et al. (2024), arXiv 2404.05868, equation 3"
     cost: ClassVar[str] = "1 pass a step, and 1 before the run of the starting model"
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta"}
 
     kind: Literal["npo"] = "npo"
     beta: float = Field(default=0.1, gt=0.0)
@@ -27,4 +29,5 @@ class NPO(Method):
         from torch.nn.functional import logsigmoid  # noqa: PLC0415
 
         gain = scores.policy.nll - scores.get("reference").nll
-        return -2 / self.beta * logsigmoid(self.beta * gain)
+        beta = scores.each("beta", self.beta)
+        return -2 / beta * logsigmoid(beta * gain)

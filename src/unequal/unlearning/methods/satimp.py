@@ -1,10 +1,11 @@
 """SatImp: ascent on tokens that are neither forgotten nor already certain."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.method import ForgetScores, Method
+from unequal.unlearning.method import ForgetScores, Method, Scheduled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +17,7 @@ class SaturationImportance(Method):
     title: ClassVar[str] = "Saturation and importance reweighting"
     formula: ClassVar[str] = "−mean sg(p_t)^β1 (1 − sg p_t)^β2 l_t"
     source: ClassVar[str] = "Yang et al. (2025), arXiv 2505.11953"
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta1"}
 
     kind: Literal["satimp"] = "satimp"
     beta1: float = Field(default=5.0, ge=0.0, description="β1, of saturation")
@@ -27,5 +29,6 @@ class SaturationImportance(Method):
         """Return −mean sg(p_t)^β1 (1 − sg p_t)^β2 l_t of each fact, ``(batch,)``."""
         sure = scores.policy.log_probs.detach()
         unsure = (-sure.expm1()).clamp(min=0.0)  # 1 − p, exact where p is near 1
-        weights = (self.beta1 * sure).exp() * unsure**self.beta2
+        saturation = scores.each("beta", self.beta1, axes=2)
+        weights = (saturation * sure).exp() * unsure**self.beta2
         return scores.policy.mean(weights * scores.policy.log_probs)

@@ -1,10 +1,11 @@
 """SimNPO: negative preference optimisation by length-normalised probability, without a reference model."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.method import ForgetScores, Method
+from unequal.unlearning.method import ForgetScores, Method, Scheduled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +17,7 @@ class SimNPO(Method):
     title: ClassVar[str] = "Simple negative preference optimisation"
     formula: ClassVar[str] = "−(2/β) log σ(β(S/n − δ))"
     source: ClassVar[str] = "Fan et al. (2024), arXiv 2410.07163, equation 4; defaults for TOFU"
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta", "margin": "margin"}
 
     kind: Literal["simnpo"] = "simnpo"
     beta: float = Field(default=2.5, gt=0.0)
@@ -26,4 +28,5 @@ class SimNPO(Method):
         """Return −(2/β) log σ(β(S/n − δ)) of each fact, ``(batch,)``."""
         from torch.nn.functional import logsigmoid  # noqa: PLC0415
 
-        return -2 / self.beta * logsigmoid(self.beta * (scores.policy.mean_nll - self.margin))
+        beta, margin = scores.each("beta", self.beta), scores.each("margin", self.margin)
+        return -2 / beta * logsigmoid(beta * (scores.policy.mean_nll - margin))

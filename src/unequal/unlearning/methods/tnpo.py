@@ -1,10 +1,11 @@
 """Token-wise negative preference optimisation: each token fades as it leaves the start behind."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.method import ForgetScores, Method, Need
+from unequal.unlearning.method import ForgetScores, Method, Need, Scheduled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,7 @@ class TokenwiseNPO(Method):
     source: ClassVar[str] = "Wang et al. (2025), arXiv 2502.19301"
     cost: ClassVar[str] = "1 pass a step, and 1 before the run of the starting model"
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta"}
 
     kind: Literal["tnpo"] = "tnpo"
     beta: float = Field(default=4.0, gt=0.0)
@@ -26,5 +28,5 @@ class TokenwiseNPO(Method):
         """Return −mean sg(w_t) l_t of each fact, ``(batch,)``."""
         now = scores.policy.log_probs
         lead = now.detach() - scores.get("reference").log_probs
-        weights = 2 * (self.beta * lead).sigmoid()
+        weights = 2 * (scores.each("beta", self.beta, axes=2) * lead).sigmoid()
         return scores.policy.mean(weights * now)

@@ -1,10 +1,11 @@
 """UNDIAL: distil from the starting model with the answer's tokens turned down."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.method import ForgetScores, Method, Need
+from unequal.unlearning.method import ForgetScores, Method, Need, Scheduled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,7 @@ class Undial(Method):
     cost: ClassVar[str] = "1 pass a step, and 1 before the run of the starting model"
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
     whole: ClassVar[frozenset[str]] = frozenset({"policy", "reference"})
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta"}
 
     kind: Literal["undial"] = "undial"
     learning_rate: float = 1e-4
@@ -33,5 +35,6 @@ class Undial(Method):
         answer, now = scores.policy.every_token()
         _, start = scores.get("reference").every_token()
         true = answer.unsqueeze(2)
-        lowered = start.scatter(2, true, start.gather(2, true) - self.beta)  # z⁰ up to a constant
+        beta = scores.each("beta", self.beta, axes=3)
+        lowered = start.scatter(2, true, start.gather(2, true) - beta)  # z⁰ up to a constant
         return scores.policy.mean(-(lowered.softmax(2) * now).sum(2))

@@ -1,10 +1,11 @@
 """Weighted gradient ascent: tokens pull as far as the model is still sure of them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.method import ForgetScores, Method, TokenScores
+from unequal.unlearning.method import ForgetScores, Method, Scheduled, TokenScores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,13 +17,14 @@ class WeightedAscent(Method):
     title: ClassVar[str] = "Weighted gradient ascent"
     formula: ClassVar[str] = "−mean sg(p_t)^β l_t"
     source: ClassVar[str] = "Wang et al. (2025), arXiv 2502.19301"
+    scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta"}
 
     kind: Literal["wga"] = "wga"
     beta: float = Field(default=1.0, ge=0.0, description="1 to 5 in the source; 0 is plain ascent")
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −mean sg(p_t)^β l_t of each fact, ``(batch,)``."""
-        return weighted_ascent(scores.policy, self.beta)
+        return weighted_ascent(scores.policy, scores.each("beta", self.beta, axes=2))
 
 
 def weighted_ascent(answers: TokenScores, beta: "float | Tensor") -> "Tensor":

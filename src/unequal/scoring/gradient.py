@@ -1,0 +1,57 @@
+"""The gradient pass: how strongly each answer would still pull on the weights."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from unequal.facts.probes import Probe
+from unequal.scoring.encoding import EncodedPrompt, encode
+from unequal.scoring.forward import logits_at
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class GradientPass:
+    """Probes made ready once; each costs a forward and a backward pass of its own."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", probes: Sequence[Probe]) -> None:
+        self._encoded = [encode(tokenizer, probe.prompt, (probe.answer,)) for probe in probes]
+
+    def run(self, model: PreTrainedModel) -> list[float]:
+        """Return for each probe the Euclidean norm of ∇(S/n) over all weights, frozen ones too, in nats.
+
+        The model is left as it is, its gradients included.
+        """
+        weights = [weight for weight in model.parameters() if weight.is_floating_point()]
+        with _all_trained(weights):
+            return [_norm(model, item, weights) for item in self._encoded]
+
+
+def _norm(model: PreTrainedModel, item: EncodedPrompt, weights: list[Tensor]) -> float:
+    (answer,) = item.continuations
+    ids = torch.tensor([item.prompt + answer[:-1]], device=model.device)
+    places = torch.arange(len(item.prompt) - 1, ids.shape[1], device=model.device)
+    logits = logits_at(model, ids, torch.zeros_like(places), places)
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(answer, device=model.device))
+    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    squares = [gradient.double().square().sum() for gradient in gradients if gradient is not None]
+    return float(torch.stack(squares).sum().sqrt())
+
+
+@contextmanager
+def _all_trained(weights: list[Tensor]) -> Iterator[None]:
+    """Let gradients reach all weights while the block runs."""
+    were_trained = [weight.requires_grad for weight in weights]
+    try:
+        for weight in weights:
+            weight.requires_grad_(True)
+        with torch.enable_grad():
+            yield
+    finally:
+        for weight, was_trained in zip(weights, were_trained, strict=True):
+            weight.requires_grad_(was_trained)

@@ -1,0 +1,74 @@
+"""What a long run keeps beside its result until that is whole, so that the same command goes on from it."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from unequal.errors import ConfigError
+from unequal.evaluation.evaluate import Tables
+from unequal.files import atomic_folder, read_json, write_json, write_table
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Unfinished:
+    """The folder ``<out>.unfinished``: checkpoints, the tables of judged steps, and the model at the end.
+
+    Raises `ConfigError` when a run of other settings was begun there.
+    """
+
+    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
+        self._folder = out.with_name(f"{out.name}.unfinished")
+        self._settings = settings
+        begun = self._folder / "config.json"
+        if begun.is_file() and read_json(begun) != settings:
+            raise ConfigError(
+                f"{self._folder} holds an unfinished run of other settings or facts; finish that one first,"
+                " delete the folder, or choose another --out"
+            )
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the training's checkpoints."""
+        return self._folder / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model at the end of training."""
+        return self._folder / "end" / "model"
+
+    def keep(self, step: int, tables: Tables) -> None:
+        """Keep what was found at a judged step."""
+        write_json(self._folder / "config.json", self._settings)
+        with atomic_folder(self._folder / "judged" / str(step)) as folder:
+            write_table(tables.scores, folder / "scores.parquet")
+            write_table(tables.generations, folder / "generations.parquet")
+
+    def judged(self) -> dict[int, Tables]:
+        """Return what was found at each judged step so far."""
+        return {
+            int(folder.name): Tables(*(pl.read_parquet(folder / f"{name}.parquet") for name in _TABLES))
+            for folder in (self._folder / "judged").glob("[0-9]*")
+        }
+
+    def end(self, step: int, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:
+        """Keep the model as it is at the end of training, which is that of the step."""
+        with atomic_folder(self._folder / "end") as folder:
+            model.save_pretrained(folder / "model")
+            tokenizer.save_pretrained(folder / "model")
+            write_json(folder / "step.json", step)
+
+    def last_step(self) -> int | None:
+        """Return the step of the model at the end, None as long as there is none."""
+        path = self._folder / "end" / "step.json"
+        return int(read_json(path)) if path.is_file() else None
+
+    def remove(self) -> None:
+        """Remove the folder, once the result is whole."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_TABLES = ("scores", "generations")

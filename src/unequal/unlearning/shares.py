@@ -1,0 +1,60 @@
+"""The shares of a step: what one forward pass sees of it, and which of them are this process's."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import ceil
+from typing import NamedTuple
+
+from unequal.training.processes import n_processes, own
+from unequal.unlearning.batches import BatchOrder
+from unequal.unlearning.rows import Row
+
+
+class Share(NamedTuple):
+    """Indices of rows to forget and to retain, of so many in the whole step."""
+
+    forget: list[int]
+    retain: list[int]
+    n_forget: int
+    n_retain: int
+
+
+class Shares:
+    """Every step's batches of rows to forget and to retain, cut for forward passes.
+
+    Without ``micro_batch`` a step is one share a process; else it is about equal ones of at most so many rows
+    to forget and as many to retain. Rows of like length are side by side then, so that little is padded.
+    """
+
+    def __init__(
+        self,
+        forget: Sequence[Row],
+        retain: Sequence[Row],
+        batch_size: int,
+        seed: int,
+        draws: Sequence[float] | None,
+        micro_batch: int | None,
+    ) -> None:
+        self._rows = (forget, retain)
+        self._orders = (
+            BatchOrder(len(forget), batch_size, seed, "forget", draws if forget else None),
+            BatchOrder(len(retain), batch_size, seed, "retain"),
+        )
+        self._micro_batch = micro_batch
+
+    def at(self, step: int) -> Sequence[Share]:
+        """Return the shares of a step that are this process's."""
+        forget, retain = (order.at(step) for order in self._orders)
+        most = max(len(forget), len(retain))
+        n = max(n_processes(), ceil(most / (self._micro_batch or most)))
+        parts = zip(*map(_cut, (forget, retain), self._rows, (n, n)), strict=True)
+        return own([Share(*part, len(forget), len(retain)) for part in parts])
+
+
+def _cut(indices: list[int], rows: Sequence[Row], n: int) -> list[list[int]]:
+    """Return the indices in ``n`` parts, by the length of their rows if there are several."""
+    if n == 1:
+        return [indices]
+    by_length = sorted(indices, key=lambda index: len(rows[index].ids))
+    edges = [len(indices) * number // n for number in range(n + 1)]
+    return [by_length[start:stop] for start, stop in pairwise(edges)]

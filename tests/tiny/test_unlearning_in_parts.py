@@ -1,0 +1,299 @@
+"""A step in parts is the same step: micro-batches, processes, recomputed layers, and the order of facts."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from one_of_two import RUNS, weights_after
+from tiny_world import PROMPTS
+from unequal.errors import ConfigError
+from unequal.models import FAMILIES
+from unequal.models.layers import _ENDS_WITH_MLP, decoder_layers, last_mlp_at
+from unequal.models.load import scratch_model
+from unequal.models.shapes import ModelSettings, Shape, Vocabulary
+from unequal.scoring.forward import logits_at
+from unequal.training.recompute import recomputing
+from unequal.unlearning.batches import BatchOrder
+from unequal.unlearning.forms import HiddenStateMethod, SharpnessAwareMethod, WithoutLoss
+from unequal.unlearning.hidden import HiddenObjective
+from unequal.unlearning.method import Method
+from unequal.unlearning.methods import METHODS
+from unequal.unlearning.objective import Objective
+from unequal.unlearning.rows import answer_row, score_rows
+from unequal.unlearning.run import unlearn
+from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.sharpness import SharpnessObjective
+
+WITH_LOSS = [kind for kind in METHODS if not issubclass(METHODS.get(kind), WithoutLoss)]
+ADDITIVE = [kind for kind in WITH_LOSS if METHODS.get(kind).reduce is Method.reduce]
+ONE_FAMILY = pytest.mark.parametrize("model", ["gpt2"], indirect=True)
+
+
+@pytest.fixture
+def forget(facts):
+    return [fact for fact in facts if fact.role == "forget"][:9]
+
+
+@pytest.fixture
+def retain(facts):
+    return [fact for fact in facts if fact.role == "retain"][:8]
+
+
+def build(kind, **settings):
+    return METHODS.get(kind).model_validate({"kind": kind, **settings})
+
+
+def precise(model, seed=2):
+    """Return a copy of the model in float64 with other weights."""
+    copied, stream = copy.deepcopy(model).double(), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in copied.parameters():
+            weight += 0.05 * torch.randn(weight.shape, generator=stream)
+    return copied
+
+
+def objective_of(method, model, tokenizer, forget, retain, micro_batch=None, weights=None):
+    forms = {HiddenStateMethod: HiddenObjective, SharpnessAwareMethod: SharpnessObjective}
+    kind = next((forms[form] for form in forms if isinstance(method, form)), Objective)
+    facts = (forget, retain, PROMPTS, 8, 0, weights)
+    return kind(model, tokenizer, method, *facts, micro_batch=micro_batch)
+
+
+def step_of(method, model, tokenizer, forget, retain, micro_batch=None, weights=None):
+    """Return the first step's number of passes, loss and gradient, and the next retain weight."""
+    own = precise(model)
+    objective = objective_of(method, own, tokenizer, forget, retain, micro_batch, weights)
+    own.load_state_dict(precise(model, seed=3).state_dict())
+    total, passes = torch.zeros(()), []
+    own.base_model.register_forward_pre_hook(lambda *_: passes.append(1))
+    for loss in objective.losses(0):
+        loss.backward()
+        total = total + loss.detach()
+    objective.after_step(0, 10)
+    gradient = torch.cat([weight.grad.flatten() for weight in objective.trained if weight.grad is not None])
+    return len(passes), total, gradient, getattr(objective, "_multiplier", 0.0)
+
+
+def assert_same(one, other):
+    torch.testing.assert_close(one[1], other[1], rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(one[2], other[2], rtol=1e-7, atol=1e-10)
+    assert one[3] == pytest.approx(other[3], rel=1e-9)
+
+
+# --- micro-batches
+
+
+@ONE_FAMILY
+@pytest.mark.parametrize("kind", ADDITIVE)
+def test_eight_passes_of_one_fact_are_one_of_eight(kind, model, tokenizer, forget, retain):
+    method = build(kind, question_weight=0.0 if kind in ("rmu", "adaptive_rmu") else 0.3)
+    weights = [0.2 * (index + 1) for index in range(len(forget))]
+    whole, by_three, by_one = (
+        step_of(method, model, tokenizer, forget, retain, size, weights) for size in (None, 3, 1)
+    )
+    assert whole[2].abs().max() > 0
+    assert (by_three[0], by_one[0]) == (3 * whole[0], 8 * whole[0])
+    assert_same(by_three, whole)
+    assert_same(by_one, whole)
+
+
+@ONE_FAMILY
+def test_a_loss_of_a_whole_batch_is_not_cut(model, tokenizer, forget, retain):
+    assert sorted(set(WITH_LOSS) - set(ADDITIVE)) == ["baldro"]
+
+    def run(micro_batch):
+        settings = UnlearnSettings(steps=1, batch_size=4, micro_batch=micro_batch)
+        own = copy.deepcopy(model)
+        unlearn(own, tokenizer, build("baldro"), forget, retain, PROMPTS, settings, 0, lambda *_: None)
+
+    with pytest.raises(ConfigError, match="baldro is of a batch as a whole"):
+        run(2)
+    run(4)
+
+
+@pytest.mark.parametrize("kind", ["npo", "rmu", "idk", "npo_sam"])
+def test_the_order_of_facts_within_a_step_does_not_change_it(
+    kind, model, tokenizer, forget, retain, monkeypatch
+):
+    plain = step_of(build(kind), model, tokenizer, forget, retain)
+    at = BatchOrder.at
+    monkeypatch.setattr(BatchOrder, "at", lambda self, step: at(self, step)[::-1])
+    assert_same(step_of(build(kind), model, tokenizer, forget, retain), plain)
+
+
+@ONE_FAMILY
+@pytest.mark.parametrize("kind", ["npo", "rmu"])
+def test_a_run_in_parts_ends_where_a_whole_one_does(kind, model, tokenizer, forget, retain):
+    def run(**settings):
+        own = precise(model)
+        chosen = UnlearnSettings(steps=5, batch_size=8, **settings)
+        method = build(kind, learning_rate=1e-3)
+        unlearn(own, tokenizer, method, forget, retain, PROMPTS, chosen, 0, lambda *_: None)
+        return torch.cat([weight.detach().flatten() for weight in own.parameters()])
+
+    start = torch.cat([weight.detach().flatten() for weight in precise(model).parameters()])
+    whole = run()
+    assert (whole - start).abs().max() > 1e-3
+    for settings in ({"micro_batch": 3}, {"gradient_checkpointing": True}):
+        torch.testing.assert_close(run(**settings), whole, rtol=0, atol=1e-8)
+
+
+@ONE_FAMILY
+def test_no_pass_is_made_over_facts_of_weight_0(model, tokenizer, forget, retain):
+    own, rows = precise(model), []
+    objective = objective_of(build("npo", retain_weight=0.0), own, tokenizer, forget, [])
+    own.base_model.register_forward_pre_hook(
+        lambda _m, _p, named: rows.append(len(named["input_ids"])), with_kwargs=True
+    )
+    objective.weights.leave_out(torch.tensor([True, True, True, *[False] * 6]))
+    in_batch = set(BatchOrder(9, 8, 0, "forget").at(0))
+    list(objective.losses(0))
+    assert rows == [len(in_batch - {0, 1, 2})]
+
+
+@ONE_FAMILY
+@pytest.mark.parametrize(("kind", "n_scored"), [("npo", 0), ("whp", 0), ("rmu", 8), ("ga_kl", 8)])
+def test_nothing_frozen_is_scored_for_a_forget_term_of_weight_0(
+    kind, n_scored, model, tokenizer, forget, retain
+):
+    """What remains are the retain items that some methods compare with."""
+    own, rows = precise(model), []
+    own.base_model.register_forward_pre_hook(
+        lambda _model, _positional, named: rows.append(len(named["input_ids"])), with_kwargs=True
+    )
+    method = build(kind, forget_weight=0.0, retain_weight=1.0)
+    objective_of(method, own, tokenizer, forget, retain)
+    assert sum(rows) == n_scored == (len(retain) if rows else 0)
+
+
+# --- recomputed layers
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["all", "embeddings frozen"])
+@pytest.mark.parametrize("kind", ["npo", "ga_kl", "rmu"])
+def test_recomputing_layers_gives_the_same_gradient(kind, frozen, model, tokenizer, forget, retain):
+    found = []
+    for wanted in (False, True):
+        own = precise(model)
+        objective = objective_of(
+            build(kind, layer=0.6) if kind == "rmu" else build(kind), own, tokenizer, forget, retain
+        )
+        own.load_state_dict(precise(model, seed=3).state_dict())
+        own.get_input_embeddings().requires_grad_(not frozen)
+        calls = []
+        decoder_layers(own)[0].mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+        with recomputing(own.train(), wanted):
+            for loss in objective.losses(0):
+                loss.backward()
+        assert len(calls) == 1 + wanted
+        assert not any(getattr(layer, "gradient_checkpointing", False) for layer in decoder_layers(own))
+        found.append([weight.grad for weight in own.parameters()])
+    assert any(gradient is not None and gradient.any() for gradient in found[0])
+    for plain, again in zip(*found, strict=True):
+        assert (plain is None) == (again is None)
+        if plain is not None:
+            torch.testing.assert_close(again, plain, rtol=1e-9, atol=1e-12)
+
+
+# --- the last layer's feed-forward part
+
+
+def made(family):
+    settings = ModelSettings(family=family, size="tiny", shape=Shape(width=32, layers=2, heads=4))
+    return scratch_model(
+        settings, Vocabulary(size=50, window_tokens=24, end_token_id=0, padding_token_id=1), 0
+    )
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_the_last_mlp_at_some_positions_gives_the_same_logits_there(family):
+    model = made(family).eval()
+    ids = torch.randint(2, 50, (4, 20), generator=torch.Generator().manual_seed(3))
+    rows, places = torch.tensor([0, 0, 1, 3]), torch.tensor([0, 7, 19, 4])
+    plain = logits_at(model, ids, rows, places)
+    with last_mlp_at(model, rows, places):
+        found = logits_at(model, ids, rows, places)
+    torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
+    assert torch.equal(logits_at(model, ids, rows, places), plain)
+
+
+@pytest.mark.parametrize(
+    "family", [name for name in FAMILIES if made(name).config.model_type in _ENDS_WITH_MLP]
+)
+def test_the_last_mlp_is_spared_elsewhere_and_the_gradient_is_the_same(family):
+    """At the first position of the first row too, with which what is short of a round number is filled up."""
+    model = made(family).double()
+    ids = torch.randint(2, 50, (4, 20), generator=torch.Generator().manual_seed(3))
+    rows, places = torch.tensor([0, 0, 1, 3]), torch.tensor([0, 7, 19, 4])
+    seen = []
+    decoder_layers(model)[-1].mlp.register_forward_hook(
+        lambda _m, given, _out: seen.append(given[0].shape[:2])
+    )
+    gradients = []
+    for spare in (False, True):
+        model.zero_grad()
+        if spare:
+            with last_mlp_at(model, rows, places):
+                loss = logits_at(model, ids, rows, places).log_softmax(1)[:, 3].sum()
+        else:
+            loss = logits_at(model, ids, rows, places).log_softmax(1)[:, 3].sum()
+        loss.backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+    assert seen[0] == (4, 20)
+    assert seen[-1][0] == 1
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-7, atol=1e-10)
+
+
+def test_scored_rows_have_the_gradient_of_all_logits(model, tokenizer, forget):
+    """One tensor as wide as the vocabulary holds logits and then their gradient."""
+    rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=True) for fact in forget]
+    pull = torch.linspace(-1, 2, len(rows), dtype=torch.float64)
+    gradients = []
+    for whole in (False, True):
+        own = precise(model)
+        (pull * score_rows(own, rows, 1, whole).nll).sum().backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in own.parameters()]))
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-7, atol=1e-9)
+
+
+@ONE_FAMILY
+def test_scored_rows_cannot_be_differentiated_twice_by_mistake(model, tokenizer, forget):
+    rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=True) for fact in forget]
+    loss = score_rows(precise(model), rows, 1).nll.sum()
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+# --- processes
+
+
+@ONE_FAMILY
+def test_two_processes_end_where_one_does(model, corpus, tmp_path):
+    """Runs of unlearning and pre-training whose losses and gradients two processes add up."""
+    worker = Path(__file__).parents[1] / "one_of_two.py"
+    begun = []
+    for rank in range(2):
+        command = [
+            sys.executable,
+            str(worker),
+            str(rank),
+            "2",
+            str(tmp_path / "meeting"),
+            str(corpus),
+            str(tmp_path),
+        ]
+        begun.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+    expected = {kind: weights_after(kind, corpus, tmp_path / "alone") for kind in RUNS}
+    for process in begun:
+        said, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, said
+    first, second = (torch.load(tmp_path / f"weights-{rank}.pt") for rank in range(2))
+    for kind in RUNS:
+        assert torch.equal(first[kind], second[kind]), kind
+        torch.testing.assert_close(first[kind], expected[kind], rtol=1e-6, atol=1e-6, msg=kind)
+    assert not (tmp_path / "pretrained" / "checkpoints").exists()
