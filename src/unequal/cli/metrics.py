@@ -1,25 +1,75 @@
 """``unequal metrics``."""
 
+from inspect import cleandoc
+
 from unequal.console import say, show_table
 
 
-def metrics(name: str | None = None) -> None:
-    """List the metrics, or show one with its definition, range, chance level and source.
+def metrics(*words: str) -> None:
+    """List the metrics, or show one (unequal metrics show extraction_strength): formula, chance, source.
 
     Parameters
     ----------
-    name
-        A metric to show.
+    words
+        Nothing; or show and the name of a metric or aggregate; the name alone does the same.
     """
+    from unequal.errors import ConfigError  # noqa: PLC0415
+
+    names = words[1:] if words[:1] == ("show",) else words
+    if len(names) > 1 or (words and not names):
+        raise ConfigError(
+            f"name one metric, not {len(names)}, for example: unequal metrics show extraction_strength"
+        )
+    if names:
+        _show(names[0])
+    else:
+        _list()
+
+
+def _list() -> None:
+    from unequal.evaluation.aggregates import AGGREGATES  # noqa: PLC0415
     from unequal.evaluation.metrics import METRICS  # noqa: PLC0415
 
-    if name is None:
-        rows = [
-            (key, m.kind, m.direction, f"[{m.low:g}, {m.high:g}]", m.chance) for key, m in METRICS.items()
-        ]
-        show_table("Metrics", ["name", "kind", "direction", "range", "chance level"], rows)
-        return
-    metric = METRICS.get(name)
-    say(f"{metric.name} ({metric.kind}; {metric.direction})\n\n{metric.value.__doc__}\n")
-    say(f"Range: [{metric.low:g}, {metric.high:g}]\nChance: {metric.chance}\nSource: {metric.source}")
-    say(f"Probes: {', '.join(metric.probes)}")
+    shown = ["formula", "direction", "range", "chance level"]
+    show_table(
+        "Metrics of one fact and probe",
+        ["name", "kind", *shown],
+        [
+            (name, m.kind, m.formula, m.direction, _range(m.low, m.high), m.chance.words)
+            for name, m in METRICS.items()
+        ],
+    )
+    show_table(
+        "Aggregates over facts",
+        ["name", "of", *shown],
+        [
+            (name, ", ".join(a.metrics), a.formula, a.direction, _range(a.low, a.high), a.chance)
+            for name, a in AGGREGATES.items()
+        ],
+    )
+
+
+def _show(name: str) -> None:
+    from unequal.evaluation.aggregates import AGGREGATES  # noqa: PLC0415
+    from unequal.evaluation.metrics import METRICS  # noqa: PLC0415
+
+    if name in AGGREGATES:
+        aggregate = AGGREGATES.get(name)
+        kind, chance = "aggregate", aggregate.chance
+        never_seen = " of facts and of never-seen ones" if aggregate.against_never_seen else ""
+        last = f"From: {', '.join(aggregate.metrics)}{never_seen}"
+        shown = aggregate.direction, aggregate.formula, aggregate.value, aggregate.low, aggregate.high
+        source = aggregate.source
+    else:
+        metric = METRICS.get(name)
+        kind, chance = metric.kind, metric.chance.words
+        last = f"Needs: {', '.join(metric.needs)}\nProbes: {', '.join(metric.probes)}"
+        shown = metric.direction, metric.formula, metric.value, metric.low, metric.high
+        source = metric.source
+    direction, formula, value, low, high = shown
+    say(f"{name} ({kind}; {direction})\n\n  {formula}\n\n{cleandoc(value.__doc__ or '')}\n")
+    say(f"Range: {_range(low, high)}\nChance: {chance}\nSource: {source}\n{last}")
+
+
+def _range(low: float, high: float) -> str:
+    return f"[{low:g}, {high:g}]"

@@ -1,25 +1,28 @@
-"""Evaluate: run the two passes over the probes of some facts and fill the score and generation tables."""
+"""Evaluate: run the passes over the probes of some facts and fill the score and generation tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 from transformers import PreTrainedModel
 
+from unequal.errors import ConfigError
 from unequal.evaluation.metrics import METRICS
-from unequal.evaluation.metrics.contract import NoValueError, ProbeRecord
-from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
+from unequal.evaluation.metrics.contract import Metric, Need, ProbeRecord
+from unequal.evaluation.passes import Passes
+from unequal.evaluation.rows import ScoreRows, generation_rows
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.schema import Fact
 from unequal.scoring.generate import GenerationPass
+from unequal.scoring.gradient import GradientPass
 from unequal.scoring.log_probs import AnswerPass
+from unequal.scoring.sample import SamplePass
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FACT_COLUMNS = ("fact_id", "subject", "relation", "role", "exposure", "count")
-ROW_COLUMNS = (*FACT_COLUMNS, "probe", "metric", "kind", "value", "reason")
+TWO_PASSES = Passes(moments=False)
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Tables:
 class Evaluator:
     """Facts and probes made ready once, to be judged at every evaluated step of a run.
 
-    ``before`` is a text that stands before every prompt.
+    ``before`` is a text that stands before every prompt. ``metrics`` names those to compute, None being
+    all that ``passes`` allow; a ``reference`` model never saw the facts. Raises `ConfigError` for a name
+    that is no metric and for a metric that needs a pass which is not run.
     """
 
     def __init__(
@@ -43,75 +48,62 @@ class Evaluator:
         maker: ProbeMaker,
         kinds: Sequence[ProbeKind],
         before: str = "",
+        *,
+        metrics: Sequence[str] | None = None,
+        passes: Passes = TWO_PASSES,
+        reference: PreTrainedModel | None = None,
     ) -> None:
-        self._facts = {fact.fact_id: fact for fact in facts}
         probes = [probe for fact in facts for probe in maker.probes(fact, kinds)]
         self._probes = [replace(probe, prompt=before + probe.prompt) for probe in probes]
+        self._rows = ScoreRows(facts, self._probes)
+        self._metrics = _chosen(metrics, passes.give(reference is not None))
         self._open = [index for index, probe in enumerate(self._probes) if probe.kind != "true_false"]
-        self._answers = AnswerPass(tokenizer, self._probes)
-        self._generation = GenerationPass(tokenizer, [self._probes[index] for index in self._open])
+        asked = [self._probes[index] for index in self._open]
+        self._answers = AnswerPass(tokenizer, self._probes, moments=passes.moments)
+        self._generation = GenerationPass(tokenizer, asked)
+        self._gradients = GradientPass(tokenizer, self._probes) if passes.gradient_norms else None
+        sampling = passes.samples
+        self._samples = (
+            SamplePass(tokenizer, asked, **sampling.model_dump(), seed=passes.seed) if sampling else None
+        )
+        nothing = [None] * len(self._probes)
+        self._reference = nothing if reference is None else self._answers.run(reference.eval())
+
+    def records(self, model: PreTrainedModel) -> list[ProbeRecord]:
+        """Return every probe's record for a model as it is now; it is put into evaluation mode."""
+        model.eval()
+        texts = dict(zip(self._open, self._generation.run(model), strict=True))
+        samples = dict(zip(self._open, self._samples.run(model), strict=True)) if self._samples else {}
+        norms = self._gradients.run(model) if self._gradients else [None] * len(self._probes)
+        columns = zip(self._probes, self._answers.run(model), self._reference, norms, strict=True)
+        return [
+            ProbeRecord(
+                probe,
+                generation=texts.get(index),
+                scores=scores,
+                samples=tuple(samples[index]) if index in samples else None,
+                reference=reference,
+                gradient_norm=norm,
+            )
+            for index, (probe, scores, reference, norm) in enumerate(columns)
+        ]
 
     def run(self, model: PreTrainedModel) -> Tables:
         """Return the tables for a model as it is now; the model is put into evaluation mode."""
-        model.eval()
-        texts = dict(zip(self._open, self._generation.run(model), strict=True))
-        records = [
-            ProbeRecord(probe, texts.get(index), scores)
-            for index, (probe, scores) in enumerate(zip(self._probes, self._answers.run(model), strict=True))
-        ]
-        return Tables(self._score_rows(records), self._generation_rows(records))
-
-    def _score_rows(self, records: Sequence[ProbeRecord]) -> pl.DataFrame:
-        rows: list[dict[str, Any]] = []
-        for name, metric in METRICS.items():
-            for record in records:
-                if not metric.applies_to(record):
-                    continue
-                value, reason = None, None
-                try:
-                    value = metric.value(record)
-                except NoValueError as error:
-                    reason = str(error)
-                rows.append(
-                    {
-                        **self._fact_columns(record.probe.fact_id),
-                        "probe": record.probe.kind,
-                        "variant": record.probe.variant,
-                        "metric": name,
-                        "kind": metric.kind,
-                        "value": value,
-                        "reason": reason,
-                    }
-                )
-        schema = {name: SCORE_SCHEMA[name] for name in ROW_COLUMNS}
-        return _mean_over_variants(pl.DataFrame(rows, schema={**schema, "variant": pl.Int64}))
-
-    def _fact_columns(self, fact_id: str) -> dict[str, Any]:
-        fact = self._facts[fact_id]
-        return {column: getattr(fact, column) for column in FACT_COLUMNS}
-
-    def _generation_rows(self, records: Sequence[ProbeRecord]) -> pl.DataFrame:
-        rows = [
-            {
-                "fact_id": record.probe.fact_id,
-                "probe": record.probe.kind,
-                "prompt": record.probe.prompt,
-                "answer": record.probe.answer,
-                "generation": record.generation,
-            }
-            for record in records
-            if record.generation is not None
-        ]
-        return pl.DataFrame(
-            rows,
-            schema={name: kind for name, kind in GENERATION_SCHEMA.items() if name not in ("run_id", "step")},
-        )
+        records = self.records(model)
+        return Tables(self._rows.scores(self._metrics, records), generation_rows(records))
 
 
-def _mean_over_variants(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a fact, probe and metric: the mean over wordings, where there are several."""
-    keys = [column for column in rows.columns if column not in ("variant", "value", "reason")]
-    means = rows.group_by(keys, maintain_order=True).agg(
-        pl.col("value").mean(), pl.col("reason").drop_nulls().first()
-    )
-    return means.with_columns(pl.when(pl.col("value").is_null()).then(pl.col("reason")).alias("reason"))
+def _chosen(names: Sequence[str] | None, gives: set[Need]) -> list[Metric]:
+    """Return the metrics of these names, or all that can be computed from what the passes give."""
+    if names is None:
+        return [metric for _, metric in METRICS.items() if gives.issuperset(metric.needs)]
+    metrics = [METRICS.get(name) for name in names]
+    for metric in metrics:
+        missing = [need for need in metric.needs if need not in gives]
+        if missing:
+            raise ConfigError(
+                f"metric '{metric.name}' needs {' and '.join(missing)}, which no pass gives;"
+                " ask for it under passes (samples, moments, gradient_norms) or name a reference model"
+            )
+    return metrics

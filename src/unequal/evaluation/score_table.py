@@ -33,6 +33,10 @@ SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
     "reason": pl.String,  # why a value is missing; null when it is there
 }
 
+# Columns that a table may have beside these: what a run started from, base or instruct, and the precision of
+# its master weights, fp32 or bf16.
+OPTIONAL_SCORES = ("start", "precision")
+
 GENERATION_SCHEMA: dict[str, type[pl.DataType]] = {
     "run_id": pl.String,
     "step": pl.Int64,
@@ -74,4 +78,4 @@ def _with_columns(frame: pl.DataFrame, path: Path, columns: Sequence[str]) -> pl
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise DataError(f"{path} lacks the column {', '.join(missing)}; was it written by unequal?")
-    return frame.select(columns)
+    return frame.select(*columns, *[column for column in OPTIONAL_SCORES if column in frame.columns])

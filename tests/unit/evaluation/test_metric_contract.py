@@ -1,16 +1,23 @@
-"""The contract of every metric: what it says of itself holds, and a model without knowledge scores chance."""
+"""The contract of every metric: what it says of itself holds, and it tells knowing from not knowing."""
 
 import random
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from unequal.evaluation.metrics import METRICS
-from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord
+from unequal.errors import ConfigError
+from unequal.evaluation.aggregates import AGGREGATES
+from unequal.evaluation.aggregates.contract import Aggregate
+from unequal.evaluation.metrics import METRICS, STUDY_METRICS
+from unequal.evaluation.metrics.contract import NEEDS, Direction, Kind, Metric, NoValueError, ProbeRecord
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
 from unequal.scoring.log_probs import AnswerScore, ProbeScore
 
-N_WORDS = 1000  # the vocabulary of the models that the tests stand in for
+NEUTRAL = "says nothing of knowledge"
+WITH_SCORES = [name for name, metric in METRICS.items() if "scores" in metric.needs]
+EVERYTHING = set(NEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +32,37 @@ def scores_of(probe, log_prob_of_token):
 
     def answer(text):
         logs = np.array([float(log_prob_of_token(word)) for word in text.split()])
-        return AnswerScore(logs, np.zeros(len(logs), dtype=np.int64))
+        ranks = np.where(np.isnan(logs), 0, -logs * 20).astype(np.int64)
+        return AnswerScore(logs, ranks, 0 * ranks, np.full(len(logs), -2.0), np.full(len(logs), 1.5))
 
     return ProbeScore(probe, answer(probe.answer), tuple(answer(text) for text in probe.distractors))
+
+
+def record_of(probe, text, log_prob_of_token, norm=1.0):
+    """Return a record of every pass; the reference model gives every word the same."""
+    return ProbeRecord(
+        probe,
+        generation=text,
+        scores=scores_of(probe, log_prob_of_token),
+        samples=(text,) * 12,
+        reference=scores_of(probe, lambda _: -2.0),
+        gradient_norm=norm,
+    )
+
+
+def record_that(probe, knows):
+    """Return the record of a model that knows the fact, or of one that takes a wrong answer for right."""
+    words = set((probe.answer if knows else " ".join(probe.distractors)).split())
+    text = probe.answer if knows else "nothing of the kind"
+    return record_of(probe, text, lambda w: -0.04 if w in words else -6.0, norm=0.1 if knows else 2.0)
+
+
+def without(record, need):
+    """Return the record without what a pass gives."""
+    if need != "moments":
+        return replace(record, **{need: None})
+    right = replace(record.scores.right, means=None, deviations=None)
+    return replace(record, scores=replace(record.scores, right=right))
 
 
 def values(metric, records):
@@ -46,119 +81,111 @@ class TestMetric:
         metric = METRICS.get(name)
         assert isinstance(metric, Metric)
         assert metric.name == name
-        assert metric.kind in ("generation", "probability")
-        assert metric.direction in ("higher means known", "lower means known")
+        assert metric.kind in get_args(Kind)
+        assert metric.direction in get_args(Direction)
         assert metric.low < metric.high
-        assert metric.chance
+        assert metric.formula
+        assert metric.chance.words
         assert metric.source
         assert set(metric.probes) <= set(PROBE_KINDS)
-        assert metric.value.__doc__
+        assert set(metric.needs) <= EVERYTHING
+        assert metric.value.__doc__.startswith("Return ")
 
     def test_values_stay_within_its_bounds(self, name, probes):
         metric = METRICS.get(name)
         chance = random.Random(1)
         records = [
-            ProbeRecord(
+            record_of(
                 probe,
-                generation=" ".join(
-                    chance.choices([*probe.answer.split(), "no", "of", "."], k=chance.randint(0, 5))
+                " ".join(
+                    chance.choices([*probe.answer.split(), "no", "of", "of", "."], k=chance.randint(0, 9))
                 ),
-                scores=scores_of(probe, lambda _: -abs(chance.gauss(0, 5))),
+                lambda _: -abs(chance.gauss(0, 5)),
+                norm=chance.random(),
             )
             for probe in probes
         ]
+        records[0] = replace(records[0], generation="I do not know the answer.")
         found = values(metric, records)
         assert found
         assert all(metric.low <= value <= metric.high for value in found)
         assert len(set(found)) > 1
 
-    def test_it_applies_to_its_probes_and_pass_only(self, name, probes):
+    def test_it_applies_to_its_probes_and_passes_only(self, name, probes):
         metric = METRICS.get(name)
         for probe in probes[:40]:
-            both = ProbeRecord(probe, "text", scores_of(probe, lambda _: -1.0))
+            record = record_of(probe, "text", lambda _: -1.0)
             expected = probe.kind in metric.probes and metric.variant in (None, probe.variant)
-            assert metric.applies_to(both) == expected
-            other = (
-                ProbeRecord(probe, scores=both.scores)
-                if metric.kind == "generation"
-                else ProbeRecord(probe, "t")
-            )
-            assert not metric.applies_to(other)
-            with pytest.raises(NoValueError, match="pass was not run"):
-                metric.value(other)
+            assert metric.applies_to(record) == metric.judges(probe) == expected
+            for need in EVERYTHING - {"scores"}:
+                assert metric.applies_to(without(record, need)) == (expected and need not in metric.needs)
+
+    def test_it_says_which_pass_is_missing(self, name, probes):
+        metric = METRICS.get(name)
+        record = next(
+            r for r in (record_of(p, "text", lambda _: -1.0) for p in probes) if metric.applies_to(r)
+        )
+        for need in metric.needs:
+            lacking = without(record, need)
+            assert not metric.applies_to(lacking)
+            with pytest.raises(NoValueError, match=r"was not run|were not asked for"):
+                metric.value(lacking)
 
     def test_it_tells_knowing_from_not_knowing(self, name, probes):
         metric = METRICS.get(name)
-
-        def knows(probe, right):
-            words = set((probe.answer if right else " ".join(probe.distractors)).split())
-            text = probe.answer if right else "nothing of the kind"
-            return ProbeRecord(probe, text, scores_of(probe, lambda w: -0.1 if w in words else -5.0))
-
-        known = mean(metric, [knows(probe, right=True) for probe in probes])
-        unknown = mean(metric, [knows(probe, right=False) for probe in probes])
-        assert (known > unknown) == (metric.direction == "higher means known")
-        assert known != unknown
-
-    def test_uniform_logits_score_chance(self, name, probes):
-        metric = METRICS.get(name)
-        uniform = float(np.float32(-np.log(N_WORDS)))
-        records = [ProbeRecord(probe, scores=scores_of(probe, lambda _: uniform)) for probe in probes]
-        if metric.kind == "generation":
-            assert values(metric, records) == []
-            return
-        for record in records:
-            if not metric.applies_to(record):
-                continue
-            n_words, n_choices = len(record.probe.answer.split()), 1 + len(record.probe.distractors)
-            expected = {
-                "answer_prob": 1 / N_WORDS,
-                "answer_log_prob": -n_words * np.log(N_WORDS),
-                "choice_prob": 1 / n_choices,
-                "choice_accuracy": 1 / n_choices,
-                "true_false_hit": 0.5,
-                "true_false_false_alarm": 0.5,
-            }
-            assert metric.value(record) == pytest.approx(expected[name], rel=1e-5)
+        known = mean(metric, [record_that(probe, knows=True) for probe in probes])
+        unknown = mean(metric, [record_that(probe, knows=False) for probe in probes])
+        if metric.direction == NEUTRAL:
+            assert known == unknown
+        else:
+            assert (known > unknown) == (metric.direction == "higher means known")
+            assert known != unknown
 
 
-@pytest.mark.parametrize("text", ["", " ", ".", "the prompt"])
-@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.kind == "generation"])
-def test_saying_nothing_or_the_prompt_scores_no_knowledge(name, probes, text):
-    metric = METRICS.get(name)
-    found = values(metric, [ProbeRecord(p, p.prompt if text == "the prompt" else text) for p in probes])
-    assert found
-    if name == "exact_match" or text != "the prompt":
-        assert set(found) == {0.0}
-    else:  # words that all answers of a relation share may stand in the prompt: "University", "College"
-        assert sum(found) / len(found) < 0.1
+@pytest.mark.parametrize("name", list(AGGREGATES))
+class TestAggregate:
+    def test_it_names_itself_and_all_a_reader_must_know(self, name):
+        aggregate = AGGREGATES.get(name)
+        assert isinstance(aggregate, Aggregate)
+        assert aggregate.name == name
+        assert name not in METRICS
+        assert aggregate.metrics
+        assert set(aggregate.metrics) <= set(METRICS)
+        assert aggregate.direction in get_args(Direction)
+        assert aggregate.formula
+        assert aggregate.chance
+        assert aggregate.source
+        assert aggregate.value.__doc__.startswith("Return ")
+
+    def test_it_tells_knowing_from_not_knowing_within_its_bounds(self, name, probes):
+        aggregate = AGGREGATES.get(name)
+
+        def arrays(knows):
+            for known in (knows, False)[: 1 + aggregate.against_never_seen]:
+                records = [record_that(probe, known) for probe in probes]
+                yield from (np.array(values(METRICS.get(metric), records)) for metric in aggregate.metrics)
+
+        known, unknown = (aggregate.value(*arrays(knows)) for knows in (True, False))
+        assert all(aggregate.low <= value <= aggregate.high for value in (known, unknown))
+        if aggregate.direction == NEUTRAL:
+            assert known == unknown
+        else:
+            assert known != unknown
+            assert (known > unknown) == (aggregate.direction == "higher means known")
 
 
-def test_always_saying_true_cannot_be_told_from_chance(probes):
-    for says_true in (True, False):
-        records = [
-            ProbeRecord(
-                p, scores=scores_of(p, lambda word, yes=says_true: -0.1 if (word == "True") == yes else -3.0)
-            )
-            for p in probes
-        ]
-        rates = [mean(METRICS.get(f"true_false_{kind}"), records) for kind in ("hit", "false_alarm")]
-        assert rates == [float(says_true)] * 2
+def test_what_a_study_keeps_needs_the_two_passes_only():
+    assert set(STUDY_METRICS) < set(METRICS)
+    assert all(set(METRICS.get(name).needs) <= {"generation", "scores"} for name in STUDY_METRICS)
+    with pytest.raises(ConfigError, match="did you mean 'extraction_strength'"):
+        METRICS.get("extraction_strenght")
 
 
-def test_a_constant_answer_scores_its_share_of_the_facts(probes):
-    records = [ProbeRecord(probe, "Chicago") for probe in probes]
-    right = [
-        float("Chicago" in record.probe.accepted) for record in records if record.probe.kind != "true_false"
-    ]
-    assert mean(METRICS.get("exact_match"), records) == pytest.approx(sum(right) / len(right))
-
-
-@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.kind == "probability"])
+@pytest.mark.parametrize("name", WITH_SCORES)
 def test_a_model_that_gives_no_numbers_gets_no_value(name, probes):
     metric = METRICS.get(name)
     for probe in probes[:20]:
-        record = ProbeRecord(probe, scores=scores_of(probe, lambda _: float("nan")))
+        record = record_of(probe, "text", lambda _: float("nan"))
         if metric.applies_to(record):
             with pytest.raises(NoValueError, match="not a number"):
                 metric.value(record)

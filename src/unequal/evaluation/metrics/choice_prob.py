@@ -2,19 +2,25 @@
 
 from math import exp
 
-from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord, number, scored
+from unequal.evaluation.metrics.chance import one_choice
+from unequal.evaluation.metrics.contract import (
+    Chance,
+    Metric,
+    NoValueError,
+    ProbeRecord,
+    choices,
+    mean_log_prob,
+)
 
 
 def choice_prob(record: ProbeRecord) -> float:
     """Return p/(p + Σ p_j) over the distractors j, with p = exp(−S/n) for each answer, in [0, 1]."""
-    scores = scored(record)
-    if not scores.wrong:
-        raise NoValueError("the fact has no distractors")
-    right, *wrong = (exp(number(float(answer.log_probs.mean()))) for answer in (scores.right, *scores.wrong))
-    total = right + sum(wrong)
+    right, wrong = choices(record)
+    probability, *others = (exp(mean_log_prob(answer)) for answer in (right, *wrong))
+    total = probability + sum(others)
     if total == 0.0:
         raise NoValueError("every choice has probability 0")
-    return right / total
+    return probability / total
 
 
 METRIC = Metric(
@@ -23,7 +29,9 @@ METRIC = Metric(
     direction="higher means known",
     low=0.0,
     high=1.0,
-    chance="1 / (1 + distractors)",
+    formula="p / (p + Σ p_j), p = exp(−S/n)",
+    chance=Chance("1 / (1 + distractors)", one_choice),
     source="normalised multiple-choice probability, TOFU (Maini et al., 2024, section 2.2)",
     value=choice_prob,
+    needs=("scores",),
 )

@@ -2,26 +2,40 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isnan
-from typing import TYPE_CHECKING, Literal
+from math import exp, isnan
+from typing import TYPE_CHECKING, Literal, get_args
 
 from unequal.facts.probes import PROBE_KINDS, Probe, ProbeKind
 
 if TYPE_CHECKING:
-    from unequal.scoring.log_probs import ProbeScore
+    from unequal.scoring.log_probs import AnswerScore, ProbeScore
 
-Kind = Literal["generation", "probability"]
-Direction = Literal["higher means known", "lower means known"]
+Kind = Literal["generation", "probability", "privacy"]
+Direction = Literal["higher means known", "lower means known", "says nothing of knowledge"]
+Need = Literal["generation", "samples", "scores", "moments", "reference", "gradient_norm"]
+NEEDS: tuple[Need, ...] = get_args(Need)
+LARGEST_EXPONENT = 700.0  # exp of more has no finite float
 OPEN_PROBES: tuple[ProbeKind, ...] = tuple(kind for kind in PROBE_KINDS if kind != "true_false")
 
 
 @dataclass(frozen=True)
 class ProbeRecord:
-    """One probe's results of the two passes; a pass that was not run is None."""
+    """One probe's results of the passes; a pass that was not run is None."""
 
     probe: Probe
-    generation: str | None = None
+    generation: str | None = None  # greedy text
     scores: "ProbeScore | None" = None
+    samples: tuple[str, ...] | None = None  # texts drawn at a temperature
+    reference: "ProbeScore | None" = None  # the scores under another model, which never saw the fact
+    gradient_norm: float | None = None  # of the answer's mean −log p, with respect to all weights
+
+    def has(self, need: Need) -> bool:
+        """Return whether the pass was run."""
+        match need:
+            case "moments":
+                return self.scores is not None and self.scores.right.deviations is not None
+            case _:
+                return getattr(self, need) is not None
 
 
 class NoValueError(Exception):
@@ -29,6 +43,26 @@ class NoValueError(Exception):
 
 
 @dataclass(frozen=True)
+class Ignorance:
+    """A model that knows none of the facts: its vocabulary, and how often its texts are right by luck."""
+
+    vocabulary: int
+    luck: float = 0.0
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What a model without knowledge scores: in words, and for a record where that can be computed.
+
+    The level of a metric of texts holds for texts that do not depend on the fact, the level of one of
+    probabilities for uniform logits.
+    """
+
+    words: str
+    level: Callable[[ProbeRecord, Ignorance], float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """A named function of a record, and what a reader must know of its values."""
 
@@ -37,20 +71,21 @@ class Metric:
     direction: Direction
     low: float
     high: float
-    chance: str
+    formula: str
+    chance: Chance
     source: str
     value: Callable[[ProbeRecord], float]
+    needs: tuple[Need, ...]
     probes: tuple[ProbeKind, ...] = OPEN_PROBES
     variant: int | None = None  # of the probes it applies to; None means all
 
+    def judges(self, probe: Probe) -> bool:
+        """Return whether the metric is meant for such a probe."""
+        return probe.kind in self.probes and self.variant in (None, probe.variant)
+
     def applies_to(self, record: ProbeRecord) -> bool:
-        """Return whether the record is of a probe and pass that the metric judges."""
-        ran = record.generation if self.kind == "generation" else record.scores
-        return (
-            ran is not None
-            and record.probe.kind in self.probes
-            and self.variant in (None, record.probe.variant)
-        )
+        """Return whether the record is of a probe that the metric judges and has the passes it needs."""
+        return self.judges(record.probe) and all(record.has(need) for need in self.needs)
 
 
 def generated(record: ProbeRecord) -> str:
@@ -60,11 +95,41 @@ def generated(record: ProbeRecord) -> str:
     return record.generation
 
 
+def sampled(record: ProbeRecord) -> tuple[str, ...]:
+    """Return the sampled texts, at least one, of a record that has them."""
+    if not record.samples:
+        raise NoValueError("the sampling pass was not run")
+    return record.samples
+
+
 def scored(record: ProbeRecord) -> "ProbeScore":
     """Return the answer scores of a record that has them."""
     if record.scores is None:
         raise NoValueError("the probability pass was not run")
     return record.scores
+
+
+def choices(record: ProbeRecord) -> "tuple[AnswerScore, tuple[AnswerScore, ...]]":
+    """Return the scores of the right answer and of the wrong ones; there is at least one of these."""
+    scores = scored(record)
+    if not scores.wrong:
+        raise NoValueError("the fact has no distractors")
+    return scores.right, scores.wrong
+
+
+def total_log_prob(score: "AnswerScore") -> float:
+    """Return −S, the natural log-probability of a whole answer."""
+    return number(float(score.log_probs.sum()))
+
+
+def mean_log_prob(score: "AnswerScore") -> float:
+    """Return −S/n, the mean natural log-probability of an answer's tokens."""
+    return number(float(score.log_probs.mean()))
+
+
+def finite_exp(exponent: float) -> float:
+    """Return e to the power of the exponent, cut off where it would be infinite."""
+    return exp(min(exponent, LARGEST_EXPONENT))
 
 
 def number(value: float) -> float:

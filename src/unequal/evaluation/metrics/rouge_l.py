@@ -1,9 +1,11 @@
-"""ROUGE-L recall: how much of the answer stands, in order, in the generated text."""
+"""ROUGE-L: the longest common subsequence of the generated text and the answer, as recall and as F1."""
 
 from functools import cache, lru_cache
 from typing import Any
 
-from unequal.evaluation.metrics.contract import Metric, ProbeRecord, generated
+from unequal.evaluation.metrics.chance import overlap
+from unequal.evaluation.metrics.contract import Metric, ProbeRecord
+from unequal.evaluation.metrics.text import own_text
 
 
 @cache
@@ -14,27 +16,53 @@ def _scorer() -> Any:
 
 
 @lru_cache(maxsize=100_000)
-def _recall(answer: str, said: str) -> float:
-    return float(_scorer().score(answer, said)["rougeL"].recall)
+def _recall_and_f1(answer: str, said: str) -> tuple[float, float]:
+    score = _scorer().score(answer, said)["rougeL"]
+    return float(score.recall), float(score.fmeasure)
 
 
 def rouge_l_recall(record: ProbeRecord) -> float:
     """Return the longest common word subsequence over the answer's words, in [0, 1].
 
-    The best accepted answer counts. Only the generated text is judged, never the prompt, so an empty
-    text scores 0.
+    The best accepted answer counts. Only the generated text is judged, never the prompt nor what is
+    copied from it, so an empty text and an echo score 0. Words are those of the library: a–z and 0–9.
     """
-    said = generated(record)
-    return max(_recall(answer, said) for answer in record.probe.accepted)
+    said = own_text(record)
+    return max(_recall_and_f1(answer, said)[0] for answer in record.probe.accepted)
 
 
-METRIC = Metric(
+def rouge_l_f1(record: ProbeRecord) -> float:
+    """Return the harmonic mean of ROUGE-L recall and precision, in [0, 1].
+
+    As `rouge_l_recall`, but words that are not the answer's cost precision, so that a long text that
+    happens to hold the answer scores little.
+    """
+    said = own_text(record)
+    return max(_recall_and_f1(answer, said)[1] for answer in record.probe.accepted)
+
+
+RECALL = Metric(
     name="rouge_l_recall",
     kind="generation",
     direction="higher means known",
     low=0.0,
     high=1.0,
-    chance="0 for an empty text; words shared by all answers of a relation score without knowledge",
-    source="ROUGE-L recall (Lin, 2004), as computed by the rouge-score library",
+    formula="max over accepted a of LCS(a, text) / |a|, in words",
+    chance=overlap(rouge_l_recall),
+    source="ROUGE-L recall (Lin, 2004, equation 2), as computed by the rouge-score library",
     value=rouge_l_recall,
+    needs=("generation",),
+)
+
+F1 = Metric(
+    name="rouge_l_f1",
+    kind="generation",
+    direction="higher means known",
+    low=0.0,
+    high=1.0,
+    formula="max over accepted a of 2 LCS(a, text) / (|a| + |text|), in words",
+    chance=overlap(rouge_l_f1),
+    source="ROUGE-L F-measure with β = 1 (Lin, 2004, equation 4), as computed by the rouge-score library",
+    value=rouge_l_f1,
+    needs=("generation",),
 )
