@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from unequal.attacks.attack import Scene
 from unequal.evaluation.evaluate import Evaluator
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.table import read_facts
@@ -42,18 +43,38 @@ class Workbench:
         facts_per_role: int,
         kinds: Sequence[ProbeKind],
         n_wordings: int,
+        metrics: tuple[str, ...],
         before: str = "",
     ) -> Evaluator:
-        """Return the evaluator of a target and some probe kinds, made when first asked for.
+        """Return the evaluator of a target, some probe kinds and metrics, made when first asked for.
 
         ``before`` is a text that stands before every prompt.
         """
-        key = (settings, facts_per_role, tuple(kinds), n_wordings, before)
+        key = (settings, facts_per_role, tuple(kinds), n_wordings, metrics, before)
         if key not in self._evaluators:
             judged = self.target(settings, facts_per_role).judged
             maker = ProbeMaker(self._facts, self._prompts, n_wordings)
-            self._evaluators[key] = Evaluator(self.tokenizer, judged, maker, kinds, before)
+            self._evaluators[key] = Evaluator(self.tokenizer, judged, maker, kinds, before, metrics=metrics)
         return self._evaluators[key]
+
+    def scene(
+        self,
+        model: PreTrainedModel,
+        settings: TargetSettings,
+        facts_per_role: int,
+        n_wordings: int,
+        before: str = "",
+    ) -> Scene:
+        """Return what attacks on a model are shown: the judged facts, and all that are retained.
+
+        What is drawn depends on the pre-training seed alone, so that attacks on all models of a target, the
+        starting one among them, train and test on the same facts.
+        """
+        target = self.target(settings, facts_per_role)
+        judged = {fact.fact_id for fact in target.judged}
+        facts = [*target.judged, *(fact for fact in target.retain_set if fact.fact_id not in judged)]
+        maker = ProbeMaker(self._facts, self._prompts, n_wordings)
+        return Scene(model, self.tokenizer, facts, maker, self._prompts, self._seed, before)
 
 
 @lru_cache(maxsize=2)

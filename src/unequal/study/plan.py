@@ -32,6 +32,8 @@ def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
                 facts_per_role=settings.evaluate.facts_per_role,
                 probes=settings.evaluate.probes,
                 n_wordings=settings.evaluate.n_wordings,
+                metrics=settings.evaluate.metrics,
+                attacks=settings.attacks,
             )
             for method in settings.methods:
                 if target.methods is not None and method.kind not in target.methods:

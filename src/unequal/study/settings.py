@@ -1,16 +1,21 @@
 """A run file: everything that determines a study."""
 
+from itertools import product
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from unequal.attacks.attack import AttackSettings, distinct
 from unequal.corpus.settings import ExposureSettings, Wording
 from unequal.errors import did_you_mean
+from unequal.evaluation.metrics import METRICS, STUDY_METRICS
+from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.models.shapes import ModelSettings
 from unequal.training.settings import PretrainSettings
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import TargetSettings, UnlearnSettings
-from unequal.unlearning.weighting import Weighting
+from unequal.unlearning.weighting import Weighting, schedule_problem
 
 Seeds = tuple[int, ...]
 
@@ -24,6 +29,27 @@ class EvaluateSettings(BaseModel):
     probes_between: tuple[ProbeKind, ...] = ("question", "cloze")
     n_wordings: int = Field(default=2, ge=1, description="wordings of a probe kind, averaged for each fact")
     facts_per_role: int = Field(default=48, ge=1, description="of neighbour, retain and utility each")
+    # Left out where it is not set, so that settings without it keep the names of their folders.
+    metrics: tuple[str, ...] = Field(
+        default=STUDY_METRICS,
+        min_length=1,
+        exclude_if=lambda names: names == STUDY_METRICS,
+        description="kept of every judged step; the analysis leaves out what it needs others for",
+    )
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        gives = Passes().give(reference=False)
+        for name in names:
+            if name not in METRICS:
+                hint = did_you_mean(name, METRICS)
+                raise ValueError(f"unknown metric '{name}'{hint} (known: {', '.join(METRICS)})")
+            if lacking := set(METRICS.get(name).needs) - gives:
+                raise ValueError(
+                    f"metric '{name}' needs {', '.join(sorted(lacking))}, which a study does not run"
+                )
+        return tuple(dict.fromkeys(names))
 
 
 class TargetChoice(TargetSettings):
@@ -56,6 +82,9 @@ class StudySettings(BaseModel):
     )
     unlearn: UnlearnSettings = UnlearnSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    attacks: tuple[AttackSettings, ...] = Field(
+        default=(), description="on the model before unlearning and after the last step"
+    )
 
     @field_validator("seeds", "pretrain_seeds", "wordings", "models", "weightings")
     @classmethod
@@ -63,6 +92,8 @@ class StudySettings(BaseModel):
         if len(set(values)) < len(values):
             raise ValueError("an entry stands twice")
         return values
+
+    _attacks_distinct = field_validator("attacks")(distinct)
 
     @field_validator("methods")
     @classmethod
@@ -81,6 +112,22 @@ class StudySettings(BaseModel):
         if unlearn.weighting != Weighting():
             raise ValueError("weighting of a study stands in its own list: weightings = [{by = …}]")
         return unlearn
+
+    @model_validator(mode="after")
+    def _weights_can_act(self) -> "StudySettings":
+        for weighting, method in product(self.weightings, self.methods):
+            if problem := schedule_problem(method, weighting):
+                raise ValueError(f"weightings: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _attacks_have_a_control(self) -> "StudySettings":
+        if self.attacks and 0 not in self.corpus.levels:
+            raise ValueError(
+                f"attacks: without never-seen people nothing shows what an attack finds by luck; put 0 among"
+                f" corpus.levels {list(self.corpus.levels)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _targets_exist(self) -> "StudySettings":

@@ -1,20 +1,32 @@
 """One stage on its own, as the command line runs it: corpus, pre-training, unlearning or evaluation."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from unequal.attacks.attack import ANSWER_METRICS, AttackSettings, Scene, check_kept, distinct, run_attacks
 from unequal.corpus.settings import CorpusSettings
-from unequal.errors import ConfigError
+from unequal.errors import ConfigError, DataError
+from unequal.evaluation.aggregates.table import aggregate_table
+from unequal.evaluation.passes import Passes
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
 from unequal.facts.world.world import WorldSettings
-from unequal.files import atomic_folder, output_folder, read_json, write_json, write_table
+from unequal.files import (
+    atomic_folder,
+    check_replaceable,
+    file_hash,
+    output_folder,
+    read_json,
+    write_json,
+    write_table,
+)
 from unequal.manifest import manifest
 from unequal.models.shapes import ModelSettings
 from unequal.training.settings import PretrainSettings
@@ -23,12 +35,13 @@ from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.targets import Controls
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from unequal.evaluation.evaluate import Tables
 
 Progress = Callable[[int, int], None]
 
+_FACT_FILES = ("forget", "retain", "utility", "never_seen")
 UNDESCRIBED = {"weighting": "uniform", "target": "mixed", "wording": "unknown", "pretrain_seed": 0, "seed": 0}
 
 
@@ -65,6 +78,25 @@ class JudgeCommand(_Command):
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = PROBE_KINDS
     n_wordings: int = Field(default=2, ge=1)
+    metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
+    passes: Passes = Passes()
+    reference: str | None = Field(default=None, description="a model that never saw the facts")
+
+
+class AttackCommand(_Command):
+    """Settings of ``unequal attack``."""
+
+    model: str
+    facts: Path = Field(description="facts without a role are to be forgotten")
+    out: Path
+    attacks: tuple[AttackSettings, ...] = Field(min_length=1)
+    retain: Path | None = Field(default=None, description="more facts, which an attacker may know")
+    never_seen: Path | None = Field(default=None, description="more facts, which the model never saw")
+    prompts: PromptFormat = PromptFormat()
+    n_wordings: int = Field(default=2, ge=1, description="cloze prompts of a fact, at most")
+    seed: int = 0
+
+    _distinct = field_validator("attacks")(distinct)
 
 
 class UnlearnCommand(_Command):
@@ -82,13 +114,16 @@ class UnlearnCommand(_Command):
     probes: tuple[ProbeKind, ...] = PROBE_KINDS
     n_wordings: int = Field(default=2, ge=1)
     seed: int = 0
+    checkpoint_every: int = Field(
+        default=0, ge=0, description="steps after which an interrupted run can go on; 0 keeps nothing"
+    )
 
 
 def run_corpus(settings: CorpusCommand, progress: Progress) -> None:
     """Build the corpus folder ``settings.out``; an existing one is replaced as a whole."""
     from unequal.corpus.build import build_corpus  # noqa: PLC0415
 
-    _check_replaceable(settings.out, "corpus.json")
+    check_replaceable(settings.out, "corpus.json")
     build_corpus(settings.world, settings.corpus, settings.prompts, settings.out, progress)
     made_from = settings.model_dump(mode="json", exclude={"out"})
     write_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})
@@ -118,7 +153,7 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
 
 
 def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
-    """Write ``scores.parquet`` and ``generations.parquet`` below ``out`` and return the scores."""
+    """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
@@ -127,19 +162,76 @@ def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
     model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
     with output_folder(settings.out) as out:
-        tables = Evaluator(tokenizer, facts, maker, settings.probes).run(model)
+        evaluator = Evaluator(
+            tokenizer, facts, maker, settings.probes,
+            metrics=settings.metrics, passes=settings.passes, reference=_reference_model(settings, tokenizer),
+        )  # fmt: skip
+        tables = evaluator.run(model)
         columns = {"study": "evaluate", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
         _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
+        write_table(aggregate_table(tables.scores), out / "aggregates.parquet")
         write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
     return tables.scores
 
 
+def _reference_model(
+    settings: JudgeCommand, tokenizer: "PreTrainedTokenizerBase"
+) -> "PreTrainedModel | None":
+    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+
+    if settings.reference is None:
+        return None
+    if load_tokenizer(settings.reference).get_vocab() != tokenizer.get_vocab():
+        raise ConfigError(
+            f"reference: {settings.reference} has another vocabulary than {settings.model};"
+            " tokens can be compared only between models that share a tokenizer"
+        )
+    return load_model(settings.reference)
+
+
+def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
+    """Write ``scores.parquet`` below ``out`` and return its rows: of the model as it is, and of each attack.
+
+    Raises `DataError` when there is nothing to forget, or no facts of other roles where an attack needs some.
+    """
+    from unequal.evaluation.evaluate import Evaluator, Tables  # noqa: PLC0415
+    from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
+    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+
+    facts = [
+        fact if fact.role else fact.model_copy(update={"role": "forget"})
+        for fact in read_facts(settings.facts)
+    ]
+    facts += _in_role(settings.retain, "retain") if settings.retain else []
+    facts += _in_role(settings.never_seen, "never_seen") if settings.never_seen else []
+    _check_unique(facts)
+    if not any(fact.role == "forget" for fact in facts):
+        raise DataError(f"{settings.facts} holds no facts to forget, of the role forget or without a role")
+    check_kept(settings.attacks, facts)
+    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
+    scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
+    with output_folder(settings.out) as out:
+        plain = Evaluator(tokenizer, scene.attacked, maker, ["question"], metrics=ANSWER_METRICS).run(model)
+        scores = pl.concat([plain.scores, run_attacks(settings.attacks, scene, progress)])
+        columns = {"study": "attack", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
+        columns |= {"seed": settings.seed}
+        tables = Tables(scores, plain.generations)
+        _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
+        write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    return scores
+
+
 def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
-    """Write the unlearned model, its scores and its texts into ``out`` and return the scores of all steps."""
+    """Write the unlearned model, its scores and its texts into ``out`` and return the scores of all steps.
+
+    With ``checkpoint_every`` an interrupted run goes on from what it kept in ``<out>.unfinished``.
+    """
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
-    from unequal.unlearning.run import unlearn  # noqa: PLC0415
+    from unequal.study.unfinished import Unfinished  # noqa: PLC0415
+    from unequal.unlearning.run import Checkpoints, unlearn  # noqa: PLC0415
 
     forget = _in_role(settings.forget, "forget")
     retain = _in_role(settings.retain, "retain") if settings.retain else []
@@ -147,29 +239,49 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
     never_seen = _in_role(settings.never_seen, "never_seen") if settings.never_seen else []
     judged = [*forget, *retain, *utility, *never_seen]
     _check_unique(judged)
-    _check_replaceable(settings.out, "scores.parquet")
+    check_replaceable(settings.out, "scores.parquet")
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    unfinished = None
+    if settings.checkpoint_every:
+        facts = {name: file_hash(path) for name in _FACT_FILES if (path := getattr(settings, name))}
+        unfinished = Unfinished(settings.out, {**resolved, "facts": facts})
     model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
     maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)
     evaluator = Evaluator(tokenizer, judged, maker, settings.probes)
     before = settings.method.prompt_prefix(forget)
     prefixed = Evaluator(tokenizer, judged, maker, settings.probes, before) if before else evaluator
-    found: dict[int, Tables] = {}
+    found: dict[int, Tables] = unfinished.judged() if unfinished else {}
     with atomic_folder(settings.out) as folder:
 
         def judge(model: "PreTrainedModel", step: int, last: bool) -> None:
-            if last:
+            if last and unfinished:
+                unfinished.end(step, model, tokenizer)
+            elif last:
                 model.save_pretrained(folder / "model")
                 tokenizer.save_pretrained(folder / "model")
             found[step] = (prefixed if step > 0 else evaluator).run(model)
+            if unfinished:
+                unfinished.keep(step, found[step])
 
-        unlearn(
-            model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
-            settings.seed, judge, progress, Controls(utility, never_seen),
-        )  # fmt: skip
+        ended = unfinished.last_step() if unfinished else None
+        if unfinished and ended is not None:
+            judge(load_model(unfinished.model), ended, last=False)
+        else:
+            unlearn(
+                model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
+                settings.seed, judge, progress, Controls(utility, never_seen),
+                Checkpoints(unfinished.checkpoints, settings.checkpoint_every) if unfinished else None,
+            )  # fmt: skip
+        if unfinished:
+            shutil.copytree(unfinished.model, folder / "model")
+        found = dict(sorted(found.items()))
         columns = {"study": "unlearn", "run_id": settings.out.name, **UNDESCRIBED}
-        columns |= {"method": settings.method.kind, "seed": settings.seed}
+        columns |= {"method": settings.method.kind, "weighting": settings.unlearn.weighting.name}
+        columns |= {"seed": settings.seed}
         _write_tables([*found.items()], folder, columns, model.config.model_type, model.num_parameters())
-        write_json(folder / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+        write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
+    if unfinished:
+        unfinished.remove()
     return pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
 
 
@@ -207,12 +319,6 @@ def _check_unique(facts: Sequence[Fact]) -> None:
                 " a fact can have one role only"
             )
         seen[fact.fact_id] = fact
-
-
-def _check_replaceable(out: Path, made: str) -> None:
-    """Refuse to replace a folder that holds anything but an earlier result, which has the file ``made``."""
-    if out.is_dir() and any(out.iterdir()) and not (out / made).is_file():
-        raise ConfigError(f"{out} holds other files and would be replaced as a whole; choose another --out")
 
 
 def _claim_folder(out: Path, resolved: dict[str, object]) -> None:

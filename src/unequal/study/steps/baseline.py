@@ -3,6 +3,11 @@
 from pathlib import Path
 from typing import ClassVar
 
+import polars as pl
+from pydantic import Field
+
+from unequal.attacks.attack import AttackSettings, run_attacks
+from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
 from unequal.study.step import Progress, Step
@@ -20,6 +25,9 @@ class BaselineStep(Step):
     facts_per_role: int
     probes: tuple[ProbeKind, ...]
     n_wordings: int
+    # Left out where they are not set, so that studies without them keep the names of their folders.
+    metrics: tuple[str, ...] = Field(default=STUDY_METRICS, exclude_if=lambda names: names == STUDY_METRICS)
+    attacks: tuple[AttackSettings, ...] = Field(default=(), exclude_if=lambda attacks: not attacks)
 
     @property
     def name(self) -> str:
@@ -33,17 +41,25 @@ class BaselineStep(Step):
 
     @property
     def cost(self) -> float:
-        """A few seconds."""
-        return 3.0
+        """A few seconds, and the attacks."""
+        return 3.0 + self.attack_cost
+
+    @property
+    def attack_cost(self) -> float:
+        """Estimated seconds of the attacks on one model, at 0.3 s an evaluation of half a million weights."""
+        return 0.3 * self.pretrain.n_weights / 5e5 * sum(attack.cost for attack in self.attacks)
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` with the columns that describe facts."""
         from unequal.study.bench import workbench  # noqa: PLC0415
 
         bench = workbench(study, self.pretrain)
-        tables = bench.evaluator(self.target, self.facts_per_role, self.probes, self.n_wordings).run(
-            bench.fresh_model()
+        model = bench.fresh_model()
+        evaluator = bench.evaluator(
+            self.target, self.facts_per_role, self.probes, self.n_wordings, self.metrics
         )
-        progress(1, 1)
-        write_table(tables.scores, folder / "scores.parquet")
+        tables = evaluator.run(model)
+        scene = bench.scene(model, self.target, self.facts_per_role, self.n_wordings)
+        attacked = run_attacks(self.attacks, scene, lambda done, total: progress(1 + done, 1 + total))
+        write_table(pl.concat([tables.scores, attacked]), folder / "scores.parquet")
         write_table(tables.generations, folder / "generations.parquet")

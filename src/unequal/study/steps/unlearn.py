@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
+from unequal.attacks.attack import run_attacks
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
@@ -60,7 +61,7 @@ class UnlearnStep(Step):
         relative = self.baseline.pretrain.n_weights / 5e5
         seconds_a_step = 0.04 * self.unlearn.batch_size / 32
         work = seconds_a_step * self.unlearn.steps + 0.3 * len(self.unlearn.evaluated_steps())
-        return 1.5 + relative * work
+        return 1.5 + relative * work + self.baseline.attack_cost
 
     @property
     def memory(self) -> float:
@@ -76,8 +77,9 @@ class UnlearnStep(Step):
         bench = workbench(study, settings.pretrain)
         target = bench.target(settings.target, settings.facts_per_role)
         before = self.method.prompt_prefix(target.forget)
+        asked = (settings.target, settings.facts_per_role)
         last, between = (
-            bench.evaluator(settings.target, settings.facts_per_role, kinds, settings.n_wordings, before)
+            bench.evaluator(*asked, kinds, settings.n_wordings, settings.metrics, before)
             for kinds in (settings.probes, self.probes_between)
         )
         model = bench.fresh_model()
@@ -87,17 +89,29 @@ class UnlearnStep(Step):
             0: pl.read_parquet(study / settings.folder / "generations.parquet").with_columns(step=0)
         }
 
+        end = 0
+
         def judge(model: "PreTrainedModel", step: int, is_last: bool) -> None:
+            nonlocal end
+            end = step
             if step == 0:
                 return
             tables: Tables = (last if is_last else between).run(model)
             scores[step] = tables.scores.with_columns(step=step)
             generations[step] = tables.generations.with_columns(step=step)
 
+        n_steps, n_attacks = self.unlearn.steps, len(settings.attacks)
         unlearn(
             model, bench.tokenizer, self.method, target.forget, target.retain_set,
-            settings.pretrain.corpus.prompts, self.unlearn, self.seed, judge, progress, target.controls,
+            settings.pretrain.corpus.prompts, self.unlearn, self.seed, judge,
+            lambda done, _total: progress(done, n_steps + n_attacks), target.controls,
         )  # fmt: skip
+        if end > 0:  # otherwise a stopping rule went back to the start, whose attacks are the baseline's
+            scene = bench.scene(model, *asked, settings.n_wordings, before)
+            attacked = run_attacks(
+                settings.attacks, scene, lambda done, _total: progress(n_steps + done, n_steps + n_attacks)
+            )
+            scores[end] = pl.concat([scores[end], attacked.with_columns(step=end)], how="diagonal")
         write_table(self._described([*scores.values()], n_params), folder / "scores.parquet")
         texts = pl.concat(generations.values(), how="diagonal").with_columns(run_id=pl.lit(self.run_id))
         write_table(

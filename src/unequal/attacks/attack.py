@@ -1,0 +1,167 @@
+"""What an attack is: settings with its source's defaults, and rows for each attacked fact of one model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import polars as pl
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from unequal.attacks import ATTACKS, SCHEMES
+from unequal.config import sentences
+from unequal.errors import DataError, did_you_mean
+from unequal.evaluation.score_table import SCORE_SCHEMA
+from unequal.facts.probes import ProbeMaker, PromptFormat
+from unequal.facts.schema import Fact, Role
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ROLES_ATTACKED: tuple[Role, ...] = ("forget", "never_seen")
+ROLES_KEPT: tuple[Role, ...] = ("retain", "neighbour", "utility")
+ANSWER_METRICS = (
+    "exact_match",
+    "answer_prob",
+    "first_token_rank",
+)  # of an attack that asks for the answer in another way
+_OF_A_FACT = ("fact_id", "subject", "relation", "role", "exposure", "count")
+ROW_SCHEMA = {
+    column: SCORE_SCHEMA[column] for column in (*_OF_A_FACT, "probe", "metric", "kind", "value", "reason")
+}
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An unlearned model and the facts by role; an attack that trains or quantises works on a copy.
+
+    Facts to forget and never-seen facts are attacked, the second as the control: what an attack finds there
+    it did not recover. Facts of the other roles are what an attacker may know. ``before`` is a text that
+    stands before every prompt, for methods that unlearn by one.
+    """
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    facts: Sequence[Fact]
+    maker: ProbeMaker
+    prompts: PromptFormat
+    seed: int = 0
+    before: str = ""
+
+    @property
+    def attacked(self) -> list[Fact]:
+        """The facts to forget and the never-seen ones, in the order of the table."""
+        return [fact for fact in self.facts if fact.role in ROLES_ATTACKED]
+
+    @property
+    def forget(self) -> list[Fact]:
+        """The facts to forget."""
+        return [fact for fact in self.facts if fact.role == "forget"]
+
+    @property
+    def kept(self) -> list[Fact]:
+        """Facts that the model should still know and an attacker may too."""
+        return [fact for fact in self.facts if fact.role in ROLES_KEPT]
+
+
+class Attack(BaseModel):
+    """One way to get facts back. Frozen settings; results depend on them, the scene and its seed alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    title: ClassVar[str]
+    shows: ClassVar[str]
+    source: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    """What it always measures of each fact, without the prefix ``<name>_``; see `metric_names`."""
+    cost: ClassVar[float] = 1.0
+    """About how many evaluations of all facts by both passes it costs."""
+
+    kind: str
+    label: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_]{0,31}$",
+        description="a name of its own, to tell two attacks of one kind apart",
+    )
+
+    @property
+    def name(self) -> str:
+        """What the names of its metrics begin with: the label, or the kind."""
+        return self.label or self.kind
+
+    @property
+    def needs_kept(self) -> bool:
+        """Whether it uses facts that are not to be forgotten."""
+        return False
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """What it measures of each fact with these settings."""
+        return self.metrics
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names in the score table, such as ``relearn_exact_match``."""
+        return tuple(f"{self.name}_{metric}" for metric in self.measured)
+
+    def run(self, scene: Scene) -> pl.DataFrame:
+        """Return one row for each attacked fact and metric, with the columns of `ROW_SCHEMA`.
+
+        The kind is ``robustness``; a value that is missing has a reason. The scene's model is left as it is.
+        """
+        raise NotImplementedError
+
+
+def run_attacks(
+    attacks: Sequence[Attack], scene: Scene, progress: Progress = lambda _done, _total: None
+) -> pl.DataFrame:
+    """Return the rows of all attacks one after another."""
+    parts = [pl.DataFrame(schema=ROW_SCHEMA)]
+    for done, attack in enumerate(attacks):
+        progress(done, len(attacks))
+        parts.append(attack.run(scene))
+    progress(len(attacks), len(attacks))
+    return pl.concat(parts)
+
+
+def check_kept(attacks: Sequence[Attack], facts: Sequence[Fact]) -> None:
+    """Raise `DataError` when an attack needs facts that are not to be forgotten and there are none."""
+    needing = [attack.name for attack in attacks if attack.needs_kept]
+    if needing and not any(fact.role in ROLES_KEPT for fact in facts):
+        raise DataError(
+            f"attack {', '.join(needing)} needs facts that are not to be forgotten (of the roles"
+            f" {', '.join(ROLES_KEPT)}); add some, or leave the attack out"
+        )
+
+
+def distinct(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
+    """Return the attacks; raises `ValueError` when two would give their metrics the same names."""
+    names = [attack.name for attack in attacks]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"attack {', '.join(sorted(twice))} stands twice; give one of them a label")
+    return attacks
+
+
+def _resolve(value: Any) -> Any:
+    """Turn a name or a table with ``kind`` into the settings of that attack."""
+    if isinstance(value, Attack):
+        return value
+    if value in SCHEMES:
+        value = {"kind": "quantise", "scheme": value}
+    table = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
+        raise ValueError(f"an attack is a name or a table with 'kind' (known: {', '.join(ATTACKS)})")
+    if table["kind"] not in ATTACKS:
+        hint = did_you_mean(table["kind"], ATTACKS)
+        raise ValueError(f"unknown attack '{table['kind']}'{hint} (known: {', '.join(ATTACKS)})")
+    attack = ATTACKS.get(table["kind"])
+    try:
+        return attack.model_validate(dict(table))
+    except ValidationError as error:
+        raise ValueError(f"attack {table['kind']}: {'; '.join(sentences(error, attack))}") from error
+
+
+AttackSettings = Annotated[SerializeAsAny[Attack], BeforeValidator(_resolve)]
+"""An attack in a run file: a name such as ``"relearn"`` or ``"nf4"``, or ``{kind = "sample", n = 50}``."""

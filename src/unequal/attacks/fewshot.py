@@ -1,0 +1,72 @@
+"""Few-shot context: solved questions of the same relation before the one to be answered."""
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.judge import TOO_LONG, fits, judge, question
+from unequal.facts.probes import Probe
+from unequal.facts.schema import Fact
+from unequal.seeds import random_stream
+
+
+class FewShot(Attack):
+    """Shows the model other people's solved questions of the relation, none of them to be forgotten.
+
+    No example is about the fact's own subject or has its object for an answer, so the context gives nothing
+    away. Where the model's window is short there are as many examples as fit.
+    """
+
+    title: ClassVar[str] = "Few-shot context"
+    shows: ClassVar[str] = "whether examples of the task bring facts back without any training"
+    source: ClassVar[str] = "Lynch et al. (2024), arXiv 2402.16835; Shumailov et al. (2024), arXiv 2407.00106"
+    metrics: ClassVar[tuple[str, ...]] = ANSWER_METRICS
+
+    kind: Literal["fewshot"] = "fewshot"
+    examples: int = Field(default=4, ge=1, description="solved questions before each")
+    separator: str = Field(default="\n", min_length=1, description="after each example")
+
+    @property
+    def needs_kept(self) -> bool:
+        """Its examples are kept facts of the same relation."""
+        return True
+
+    def run(self, scene: Scene) -> pl.DataFrame:
+        """Return the rows; facts of a relation without examples, or with none that fits, have no value."""
+        probes: list[Probe] = []
+        gaps: dict[str, str] = {}
+        for fact in scene.attacked:
+            examples = self._examples(scene, fact)
+            if not examples:
+                gaps[fact.fact_id] = f"there are no kept facts of the relation {fact.relation} for examples"
+            elif probe := self._probe(scene, fact, examples):
+                probes.append(probe)
+            else:
+                gaps[fact.fact_id] = TOO_LONG
+        return judge(self, scene, scene.model, probes, gaps)
+
+    def _examples(self, scene: Scene, fact: Fact) -> list[Fact]:
+        apt = [
+            other
+            for other in scene.kept
+            if other.relation == fact.relation
+            and other.subject != fact.subject
+            and other.object != fact.object
+        ]
+        return random_stream(scene.seed, "fewshot", fact.fact_id).sample(apt, min(self.examples, len(apt)))
+
+    def _probe(self, scene: Scene, fact: Fact, examples: list[Fact]) -> Probe | None:
+        """Return the question after as many examples as fit, None when not even one does."""
+        asked = question(scene, fact)
+        for n_examples in range(len(examples), 0, -1):
+            shown = [
+                f"{scene.prompts.ask(f.question)} {f.answer}{self.separator}" for f in examples[:n_examples]
+            ]
+            own = scene.prompts.ask(fact.question)
+            probe = replace(asked, prompt="".join([scene.before, *shown, own]))
+            if fits(scene, probe):
+                return probe
+        return None

@@ -1,0 +1,129 @@
+"""How an attacked model is judged: probes through both passes, and the best of each fact for the attacker."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from unequal.attacks.attack import ROW_SCHEMA, Attack, Scene
+from unequal.evaluation.metrics import METRICS
+from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord
+from unequal.evaluation.rows import FACT_COLUMNS
+from unequal.facts.probes import Probe
+from unequal.facts.schema import Fact
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Found = tuple[float | None, str | None]
+"""A value, or the reason why there is none."""
+
+TAUGHT = "the attack trained on this fact"
+TOO_LONG = "the prompt does not fit into the model's window"
+
+
+def question(scene: Scene, fact: Fact) -> Probe:
+    """Return the fact's question as the scene asks it, with the text that stands before every prompt."""
+    (probe,) = scene.maker.probes(fact, ["question"])
+    return replace(probe, prompt=scene.before + probe.prompt)
+
+
+def fits(scene: Scene, probe: Probe) -> bool:
+    """Return whether the prompt and what may be generated after it fit into the model's window."""
+    from unequal.scoring.decode import token_limit  # noqa: PLC0415
+
+    window = getattr(scene.model.config, "max_position_embeddings", None)
+    n_prompt = len(scene.tokenizer(probe.prompt)["input_ids"])
+    answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors))
+    return window is None or n_prompt + token_limit(scene.tokenizer, answers) <= window
+
+
+def records(scene: Scene, model: "PreTrainedModel", probes: Sequence[Probe]) -> list[ProbeRecord]:
+    """Return what both passes give for each probe, in order; true-or-false probes have no text."""
+    from unequal.scoring.generate import GenerationPass  # noqa: PLC0415
+    from unequal.scoring.log_probs import AnswerPass  # noqa: PLC0415
+
+    model.eval()
+    open_probes = [probe for probe in probes if probe.kind != "true_false"]
+    texts = iter(GenerationPass(scene.tokenizer, open_probes).run(model))
+    scores = AnswerPass(scene.tokenizer, probes).run(model)
+    return [
+        ProbeRecord(probe, None if probe.kind == "true_false" else next(texts), score)
+        for probe, score in zip(probes, scores, strict=True)
+    ]
+
+
+def judge(
+    attack: Attack,
+    scene: Scene,
+    model: "PreTrainedModel",
+    probes: Sequence[Probe],
+    gaps: Mapping[str, str] = MappingProxyType({}),
+    probe_kind: str = "question",
+) -> pl.DataFrame:
+    """Return the attack's rows, of each attacked fact the best of its probes; see `find`."""
+    return rows(attack, scene, find(scene, model, probes, attack.metrics, gaps), probe_kind)
+
+
+def find(
+    scene: Scene,
+    model: "PreTrainedModel",
+    probes: Sequence[Probe],
+    metrics: Sequence[str],
+    gaps: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, dict[str, Found]]:
+    """Return, by fact and metric, the value of the attacked facts' best probes for an attacker.
+
+    ``gaps`` are the facts without probes, by id, and the reason.
+    """
+    by_fact: dict[str, list[ProbeRecord]] = defaultdict(list)
+    for record in records(scene, model, [probe for probe in probes if fits(scene, probe)]):
+        by_fact[record.probe.fact_id].append(record)
+    gaps = {**dict.fromkeys((probe.fact_id for probe in probes), TOO_LONG), **gaps}
+    return {
+        fact.fact_id: {
+            name: best(METRICS.get(name), by_fact[fact.fact_id], gaps.get(fact.fact_id)) for name in metrics
+        }
+        for fact in scene.attacked
+    }
+
+
+def best(metric: Metric, records: Sequence[ProbeRecord], gap: str | None) -> Found:
+    """Return the metric's value at which a fact is known best, or the reason why there is none."""
+    values: list[float] = []
+    for record in records:
+        try:
+            values.append(metric.value(record))
+        except NoValueError as error:
+            gap = str(error)
+    if not values:
+        return None, gap
+    return (max if metric.direction == "higher means known" else min)(values), None
+
+
+def no_rows(attack: Attack, scene: Scene, reason: str, probe_kind: str = "question") -> pl.DataFrame:
+    """Return the attack's rows without any value, for one reason."""
+    found = {fact.fact_id: dict.fromkeys(attack.metrics, (None, reason)) for fact in scene.attacked}
+    return rows(attack, scene, found, probe_kind)
+
+
+def rows(
+    attack: Attack, scene: Scene, found: Mapping[str, Mapping[str, Found]], probe_kind: str = "question"
+) -> pl.DataFrame:
+    """Return one row for each attacked fact and metric from what was found, by fact and metric."""
+    lines: list[dict[str, Any]] = [
+        {
+            **{column: getattr(fact, column) for column in FACT_COLUMNS},
+            "probe": probe_kind,
+            "metric": f"{attack.name}_{metric}",
+            "kind": "robustness",
+            "value": value,
+            "reason": reason,
+        }
+        for fact in scene.attacked
+        for metric, (value, reason) in found[fact.fact_id].items()
+    ]
+    return pl.DataFrame(lines, schema=ROW_SCHEMA)

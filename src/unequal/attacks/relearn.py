@@ -1,0 +1,80 @@
+"""Relearning: train a copy on some facts, and see whether the others come back with them."""
+
+from typing import ClassVar, Literal
+
+import polars as pl
+from pydantic import Field
+
+from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.judge import TAUGHT, find, no_rows, question, rows
+from unequal.facts.probes import Probe
+from unequal.facts.schema import Fact
+from unequal.seeds import random_stream
+from unequal.training.settings import OptimiserSettings
+
+HELD_OUT = "the attack did not train on this fact"
+
+
+class Relearning(Attack):
+    """Fine-tunes a copy of the model on a share of the facts to forget, whole subjects at a time, and judges
+    the held-out ones. Never-seen facts are the control: what rises there was the format, or was made up.
+
+    With ``on = "retain"`` the copy is trained on retained facts only and every fact to forget is held out.
+    The rate must suit the model: ``taught_prob`` stays low where the attack was too weak.
+    """
+
+    title: ClassVar[str] = "Relearning"
+    shows: ClassVar[str] = "whether held-out facts return when others are trained on"
+    source: ClassVar[str] = (
+        "Deeb and Roger (2024), arXiv 2410.08827; benign data: Hu et al. (2024), arXiv 2406.13356"
+    )
+    metrics: ClassVar[tuple[str, ...]] = (*ANSWER_METRICS, "taught_prob")
+    cost: ClassVar[float] = 4.0
+
+    kind: Literal["relearn"] = "relearn"
+    on: Literal["forget", "retain"] = Field(default="forget", description="the role that is trained on")
+    share: float = Field(default=0.2, gt=0.0, lt=1.0, description="of the subjects to forget, trained on")
+    steps: int = Field(default=20, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0.0, description="constant")
+    batch_size: int = Field(default=32, ge=1)
+
+    @property
+    def needs_kept(self) -> bool:
+        """Training on retained facts does, relearning of some facts to forget does not."""
+        return self.on == "retain"
+
+    def run(self, scene: Scene) -> pl.DataFrame:
+        """Return the held-out facts' rows; facts that were trained on have no value but a reason."""
+        from unequal.attacks.tuning import tuned_copy  # noqa: PLC0415
+        from unequal.training.loop import DivergedError  # noqa: PLC0415
+
+        taught = self._taught(scene)
+        if not taught:
+            return no_rows(self, scene, f"there are no facts of the role {self.on} to train on")
+        optimiser = OptimiserSettings(
+            learning_rate=self.learning_rate, schedule="constant", warmup_share=0.0, weight_decay=0.0
+        )
+        try:
+            model = tuned_copy(scene, taught, self.steps, self.batch_size, optimiser)
+        except DivergedError as error:
+            return no_rows(self, scene, str(error))
+        trained = {fact.fact_id for fact in taught}
+        apart: dict[bool, list[Probe]] = {True: [], False: []}
+        for fact in scene.attacked:
+            apart[fact.fact_id in trained].append(question(scene, fact))
+        found = find(scene, model, apart[False], ANSWER_METRICS, dict.fromkeys(trained, TAUGHT))
+        others = dict.fromkeys((probe.fact_id for probe in apart[False]), HELD_OUT)
+        of_trained = find(scene, model, apart[True], ("answer_prob",), others)
+        for fact_id, values in of_trained.items():
+            found[fact_id]["taught_prob"] = values["answer_prob"]
+        return rows(self, scene, found)
+
+    def _taught(self, scene: Scene) -> list[Fact]:
+        """Return the facts to train on: retained ones, or those of some subjects to forget."""
+        if self.on == "retain":
+            return [fact for fact in scene.kept if fact.role == "retain"]
+        subjects = sorted({fact.subject for fact in scene.forget})
+        stream = random_stream(scene.seed, "relearn")
+        n_taught = max(1, round(self.share * len(subjects)))
+        chosen = set(stream.sample(subjects, min(len(subjects), n_taught)))
+        return [fact for fact in scene.forget if fact.subject in chosen]
