@@ -1,0 +1,116 @@
+"""The policy: what must hold for an unlearned model to pass, stated in a small TOML file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from unequal.config import build, read_toml
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Policy(BaseModel):
+    """Limits; one that is not given is not asked for. Shares are of the facts known before.
+
+    ``max_still_there``, ``max_suppressed`` and ``max_left`` (either) are judged above the share of never-seen
+    facts with the same verdict, and so is ``max_left_in_any_bucket`` of counts. ``max_utility_loss`` holds
+    for the worst role and kind of metric, ``max_refusal`` and ``max_degenerate`` for what should survive.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    bound: Literal["estimate", "upper"] = Field(
+        default="estimate",
+        description="what is held against a limit: the estimate, or its interval's upper end",
+    )
+    min_facts: int | None = Field(default=None, ge=1, description="facts known before")
+    min_never_seen: int | None = Field(default=None, ge=1)
+    max_still_there: Share | None = None
+    max_suppressed: Share | None = None
+    max_left: Share | None = None
+    max_left_in_any_bucket: Share | None = Field(default=None, description="of counts")
+    max_unjudged: Share | None = None
+    max_utility_loss: Share | None = None
+    max_refusal: Share | None = None
+    max_degenerate: Share | None = None
+    max_recovery: dict[str, Share] = Field(
+        default={}, description="by attack: mean over facts known before, above that of never-seen ones"
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> "Policy":
+        if self == Policy.model_construct(bound=self.bound):
+            raise ValueError("a policy must state at least one limit, such as max_left = 0.1")
+        return self
+
+
+@dataclass(frozen=True)
+class Line:
+    """One limit of the policy, what was found, and whether it holds; what cannot be judged does not hold."""
+
+    rule: str
+    limit: float
+    found: float | None
+    holds: bool
+    why: str | None = None
+
+    def sentence(self) -> str:
+        """Return the line in words."""
+        if self.found is None:
+            return f"{self.rule} = {self.limit:g}: {self.why}"
+        return f"{self.rule} = {self.limit:g}: found {self.found:.3g}"
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy of a TOML file; raises `ConfigError` for unknown keys and bad values."""
+    return build(Policy, read_toml(path), str(path))
+
+
+def check(policy: Policy, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each line of the policy judged on an audit's results, as plain values."""
+    return [asdict(line) for line in _lines(policy, found)]
+
+
+def _lines(policy: Policy, found: Mapping[str, Any]) -> Iterator[Line]:
+    shares = {row["verdict"]: row for row in found["verdicts"]}
+    end = "value" if policy.bound == "estimate" else "high"
+    yield from _least("min_facts", policy.min_facts, found["n_known"])
+    yield from _least("min_never_seen", policy.min_never_seen, found["n_never_seen"])
+    for rule, verdict in (("still_there", "still there"), ("suppressed", "suppressed"), ("left", "left")):
+        excess = shares[verdict]["excess"][end]
+        yield from _most(f"max_{rule}", getattr(policy, f"max_{rule}"), [excess], "no fact was known before")
+    buckets = [row["excess"] for row in found["by_count"]]
+    yield from _most("max_left_in_any_bucket", policy.max_left_in_any_bucket, buckets, "there are no counts")
+    unjudged = [shares["unjudged"]["share"]]
+    yield from _most("max_unjudged", policy.max_unjudged, unjudged, "no fact was known before")
+    losses = [row["loss"][end] for row in found["utility"]]
+    nothing = "no facts that should survive; give --utility"
+    yield from _most("max_utility_loss", policy.max_utility_loss, losses, nothing)
+    for metric in ("refusal", "degenerate"):
+        kept = {"retain", "neighbour", "utility"}
+        rates = [row["after"] for row in found["texts"] if row["metric"] == metric and row["role"] in kept]
+        yield from _most(f"max_{metric}", getattr(policy, f"max_{metric}"), rates, nothing)
+    attacks = {row["attack"]: row["recovery"][end] for row in found["attacks"]}
+    for name, limit in policy.max_recovery.items():
+        values = [attacks[name]] if name in attacks else []
+        why = "the attack was not run" if name not in attacks else "the attack gave no value"
+        yield from _most(f"max_recovery.{name}", limit, values, why)
+
+
+def _least(rule: str, limit: int | None, found: int) -> Iterator[Line]:
+    if limit is not None:
+        yield Line(rule, limit, found, found >= limit)
+
+
+def _most(rule: str, limit: float | None, values: Sequence[float | None], missing: str) -> Iterator[Line]:
+    """Yield the line for the largest of the values, broken where there is none or one is missing."""
+    if limit is None:
+        return
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        yield Line(rule, limit, None, False, f"cannot be judged: {missing}")
+    else:
+        yield Line(rule, limit, max(known), max(known) <= limit)

@@ -1,0 +1,268 @@
+"""Run an audit: judge both models, attack the second, and write verdicts, evidence, summary and page."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from unequal.audit.evidence import OWN_MEASURES, Measure, attack_measures, control_of
+from unequal.audit.page import render_audit
+from unequal.audit.policy import Line, Policy, check, read_policy
+from unequal.audit.settings import AuditSettings
+from unequal.audit.summary import (
+    KEPT,
+    by_count,
+    evidence_table,
+    judged_facts,
+    recovery,
+    resampler_of,
+    text_rates,
+    utility,
+    verdict_shares,
+    with_subjects,
+)
+from unequal.audit.verdicts import ASKED, verdicts
+from unequal.errors import ConfigError, DataError
+from unequal.facts.packaged import resolve_facts
+from unequal.facts.probes import ProbeMaker
+from unequal.facts.schema import Fact, Role
+from unequal.facts.table import facts_frame, read_facts
+from unequal.files import atomic_folder, check_replaceable, write_json, write_table, write_text
+from unequal.manifest import manifest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from unequal.attacks.attack import Attack, Scene
+    from unequal.evaluation.evaluate import Tables
+
+METRICS = (
+    "exact_match", "refusal", "degenerate",
+    "answer_prob", "choice_prob", "choice_accuracy", "first_token_rank",
+)  # fmt: skip
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found: one row a fact, one a fact and measure, and the summary that is audit.json."""
+
+    facts: pl.DataFrame
+    evidence: pl.DataFrame
+    summary: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Return whether every line of the policy holds; without a policy there is nothing to break."""
+        return not self.broken()
+
+    def broken(self) -> list[str]:
+        """Return the lines of the policy that do not hold, in words."""
+        lines = (Line(**line) for line in self.summary["policy"])
+        return [line.sentence() for line in lines if not line.holds]
+
+
+def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total: None) -> Audit:
+    """Write ``audit.json``, ``facts.parquet``, ``evidence.parquet`` and ``audit.html`` and return the audit.
+
+    The folder is written as a whole at the end. Raises `DataError` and `ConfigError` for what cannot be
+    compared, before any model is run.
+    """
+    policy = read_policy(settings.policy) if settings.policy else None
+    check_replaceable(settings.out, "audit.json")
+    facts = read_roles(settings)
+    with atomic_folder(settings.out) as folder:
+        counts, notes = _counts(settings, facts, folder)
+        before, after, attacked = _scores(settings, facts, progress, notes)
+        audit = conclude(settings, facts, before, after, attacked, policy, counts, notes)
+        write_json(folder / "audit.json", audit.summary)
+        write_table(audit.facts, folder / "facts.parquet")
+        write_table(audit.evidence, folder / "evidence.parquet")
+        write_text(folder / "audit.html", render_audit(audit.facts, audit.summary))
+    return audit
+
+
+def read_roles(settings: AuditSettings) -> list[Fact]:
+    """Return the facts of all files with a role each; raises `DataError` when none is to be forgotten."""
+    facts = _with_role(resolve_facts(settings.facts), "forget", always=False)
+    more: dict[Role, Path | None] = {"utility": settings.utility, "never_seen": settings.never_seen}
+    for role, path in more.items():
+        facts += _with_role(path, role, always=True) if path else []
+    seen: set[str] = set()
+    for fact in facts:
+        if fact.fact_id in seen:
+            raise DataError(f"fact '{fact.fact_id}' is in two of the files; a fact can have one role only")
+        seen.add(fact.fact_id)
+    if not any(fact.role == "forget" for fact in facts):
+        raise DataError(f"{settings.facts} holds no facts to forget: give them the role forget, or no role")
+    return facts
+
+
+def _with_role(path: Path, role: Role, always: bool) -> list[Fact]:
+    return [
+        fact.model_copy(update={"role": role}) if always or fact.role is None else fact
+        for fact in read_facts(path)
+    ]
+
+
+def _counts(
+    settings: AuditSettings, facts: Sequence[Fact], folder: Path
+) -> tuple[dict[str, int | None], list[str]]:
+    """Return each fact's count: of the count table or corpus, else of the fact table, else its exposure."""
+    from unequal.counting.protocol import ranked_by  # noqa: PLC0415
+    from unequal.counting.run import count_facts, read_counts  # noqa: PLC0415
+
+    if settings.counts is None and settings.corpus is None:
+        own = {fact.fact_id: fact.exposure if fact.count is None else fact.count for fact in facts}
+        missing = ["no fact has a count or exposure, so there is no summary by count"]
+        return own, [] if any(count is not None for count in own.values()) else missing
+    if settings.counts is not None:
+        table = read_counts(settings.counts)[0]
+    else:
+        from unequal.counting.scan.settings import ScanSettings  # noqa: PLC0415
+
+        scan = ScanSettings(
+            engine="scan",
+            facts=resolve_facts(settings.facts),
+            corpus=settings.corpus,
+            out=folder / "counts.parquet",
+        )
+        table = count_facts(scan, scan.build())[1]
+    found = dict(table.select("fact_id", ranked_by(table)).iter_rows())
+    lost = sum(fact.fact_id not in found for fact in facts if fact.role == "forget")
+    return found, [f"the count table lacks {lost} of the facts to forget"] if lost else []
+
+
+def _scores(
+    settings: AuditSettings, facts: Sequence[Fact], progress: Progress, notes: list[str]
+) -> tuple["Tables", "Tables", pl.DataFrame]:
+    """Return the tables of both models and the rows of the attacks on the second, one model at a time."""
+    from unequal.attacks.attack import ROW_SCHEMA, Scene  # noqa: PLC0415
+    from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
+    from unequal.models.load import load_model  # noqa: PLC0415
+
+    tokenizer = _shared_tokenizer(settings)
+    maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
+    evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS)
+    total = 2 + len(settings.attacks)
+    before = evaluator.run(load_model(settings.before))
+    progress(1, total)
+    model = load_model(settings.after)
+    after = evaluator.run(model)
+    progress(2, total)
+    scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
+    parts = [pl.DataFrame(schema=ROW_SCHEMA)]
+    for done, attack in enumerate(settings.attacks, start=3):
+        if attack.needs_kept and not scene.kept:
+            notes.append(f"attack {attack.name} was not run: it needs facts that should survive")
+        else:
+            parts.append(_attack(attack, scene))
+        progress(done, total)
+    return before, after, pl.concat(parts)
+
+
+def _shared_tokenizer(settings: AuditSettings) -> "PreTrainedTokenizerBase":
+    from unequal.models.load import load_tokenizer  # noqa: PLC0415
+
+    first, second = load_tokenizer(settings.before), load_tokenizer(settings.after)
+    if first.get_vocab() != second.get_vocab():
+        raise ConfigError(
+            f"{settings.before} and {settings.after} have different tokenizers, so their probabilities cannot"
+            " be compared; give a model and what unlearning made of it"
+        )
+    return second
+
+
+def _attack(attack: "Attack", scene: "Scene") -> pl.DataFrame:
+    """Return the attack's rows; facts that it trained on are judged by a second run that trains on others."""
+    from unequal.attacks.judge import TAUGHT  # noqa: PLC0415
+
+    rows = attack.run(scene)
+    taught = pl.col("value").is_null() & (pl.col("reason") == TAUGHT)
+    if rows.filter(taught).is_empty():
+        return rows
+    keys = ["fact_id", "metric"]
+    again = attack.run(replace(scene, seed=scene.seed + 1)).select(*keys, "value", "reason")
+    joined = rows.join(again, on=keys, how="left", suffix="_again", maintain_order="left")
+    filled = [
+        pl.when(taught).then(f"{name}_again").otherwise(name).alias(name) for name in ("value", "reason")
+    ]
+    return joined.with_columns(filled).select(rows.columns)
+
+
+def conclude(
+    settings: AuditSettings,
+    facts: Sequence[Fact],
+    before: "Tables",
+    after: "Tables",
+    attacked: pl.DataFrame,
+    policy: Policy | None,
+    counts: dict[str, int | None],
+    notes: Sequence[str],
+) -> Audit:
+    """Return the audit of scores that have been made."""
+    control = control_of(facts)
+    run = [attack for attack in settings.attacks if attacked["metric"].is_in(attack.metric_names).any()]
+    measures = [one for attack in run for one in attack_measures(attack.name, attack.metrics)]
+    table, evidence = verdicts(facts, before.scores, after.scores, attacked, control, measures)
+    table = with_subjects(table, facts)
+    draws = resampler_of(facts, settings.seed)
+    all_measures: list[Measure] = [*OWN_MEASURES, *measures]
+    summary: dict[str, Any] = {
+        "n_facts": sum(fact.role == "forget" for fact in facts),
+        "n_known": judged_facts(table).height,
+        "n_never_seen": len(control.never_seen),
+        "n_kept": sum(fact.role in KEPT for fact in facts),
+        "control": "never-seen facts" if control.measured else "worked out",
+        "verdicts": verdict_shares(table, draws),
+        "by_count": by_count(table, counts),
+        "evidence": evidence_table(table, evidence, all_measures, draws),
+        "attacks": [recovery(attacked, table, one.name, one.metrics, draws) for one in run],
+        "utility": utility(before.scores, after.scores, draws),
+        "texts": text_rates(before.scores, after.scores),
+        "notes": [*notes, *_remarks(control.measured, len(control.never_seen))],
+        "settings": settings.model_dump(mode="json"),
+        "made_by": manifest(),
+    }
+    summary["policy"] = check(policy, summary) if policy else []
+    summary["passed"] = all(line["holds"] for line in summary["policy"]) if policy else None
+    return Audit(_facts_table(table, facts, before, after, counts), evidence, summary)
+
+
+def _remarks(measured: bool, n_never_seen: int) -> list[str]:
+    if measured:
+        return []
+    return [
+        f"there are {n_never_seen} never-seen facts, too few to say what luck looks like: chance is taken"
+        " from the distractors or the answers of a relation, probabilities without a chance level are no"
+        " evidence, and shares are not corrected for luck"
+    ]
+
+
+def _facts_table(
+    table: pl.DataFrame,
+    facts: Sequence[Fact],
+    before: "Tables",
+    after: "Tables",
+    counts: dict[str, int | None],
+) -> pl.DataFrame:
+    """Return one row a fact with its words, verdict, numbers before and after, and what the models said."""
+    words = facts_frame(facts).select("fact_id", "subject", "relation", "object", "question", "answer")
+    count = pl.col("fact_id").replace_strict(counts, default=None, return_dtype=pl.Int64)
+    words = words.with_columns(count=count)
+    found = table.drop("person", "seed_cluster").join(words, on="fact_id", how="left", maintain_order="left")
+    for name, tables in (("before", before), ("after", after)):
+        question = tables.scores.filter(pl.col("probe") == "question")
+        for metric in ("answer_prob", "choice_prob", "first_token_rank"):
+            values = question.filter(pl.col("metric") == metric).select(
+                "fact_id", pl.col("value").alias(f"{metric}_{name}")
+            )
+            found = found.join(values, on="fact_id", how="left", maintain_order="left")
+        said = tables.generations.filter(pl.col("probe") == "question").select(
+            "fact_id", pl.col("generation").alias(f"said_{name}")
+        )
+        found = found.join(said, on="fact_id", how="left", maintain_order="left")
+    first = ["fact_id", "subject", "relation", "object", "role", "count", "verdict", "evidence", "why"]
+    return found.select(*first, *(name for name in found.columns if name not in first))

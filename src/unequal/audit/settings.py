@@ -1,0 +1,52 @@
+"""What an audit compares, which facts it asks for, and how hard it tries to get them back."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from unequal.attacks.attack import AttackSettings, distinct
+from unequal.facts.probes import PromptFormat
+
+SHORTHANDS: dict[str, dict[str, str]] = {
+    scheme: {"kind": "quantise", "scheme": scheme} for scheme in ("int8", "nf4")
+}
+DEFAULT_ATTACKS = ("relearn", "int8", "nf4", "sample", "paraphrase", "fewshot", "lens")
+
+
+class AuditSettings(BaseModel):
+    """Settings of ``unequal audit``. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    before: str = Field(description="model before unlearning: a folder, or a name on the hub")
+    after: str = Field(description="the same model after it")
+    facts: Path = Field(description="facts without a role are to be forgotten")
+    out: Path
+    utility: Path | None = Field(default=None, description="more facts, which must survive")
+    never_seen: Path | None = Field(default=None, description="more facts, which neither model ever saw")
+    counts: Path | None = Field(default=None, description="count table, as unequal count writes it")
+    corpus: str | None = Field(default=None, description="shards in which the facts are counted instead")
+    policy: Path | None = Field(default=None, description="what must hold (TOML)")
+    attacks: tuple[AttackSettings, ...] = Field(default=DEFAULT_ATTACKS, validate_default=True)
+    prompts: PromptFormat = PromptFormat()
+    n_wordings: int = Field(default=3, ge=1, description="of each paraphrase and cloze, at most")
+    seed: int = 0
+
+    @field_validator("attacks", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Take names parted by commas, ``none`` for no attack, and int8 and nf4 for the two roundings."""
+        if isinstance(value, str):
+            value = [] if value.strip() == "none" else [part.strip() for part in value.split(",")]
+        if not isinstance(value, list | tuple):
+            return value
+        return [SHORTHANDS.get(one, one) if isinstance(one, str) else one for one in value]
+
+    _distinct = field_validator("attacks")(distinct)
+
+    @model_validator(mode="after")
+    def _one_source_of_counts(self) -> "AuditSettings":
+        if self.counts is not None and self.corpus is not None:
+            raise ValueError("give either counts or corpus, not both")
+        return self

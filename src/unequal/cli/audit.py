@@ -1,0 +1,101 @@
+"""``unequal audit``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unequal.cli.options import require_training, settings_from
+from unequal.console import progress_bar, say, show_table
+
+if TYPE_CHECKING:
+    from unequal.audit.run import Audit
+
+POLICY_BROKEN = 3
+"""The exit code when a policy was stated and does not hold."""
+
+
+def audit(
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    facts: Path | None = None,
+    out: Path | None = None,
+    utility: Path | None = None,
+    never_seen: Path | None = None,
+    counts: Path | None = None,
+    corpus: str | None = None,
+    policy: Path | None = None,
+    attacks: str | None = None,
+    n_wordings: int | None = None,
+    seed: int | None = None,
+    config: Path | None = None,
+) -> None:
+    """Give a verdict on every fact after unlearning; the exit code is 3 when the policy is broken.
+
+    Parameters
+    ----------
+    before
+        Folder of the model before unlearning, or a name on the Hugging Face hub.
+    after
+        Folder of the model after it.
+    facts
+        Fact table (.jsonl, .csv, .parquet); facts without a role are to be forgotten.
+    out
+        Folder for audit.json, facts.parquet, evidence.parquet and audit.html.
+    utility
+        Fact table of more facts, which must survive.
+    never_seen
+        Fact table of more facts, which neither model ever saw: what luck looks like.
+    counts
+        Count table, as unequal count writes it.
+    corpus
+        Glob of shards in which to count the facts instead.
+    policy
+        TOML file of what must hold; see examples/policy.toml.
+    attacks
+        Attacks, parted by commas, or none. [default: relearn,int8,nf4,sample,paraphrase,fewshot,lens]
+    n_wordings
+        Wordings of each paraphrase and cloze, at most. [default: 3]
+    seed
+        Seed of attacks and intervals. [default: 0]
+    config
+        TOML file with any of these settings; flags win.
+    """
+    given = {name: value for name, value in locals().items() if name != "config"}
+
+    require_training("auditing a model")
+    from unequal.audit.run import run_audit  # noqa: PLC0415
+    from unequal.audit.settings import AuditSettings  # noqa: PLC0415
+
+    settings = settings_from(AuditSettings, config, given)
+    with progress_bar("auditing") as progress:
+        done = run_audit(settings, progress)
+    _show(done)
+    say(f"the page is {settings.out / 'audit.html'}, the numbers are in {settings.out / 'audit.json'}")
+    for line in done.broken():
+        say(f"policy: {line}")
+    if not done.passed:
+        sys.exit(POLICY_BROKEN)
+    if done.summary["policy"]:
+        say(f"policy: all {len(done.summary['policy'])} lines hold")
+
+
+def _show(done: "Audit") -> None:
+    rows = [
+        (row["verdict"], row["n_facts"], _percent(row.get("share")), _percent(row.get("never_seen")))
+        for row in done.summary["verdicts"]
+    ]
+    known = f"{done.summary['n_known']} of {done.summary['n_facts']} facts were known before"
+    show_table(known, ["verdict", "facts", "share of these", "of never-seen facts"], rows)
+    losses = [
+        (row["role"], row["kind"], f"{row['before']:.3f}", f"{row['after']:.3f}")
+        for row in done.summary["utility"]
+    ]
+    if losses:
+        show_table("What should survive", ["facts", "judged by", "before", "after"], losses)
+    for note in done.summary["notes"]:
+        say(f"note: {note}")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

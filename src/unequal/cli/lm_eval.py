@@ -1,0 +1,64 @@
+"""``unequal lm-eval``."""
+
+from pathlib import Path
+from typing import Any
+
+from unequal.cli.options import require_training, settings_from
+from unequal.console import say, show_table
+
+
+def lm_eval(
+    *,
+    model: str | None = None,
+    tasks: str | None = None,
+    task_dir: Path | None = None,
+    limit: int | None = None,
+    n_fewshot: int | None = None,
+    batch_size: int | None = None,
+    out: Path | None = None,
+    config: Path | None = None,
+) -> None:
+    """Judge a model by tasks of lm-eval, such as arc_easy, or of one's own.
+
+    Parameters
+    ----------
+    model
+        Folder of a model and its tokenizer, or a name on the Hugging Face hub.
+    tasks
+        Names of tasks or groups, parted by commas.
+    task_dir
+        Folder with more task files, such as unequal facts export-lm-eval writes.
+    limit
+        Documents of each task, at most. [default: all]
+    n_fewshot
+        Examples before each question. [default: as the task says]
+    batch_size
+        Rows in a forward pass. [default: 16]
+    out
+        JSON file to write.
+    config
+        TOML file with any of these settings; flags win.
+    """
+    given = {name: value for name, value in locals().items() if name != "config"}
+
+    from unequal.files import write_json  # noqa: PLC0415
+    from unequal.harness.settings import TaskCommand  # noqa: PLC0415
+    from unequal.manifest import manifest  # noqa: PLC0415
+
+    settings = settings_from(TaskCommand, config, given)
+    require_training("judging a model")
+    from unequal.harness.run import run_tasks  # noqa: PLC0415
+    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+
+    scores = run_tasks(load_model(settings.model), load_tokenizer(settings.model), settings)
+    rows = [(row["task"], row["metric"], *_numbers(row), row["n"]) for row in scores.iter_rows(named=True)]
+    show_table("Scores by lm-eval", ["task", "metric", "value", "standard error", "documents"], rows)
+    if settings.out is not None:
+        made = {"settings": settings.model_dump(mode="json"), **manifest()}
+        write_json(settings.out, {"results": scores.to_dicts(), **made})
+        say(f"written to {settings.out}")
+
+
+def _numbers(row: dict[str, Any]) -> tuple[str, str]:
+    error = row["standard_error"]
+    return f"{row['value']:.4f}", "" if error is None else f"{error:.4f}"

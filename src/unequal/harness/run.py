@@ -1,0 +1,107 @@
+"""Run lm-eval's tasks on a model that is loaded already: the unlearned one, never the one it came from."""
+
+import logging
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from transformers import PreTrainedModel
+
+from unequal.errors import ConfigError, DataError, MissingExtraError, did_you_mean
+from unequal.harness.settings import TaskSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TASK_SCHEMA: dict[str, type[pl.DataType]] = {
+    "task": pl.String,
+    "metric": pl.String,
+    "filter": pl.String,  # what lm-eval did to the generated text first
+    "value": pl.Float64,
+    "standard_error": pl.Float64,
+    "higher_is_better": pl.Boolean,
+    "n": pl.Int64,  # documents judged
+    "version": pl.String,  # of the task
+}
+FEWSHOT_SEED = 1234
+BOOTSTRAP_DRAWS = 1000  # for the errors of metrics that are no means
+
+
+def run_tasks(
+    model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", settings: TaskSettings
+) -> pl.DataFrame:
+    """Return one row a task and metric with its value, for the model as it is now.
+
+    Raises `MissingExtraError` without lm-eval, `ConfigError` for a task that nobody knows, and `DataError`
+    when a task's data cannot be had. Source: Gao et al., the Language Model Evaluation Harness.
+    """
+    if find_spec("lm_eval") is None:
+        raise MissingExtraError("running lm-eval's tasks", "lm-eval")
+    from lm_eval import simple_evaluate  # noqa: PLC0415
+    from lm_eval.models.huggingface import HFLM  # noqa: PLC0415
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    manager = _manager(settings.tasks, settings.task_dir)
+    try:
+        found = simple_evaluate(
+            HFLM(pretrained=model, tokenizer=tokenizer, batch_size=settings.batch_size),
+            tasks=list(settings.tasks),
+            task_manager=manager,
+            limit=settings.limit,
+            num_fewshot=settings.n_fewshot,
+            bootstrap_iters=BOOTSTRAP_DRAWS,
+            log_samples=False,
+            random_seed=None,  # the state of the program's own generators is not lm-eval's to set
+            numpy_random_seed=None,
+            torch_random_seed=None,
+            fewshot_random_seed=FEWSHOT_SEED,
+        )
+    except (OSError, ValueError, AssertionError) as error:  # from the data, the hub, or a task's own checks
+        raise DataError(f"lm-eval cannot run {', '.join(settings.tasks)}: {_last_line(error)}") from error
+    return _rows(found or {})
+
+
+def _manager(tasks: Sequence[str], task_dir: Path | None) -> Any:
+    """Return lm-eval's index of tasks; its own, which takes seconds to read, only where it is needed."""
+    from lm_eval.tasks import TaskManager  # noqa: PLC0415
+
+    if task_dir is not None and not task_dir.is_dir():
+        raise DataError(f"there is no folder {task_dir}; give a folder with lm-eval's task files (.yaml)")
+    manager = TaskManager(include_path=task_dir, include_defaults=False)
+    if not set(tasks) <= set(manager.all_tasks):
+        manager = TaskManager(include_path=task_dir)
+    for name in tasks:
+        if name not in manager.all_tasks:
+            here = f" or in {task_dir}" if task_dir else "; for tasks of your own give --task-dir"
+            raise ConfigError(f"no task '{name}' in lm-eval{here}{did_you_mean(name, manager.all_tasks)}")
+    return manager
+
+
+def _rows(found: dict[str, Any]) -> pl.DataFrame:
+    """Return the table of lm-eval's results; its keys are ``metric,filter`` and ``metric_stderr,filter``."""
+    rows = []
+    for task, values in found.get("results", {}).items():
+        for key, value in values.items():
+            metric, _, which = key.partition(",")
+            if not which or metric.endswith("_stderr") or not isinstance(value, int | float):
+                continue
+            error = values.get(f"{metric}_stderr,{which}")
+            rows.append(
+                {
+                    "task": task,
+                    "metric": metric,
+                    "filter": which,
+                    "value": float(value),
+                    "standard_error": error if isinstance(error, float) else None,
+                    "higher_is_better": found["higher_is_better"].get(task, {}).get(metric),
+                    "n": found["n-samples"].get(task, {}).get("effective"),
+                    "version": str(found["versions"].get(task, "")),
+                }
+            )
+    return pl.DataFrame(rows, schema=TASK_SCHEMA)
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

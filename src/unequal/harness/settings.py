@@ -1,0 +1,30 @@
+"""Which of lm-eval's tasks to run, from where, and how much of them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class TaskSettings(BaseModel):
+    """Tasks by name. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
+    task_dir: Path | None = Field(default=None, description="folder with tasks of one's own (.yaml)")
+    limit: int | None = Field(default=None, ge=1, description="documents of each task, at most")
+    n_fewshot: int | None = Field(default=None, ge=0, description="examples before each question")
+    batch_size: int = Field(default=16, ge=1)
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _parted(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class TaskCommand(TaskSettings):
+    """Settings of ``unequal lm-eval``."""
+
+    model: str
+    out: Path | None = Field(default=None, description="file of the scores (JSON)")
