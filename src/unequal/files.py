@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unequal.errors import DataError
+from unequal.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,6 +93,12 @@ def writable_folder(folder: Path) -> Path:
             f"cannot write into {folder}: {error.strerror or error}; choose another --out"
         ) from error
     return folder
+
+
+def check_replaceable(out: Path, made: str) -> None:
+    """Raise `ConfigError` for a folder with anything but an earlier result, which has the file ``made``."""
+    if out.is_dir() and any(out.iterdir()) and not (out / made).is_file():
+        raise ConfigError(f"{out} holds other files and would be replaced as a whole; choose another --out")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
     "errors", "workers", "seeds", "files", "registry", "config", "console", "manifest",
     "facts", "counting", "corpus", "models", "scoring", "training", "unlearning", "evaluation",
-    "analysis", "report", "study", "cli",
+    "harness", "attacks", "analysis", "report", "audit", "study", "planning", "cli",
 ]  # fmt: skip
 WITHOUT_TORCH = {*ORDER[: ORDER.index("corpus")], "analysis", "report", "cli"}
 HEAVY = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}

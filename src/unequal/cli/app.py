@@ -12,13 +12,18 @@ COMMANDS = {
     "facts": "Check, import or bucket a fact table, or write the synthetic world's.",
     "corpus": "Build a controlled corpus with its exposure ledger.",
     "pretrain": "Train a model from scratch on a corpus.",
+    "plan": "Predict what forgetting facts will take and cost, from a finished study.",
     "unlearn": "Make a model forget facts, judging it along the way.",
     "tune": "Find a method's learning rate within a utility budget.",
     "evaluate": "Judge a model on facts by generation and by probability.",
+    "audit": "Give a verdict on every fact after unlearning, and hold a policy.",
+    "lm-eval": "Judge a model by tasks of lm-eval, or of one's own.",
+    "attack": "Try to get back what a model was made to forget.",
     "study": "Run a whole study from a run file, or show its state.",
     "analyze": "Decide the claims that a study can decide.",
     "report": "Draw the report of a study.",
     "methods": "List the unlearning methods, or show one.",
+    "attacks": "List the attacks, or show one.",
     "metrics": "List the metrics, or show one.",
     "doctor": "Show what is installed and what is missing.",
 }
@@ -31,7 +36,8 @@ app = App(
     help="How hard is knowledge to remove from a language model, given how often it was seen?",
 )
 for _name, _help in COMMANDS.items():
-    app.command(f"unequal.cli.{_name}:{_name}", name=_name, help=_help)
+    _module = _name.replace("-", "_")
+    app.command(f"unequal.cli.{_module}:{_module}", name=_name, help=_help)
 
 
 def main() -> None:

@@ -191,6 +191,38 @@ def bucket(
     say(f"written to {out}")
 
 
+@facts.command(name="export-lm-eval")
+def export_lm_eval(
+    table: Path, *, out: Path, name: str = "facts", probes: str | None = None, n_wordings: int = 2
+) -> None:
+    """Write probes as tasks of lm-eval, so that others can score a model without this library.
+
+    Parameters
+    ----------
+    table
+        Fact table (.jsonl, .csv, .parquet), or country-capital for the one that comes with unequal.
+    out
+        Folder of task files and documents; run with lm_eval --include_path OUT --tasks NAME.
+    name
+        What the tasks' names begin with, and the group of all of them.
+    probes
+        Kinds of probes, parted by commas: question, paraphrase, cloze, reverse, true_false. [default: all]
+    n_wordings
+        Wordings of each paraphrase and cloze, at most.
+    """
+    from unequal.facts.packaged import resolve_facts  # noqa: PLC0415
+    from unequal.facts.probes import PromptFormat  # noqa: PLC0415
+    from unequal.facts.table import read_facts  # noqa: PLC0415
+    from unequal.harness.export import export_tasks, probe_kinds  # noqa: PLC0415
+
+    kinds = probe_kinds(probes)
+    found = read_facts(resolve_facts(table))
+    documents = export_tasks(found, PromptFormat(), out, name, kinds, n_wordings)
+    show_table(f"{len(documents)} tasks in the group {name}", ["task", "documents"], [*documents.items()])
+    say(f"run them with: unequal lm-eval --model MODEL --task-dir {out} --tasks {name}")
+    say(f"or: lm_eval run --model hf --model_args pretrained=MODEL --include_path {out} --tasks {name}")
+
+
 def _show_relations(title: str, relations: list[str]) -> None:
     from collections import Counter  # noqa: PLC0415
 

@@ -19,6 +19,8 @@ EXTRAS = {
     "hub": ("datasets",),
     "hyperscan": ("hyperscan",),
     "infinigram": ("infini_gram",),
+    "lm-eval": ("lm_eval",),
+    "peft": ("peft",),
 }
 
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -115,12 +116,20 @@ class Change(NamedTuple):
 def aligned(folded: str, cased: str) -> bytes:
     """Return a cased text as UTF-8 with each character as long as its folded form, cut or filled up.
 
-    So a match in folded text and the same bytes of cased text can be compared with a name's.
+    So a match in folded text and the same bytes of cased text can be compared with a name's. Where folding
+    changes the order of combining marks, they are aligned together with the character that they stand on.
     """
-    pairs = [(utf8(_folded(character)), utf8(character)) for character in cased]
-    if b"".join(fold for fold, _ in pairs) != utf8(folded):
-        return utf8(cased).ljust(len(utf8(folded)), PADDING)[: len(utf8(folded))]
-    return b"".join(own.ljust(len(fold), PADDING)[: len(fold)] for fold, own in pairs)
+    for parts in (list(cased), _with_marks(cased)):
+        pairs = [(utf8(_folded(part)), utf8(part)) for part in parts]
+        if b"".join(fold for fold, _ in pairs) == utf8(folded):
+            return b"".join(own.ljust(len(fold), PADDING)[: len(fold)] for fold, own in pairs)
+    return utf8(cased).ljust(len(utf8(folded)), PADDING)[: len(utf8(folded))]
+
+
+def _with_marks(text: str) -> list[str]:
+    """Return the text's characters, each with the combining marks that follow it."""
+    starts = [place for place, character in enumerate(text) if not unicodedata.combining(character)]
+    return [text[begin:end] for begin, end in pairwise([0, *starts, len(text)]) if begin < end]
 
 
 def _folded(text: str) -> str:

@@ -144,6 +144,14 @@ CHOICES = {
     ),
     "longest of a chain": ({"nested": "longest"}, ["a a a a a"], ["a a"], ["a"], 9, (2, 1, 1, 1, 2, 1)),
     "exact": ({"case": "exact"}, ["us US Us us"], ["US"], ["us"], 9, (1, 2, 1, 1, 2, 1)),
+    "exact after marks that change places": (
+        {"case": "exact"},
+        ["İุ東 a"],
+        ["a"],
+        ["東"],
+        9,
+        (1, 1, 1, 1, 1, 1),
+    ),
     "acronyms": (
         {"case": "acronyms"},
         ["us US Peru PERU u.s. U.S."],
