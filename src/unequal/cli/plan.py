@@ -1,0 +1,152 @@
+"""``unequal plan``: what forgetting will take, before the fact; ``unequal plan fit`` learns it."""
+
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App
+
+from unequal.cli.options import require_training, settings_from
+from unequal.console import progress_bar, say, show_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_FACTS = 40
+
+plan = App(name="plan", help="Predict what forgetting facts will take and cost, from a finished study.")
+
+
+@plan.default
+def ask(
+    *,
+    model: str | None = None,
+    forget: Path | None = None,
+    out: Path | None = None,
+    predictor: Path | None = None,
+    study: Path | None = None,
+    counts: Path | None = None,
+    retain: Path | None = None,
+    share: float | None = None,
+    extrapolate: bool | None = None,
+    config: Path | None = None,
+) -> None:
+    """Predict how many steps each fact takes, with which method, and what it costs. Nothing is unlearned.
+
+    Parameters
+    ----------
+    model
+        Folder of a model and its tokenizer, or a name on the Hugging Face hub.
+    forget
+        Fact table (.jsonl, .csv, .parquet) of what is to be forgotten.
+    out
+        Folder for plan.parquet and plan.json.
+    predictor
+        File that unequal plan fit wrote.
+    study
+        Folder of a finished study to learn from, instead of a predictor.
+    counts
+        Count table, as unequal count writes it; otherwise the counts in the fact table are used, if any.
+    retain
+        Fact table of what is to be retained; needed by predictors that use gradient alignment.
+    share
+        Share of the facts that the budget for all together is to forget. [default: 0.9]
+    extrapolate
+        Predict facts too whose features lie outside those of the study.
+    config
+        TOML file with any of these settings, and the table prompts.
+    """
+    given = {name: value for name, value in locals().items() if name != "config"}
+
+    require_training("asking a model what it knows")
+    from unequal.planning.run import make_plan  # noqa: PLC0415
+    from unequal.planning.settings import PlanSettings  # noqa: PLC0415
+
+    settings = settings_from(PlanSettings, config, given)
+    made = make_plan(settings)
+    _show_facts(made.chosen)
+    _show_budgets(made.budgets, settings.share)
+    for note in made.notes:
+        say(f"note: {note}")
+    say(
+        f"every fact and method is in {settings.out / 'plan.parquet'},"
+        f" the summary in {settings.out / 'plan.json'}"
+    )
+
+
+@plan.command
+def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> None:
+    """Learn from a finished study what makes facts hard to forget, and say whether the count helps.
+
+    Parameters
+    ----------
+    study
+        Folder of a study, or any folder with a score table scores.parquet.
+    out
+        JSON file to write.
+    alignment
+        Use the cosine of a fact's gradient with that of the retain set too; takes the study's own models.
+    seed
+        Seed of the intervals. [default: 0]
+    """
+    from unequal.analysis.difficulty import fit_study  # noqa: PLC0415
+    from unequal.analysis.difficulty_skill import SETS, skill_table  # noqa: PLC0415
+    from unequal.files import write_json  # noqa: PLC0415
+
+    aligned = _alignments(study) if alignment else None
+    learned = fit_study(study, aligned, seed)
+    write_json(out, learned.model_dump(mode="json"))
+    columns = ["method", "predicted", *SETS]
+    show_table("Skill for people and seeds left out", columns, skill_table(learned.skill))
+    for sentence in (*learned.count, *learned.remarks):
+        say(sentence)
+    say(f"learned from models of {learned.sizes} parameters; the predictor is {out}")
+
+
+def _alignments(study: Path) -> "pl.DataFrame":
+    require_training("taking gradients")
+    from unequal.planning.alignment import study_alignments  # noqa: PLC0415
+
+    with progress_bar("taking gradients") as progress:
+        return study_alignments(study, progress)
+
+
+def _show_facts(chosen: "pl.DataFrame") -> None:
+    """Print the first facts with their recommended method; the budget is the upper end of the interval."""
+    rows = [_shown(row) for row in chosen.head(MOST_FACTS).to_dicts()]
+    columns = ["fact", "recommended", "steps", "90% interval", "budget", "utility lost", "why not"]
+    show_table(f"{chosen.height} facts to forget", columns, rows)
+    if chosen.height > MOST_FACTS:
+        say(f"… and {chosen.height - MOST_FACTS} more")
+
+
+def _shown(row: dict[str, Any]) -> tuple[str, ...]:
+    if not row["recommended"]:
+        return row["fact_id"], "", "", "", "", "", row["reason"]
+    low, high, late = row["steps_low"], row["steps_high"], f"> {row['last_step']}"
+    budget = late if high is None else str(ceil(high))
+    interval = "" if low is None else f"{low:.1f} to {late if high is None else format(high, '.1f')}"
+    return row["fact_id"], row["method"], f"{row['steps']:.1f}", interval, budget, _percent(row), ""
+
+
+def _percent(row: dict[str, Any]) -> str:
+    if row["utility_lost"] is None:
+        return "not judged"
+    low, high = row["utility_lost_low"], row["utility_lost_high"]
+    interval = "" if low is None else f" ({low:.0%} to {high:.0%})"
+    return f"{row['utility_lost']:.0%}{interval}"
+
+
+def _show_budgets(budgets: "pl.DataFrame", share: float) -> None:
+    rows = [
+        (
+            f"{row['method']} (recommended)" if row["recommended"] else row["method"],
+            row["n_facts"],
+            row["steps"],
+            "" if row["utility_lost"] is None else f"{row['utility_lost']:.1%}",
+            row["reason"],
+        )
+        for row in budgets.to_dicts()
+    ]
+    columns = ["method", "facts predicted", "steps", "utility lost by then", "why not"]
+    show_table(f"To forget {share:.0%} of them together", columns, rows)
