@@ -3,18 +3,34 @@
 from pathlib import Path
 
 from unequal.console import say
+from unequal.errors import ConfigError
 
 
-def report(study: Path, *, out: Path | None = None) -> None:
-    """Draw the report of a finished study: one HTML file that needs no network.
+def report(study: Path, *others: Path, out: Path | None = None, paper: Path | None = None) -> None:
+    """Draw the report of a finished study, or set several side by side: one HTML file, no network.
 
     Parameters
     ----------
     study
         Folder of a study.
+    others
+        Folders of more studies, to compare with the first: verdicts, slopes, methods, settings.
     out
-        File to write. [default: report.html in the folder]
+        File to write. [default: report.html in the folder; of several, comparison.html in the first]
+    paper
+        Folder to write besides, of one study: every figure as PDF and SVG, every table as CSV and LaTeX.
     """
+    if others and paper:
+        raise ConfigError("--paper is of one study; name one folder, or leave --paper out to compare several")
+    if others:
+        from unequal.report.compare import build_comparison  # noqa: PLC0415
+
+        say(f"the comparison is {build_comparison([study, *others], out)}")
+        return
     from unequal.report.build import build_report  # noqa: PLC0415
 
     say(f"the report is {build_report(study, out)}")
+    if paper:
+        from unequal.report.paper import write_paper  # noqa: PLC0415
+
+        say(f"its figures and tables are in {write_paper(study, paper)}")

@@ -1,6 +1,7 @@
-"""``unequal study run`` and ``unequal study status``."""
+"""``unequal study run``, ``unequal study status`` and ``unequal study verify``."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ from unequal.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from unequal.study.step import Step
+    from unequal.study.verify import Verification
+
+NOT_REPRODUCED = 3
+"""The exit code when a study was done again and came out otherwise."""
 
 study = App(name="study", help="Run a whole study from a run file, or show its state.")
 
@@ -71,6 +76,48 @@ def status(out: Path) -> None:
     show_table(f"Steps of {out}", ["kind", "done", "of"], rows)
     report = out / "report.html"
     say(f"the report is {report}" if report.is_file() else "no report yet")
+
+
+@study.command
+def verify(out: Path, *, against: Path, tolerance: float = 1e-6) -> None:
+    """Compare a study with the same one done elsewhere; the exit code is 3 when they are not the same.
+
+    Compared are the settings, every score, every generated text and every verdict.
+
+    Parameters
+    ----------
+    out
+        Folder of a study, or any folder with a score table scores.parquet.
+    against
+        Folder of the other one.
+    tolerance
+        Largest difference of two numbers that count as equal; above 1 it is a share of the larger.
+    """
+    from unequal.study.verify import verify as compare_folders  # noqa: PLC0415
+
+    found = compare_folders(out, against, tolerance)
+    _show_verification(found)
+    if not found.same:
+        say(f"not the same: {out} and {against} differ by more than {tolerance:g}")
+        sys.exit(NOT_REPRODUCED)
+    say(f"the same within {tolerance:g}")
+
+
+def _show_verification(found: "Verification") -> None:
+    """Print how many rows are equal, then what differs first."""
+    rows = []
+    for part in found.parts:
+        largest = "" if part.largest is None else f"{part.largest:.3g}"
+        rows.append((part.name, part.n_equal, part.n_different, part.n_only_here, part.n_only_there, largest))
+    columns = ["rows of", "equal", "different", "only in the first", "only in the second"]
+    show_table("Compared row by row", [*columns, "largest difference"], rows)
+    if found.settings:
+        differ = [(name, here, there) for _, name, here, there in found.settings]
+        show_table("Not the same design", ["setting", "first", "second"], differ)
+    if first := found.first():
+        show_table("The first rows that differ", ["rows of", "key", "column", "first", "second"], first)
+    for name in found.absent:
+        say(f"note: neither folder holds {name}")
 
 
 def _show_plan(steps: "list[Step]", out: Path, workers: int) -> None:

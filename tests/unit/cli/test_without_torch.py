@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from simulated_difficulty import Difficulty, write_difficulty
 from simulated_study import Truth, write_study
 
 HEAVY = ("torch", "transformers", "accelerate", "tokenizers", "safetensors")
@@ -77,6 +78,13 @@ def test_analysing_and_reporting(tmp_path):
     assert (tmp_path / "report.html").is_file()
 
 
+def test_learning_difficulty(tmp_path):
+    write_difficulty(tmp_path, Difficulty(people=24, seeds=(0,)))
+    result = unequal("plan", "fit", "--study", tmp_path, "--out", tmp_path / "predictor.json")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "predictor.json").is_file()
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -85,6 +93,9 @@ def test_analysing_and_reporting(tmp_path):
         ["pretrain", "--corpus", "c", "--out", "out", "--family", "gpt2", "--size", "0.1M"],
         ["unlearn", "--model", "m", "--forget", "f.csv", "--method", "npo", "--out", "out"],
         ["evaluate", "--model", "m", "--facts", "f.csv", "--out", "out"],
+        ["plan", "--model", "m", "--forget", "f.csv", "--study", "s", "--out", "out"],
+        ["lm-eval", "--model", "m", "--tasks", "arc_easy"],
+        ["audit", "--before", "a", "--after", "b", "--facts", "f.csv", "--out", "out"],
     ],
     ids=lambda words: words[0],
 )

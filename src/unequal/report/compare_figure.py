@@ -1,0 +1,86 @@
+"""The picture of several studies: the slope of forgetting on exposure, method by method, study by study."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from unequal.analysis.analyze import Analysis
+from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
+from unequal.analysis.observations import MIXED
+from unequal.analysis.outcomes import EQUAL_STEPS
+from unequal.report.colours import method_colours
+from unequal.report.figure import QUIET, Control, Figure, Panel, data, spec
+
+Named = tuple[str, Analysis]
+
+ROW_HEIGHT = 12
+COLUMNS = ("method", "comparison", "value", "low", "high", "n_facts")
+
+
+def _slopes(analysis: Analysis) -> pl.DataFrame:
+    """Return the unadjusted slopes of runs with mixed levels, over all models where there are several."""
+    rows = analysis.slopes.filter((pl.col("adjusted_for") == NOTHING) & (pl.col("target_kind") == MIXED))
+    together = rows.filter(pl.col("model") == ALL_MODELS)
+    chosen = together if together.height else rows
+    return chosen.select(COLUMNS).drop_nulls("value").filter(pl.col("value").is_finite())
+
+
+def slope_rows(studies: Sequence[Named]) -> list[dict[str, Any]]:
+    """Return per method its slope at equal steps in each study, None where there is none."""
+    found = [
+        {row["method"]: row for row in _slopes(one).filter(pl.col("comparison") == EQUAL_STEPS).to_dicts()}
+        for _, one in studies
+    ]
+    return [{"method": name, "by_study": [one.get(name) for one in found]} for name in _order(found)]
+
+
+def _order(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Return all methods in the order of the studies, the mean of all methods last."""
+    names = dict.fromkeys(name for one in found for name in one)
+    return sorted(names, key=lambda name: name == ALL_METHODS)
+
+
+def slopes_figure(studies: Sequence[Named]) -> Figure:
+    """Return the slopes with their intervals, a row a method and a colour a study."""
+    values = [
+        {**row, "study": label}
+        for label, one in studies
+        for row in _slopes(one).with_columns(pl.selectors.float().round(4)).to_dicts()
+    ]
+    labels = [label for label, _ in studies]
+    colours = method_colours(len(labels))
+    comparisons = sorted({row["comparison"] for row in values}, key=lambda one: (one != EQUAL_STEPS, one))
+    caption = (
+        "Change of the forgotten share per doubling of exposure, by method and study; left of 0 means that "
+        "what was seen more often is forgotten less. Facts known before, unadjusted; 95% intervals over "
+        "people and seeds of each study, so that two that overlap may still differ."
+    )
+    panels = [Panel("", _forest(values, labels, colours))] if values else []
+    controls = [Control("comparison", "At", {name: name for name in comparisons})]
+    legend = list(zip(labels, colours, strict=True))
+    return Figure("slopes", "Dose-response slopes", caption, panels, controls, legend, "study", wide=True)
+
+
+def _forest(values: list[dict[str, Any]], labels: list[str], colours: list[str]) -> dict[str, Any]:
+    methods = _order([{row["method"]: row} for row in values])
+    base = (
+        alt.Chart(data(values))
+        .transform_filter("datum.comparison === comparison")
+        .encode(
+            y=alt.Y("method:N", sort=methods, title=None, axis=alt.Axis(ticks=False, domain=False)),
+            yOffset=alt.YOffset("study:N", sort=labels),
+            color=alt.Color("study:N", scale=alt.Scale(domain=labels, range=colours), legend=None),
+        )
+    )
+    x = alt.X("low:Q", title="change of the forgotten share per doubling", axis=alt.Axis(format="+.2f"))
+    numbers = [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("value", "low", "high")]
+    bars = base.mark_rule(strokeWidth=1.6).encode(x=x, x2="high:Q")
+    points = base.mark_point(filled=True, size=44, opacity=1).encode(
+        x="value:Q", tooltip=["study:N", "method:N", *numbers, "n_facts:Q"]
+    )
+    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
+    height = 40 + ROW_HEIGHT * len(methods) * (len(labels) + 1)
+    chart = alt.layer(zero, bars, points).add_params(alt.param(name="comparison", value=EQUAL_STEPS))
+    return spec(chart, height)
