@@ -7,23 +7,37 @@ from pathlib import Path
 import polars as pl
 
 from unequal.analysis.agreement import agreement, both_views
+from unequal.analysis.areas import areas_between_levels
 from unequal.analysis.bootstrap import Resampler, make_resampler
 from unequal.analysis.curves import forgetting_curves
-from unequal.analysis.dose_response import dose_levels, dose_slopes
+from unequal.analysis.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
 from unequal.analysis.formats import format_gaps
 from unequal.analysis.frontier import frontier
+from unequal.analysis.hazards import hazard_ratios
 from unequal.analysis.hidden import hidden_knowledge
+from unequal.analysis.interactions import interactions
+from unequal.analysis.judges import judgements
 from unequal.analysis.known import comparable, known_before, level_inclusion
+from unequal.analysis.leaks import hidden_leak, sampling_gap
 from unequal.analysis.logistic import logistic_dose
+from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
+from unequal.analysis.nulls import null_scores
 from unequal.analysis.observations import MIXED, Observations, observe
-from unequal.analysis.outcomes import UTILITY_BUDGETS, forgotten_at_utility, forgotten_over_steps
-from unequal.analysis.steps_to_forget import steps_to_forget, survival_medians
+from unequal.analysis.outcomes import UTILITY_BUDGETS
+from unequal.analysis.robustness import robustness
+from unequal.analysis.signature import signature
+from unequal.analysis.size_effects import size_effects
+from unequal.analysis.size_trend import sizes
+from unequal.analysis.spearman import spearman
+from unequal.analysis.steps_to_forget import steps_to_forget, survival_curves, survival_medians
 from unequal.analysis.true_false import true_false_d_prime
-from unequal.analysis.utility import budget_steps, utility_by_run, utility_curves, utility_rows
+from unequal.analysis.utility import utility_curves, utility_rows
 from unequal.analysis.utility_cost import utility_cost
+from unequal.analysis.utility_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
+from unequal.analysis.weightings import weightings
 from unequal.errors import DataError
-from unequal.evaluation.score_table import read_scores
+from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.files import atomic_folder, file_hash, read_json
 
 FEW_SEEDS = 5
@@ -40,14 +54,31 @@ class Analysis:
     utility: pl.DataFrame
     dose: pl.DataFrame
     slopes: pl.DataFrame
+    effects: pl.DataFrame
+    interactions: pl.DataFrame
+    matched: pl.DataFrame
+    areas: pl.DataFrame
     logistic: pl.DataFrame
     survival: pl.DataFrame
+    survival_curves: pl.DataFrame
+    hazards: pl.DataFrame
     frontier: pl.DataFrame
     agreement: pl.DataFrame
     hidden: pl.DataFrame
+    spearman: pl.DataFrame
+    signature: pl.DataFrame
+    hidden_leak: pl.DataFrame
+    sampling_gap: pl.DataFrame
+    sizes: pl.DataFrame
+    size_trends: pl.DataFrame
+    size_effects: pl.DataFrame
+    utility_views: pl.DataFrame
+    robustness: pl.DataFrame
     formats: pl.DataFrame
     true_false: pl.DataFrame
     cost: pl.DataFrame
+    weightings: pl.DataFrame
+    nulls: pl.DataFrame
     missing: pl.DataFrame
     verdicts: tuple[Verdict, ...]
     remarks: tuple[str, ...]
@@ -64,14 +95,23 @@ def analyze(study_folder: Path, seed: int = 0, draws: int = 1000) -> Analysis:
     read."""
     path = study_folder / "scores.parquet"
     settings = {"seed": seed, "draws": draws, "scores_sha256": file_hash(path) if path.exists() else ""}
-    return analyze_scores(read_scores(path), seed, draws, settings)
+    texts = study_folder / "generations.parquet"
+    generations = read_generations(texts) if texts.exists() else None
+    return analyze_scores(read_scores(path), seed, draws, settings, generations)
 
 
 def analyze_scores(
-    scores: pl.DataFrame, seed: int = 0, draws: int = 1000, settings: dict[str, object] | None = None
+    scores: pl.DataFrame,
+    seed: int = 0,
+    draws: int = 1000,
+    settings: dict[str, object] | None = None,
+    generations: pl.DataFrame | None = None,
 ) -> Analysis:
-    """Return the analysis of a score table; every interval is a 95% cluster bootstrap of ``draws`` draws."""
-    observations = observe(scores)
+    """Return the analysis of a score table; every interval is a 95% cluster bootstrap of ``draws`` draws.
+
+    ``generations`` holds the answers, for the rarity of objects.
+    """
+    observations = observe(scores, generations)
     table = observations.scores
     resampler = make_resampler(
         table["person"].unique().to_list(), table["seed_cluster"].unique().to_list(), seed, draws
@@ -80,41 +120,61 @@ def analyze_scores(
     forget = comparable(observations.forget, levels)
     rows = utility_rows(observations)
     outcomes = _outcomes(forget, rows)
-    slopes = dose_slopes(outcomes, resampler)
+    natural = observations.forget.filter(pl.col("known") & pl.col("count").is_not_null())
+    counted = _outcomes(natural, rows)
+    views, said = both_views(observations), judgements(observations)
+    by_size, size_trends = sizes(views, observations, resampler)
     curves, utility = forgetting_curves(observations, resampler), utility_curves(resampler, rows)
-    views = both_views(observations)
-    hidden, formats = hidden_knowledge(views, resampler), format_gaps(observations, resampler)
-    cost = utility_cost(forget, rows, resampler)
+    times = steps_to_forget(forget)
     remarks = _remarks(observations, levels, resampler)
+    tables = {
+        "runs": observations.runs,
+        "known": known_before(observations, resampler),
+        "levels": levels,
+        "curves": curves,
+        "utility": utility,
+        "dose": dose_levels(outcomes, resampler),
+        "slopes": dose_slopes(outcomes, resampler),
+        "effects": pl.concat(
+            [dose_slopes(outcomes, resampler, PLUS_ONE), dose_slopes(counted, resampler, COUNT)]
+        ),
+        "interactions": interactions(outcomes, observations.runs, resampler),
+        "matched": matched_comparisons(outcomes, forget, rows, resampler),
+        "areas": areas_between_levels(forget, resampler),
+        "logistic": logistic_dose(outcomes),
+        "survival": survival_medians(times, resampler),
+        "survival_curves": survival_curves(times, resampler),
+        "hazards": hazard_ratios(times, forget),
+        "frontier": frontier(curves, utility),
+        "agreement": agreement(views, resampler),
+        "hidden": hidden_knowledge(views, resampler),
+        "spearman": spearman(observations, resampler),
+        "signature": signature(said, resampler),
+        "hidden_leak": hidden_leak(observations, resampler),
+        "sampling_gap": sampling_gap(observations, said, resampler),
+        "sizes": by_size,
+        "size_trends": size_trends,
+        "size_effects": size_effects(observations, rows, resampler),
+        "utility_views": utility_views(observations, resampler),
+        "robustness": robustness(observations, said, resampler),
+        "formats": format_gaps(observations, resampler),
+        "true_false": true_false_d_prime(observations, resampler),
+        "cost": utility_cost(forget, rows, resampler),
+        "weightings": weightings(outcomes if outcomes.height else counted, observations.runs, resampler),
+        "nulls": null_scores(observations, views, resampler),
+        "missing": observations.missing,
+    }
     return Analysis(
-        runs=observations.runs,
-        known=known_before(observations, resampler),
-        levels=levels,
-        curves=curves,
-        utility=utility,
-        dose=dose_levels(outcomes, resampler),
-        slopes=slopes,
-        logistic=logistic_dose(outcomes),
-        survival=survival_medians(steps_to_forget(forget), resampler),
-        frontier=frontier(curves, utility),
-        agreement=agreement(views, resampler),
-        hidden=hidden,
-        formats=formats,
-        true_false=true_false_d_prime(observations, resampler),
-        cost=cost,
-        missing=observations.missing,
-        verdicts=judge(slopes, hidden, formats, cost, remarks),
+        **tables,
+        verdicts=judge(tables, remarks),
         remarks=remarks,
         settings=settings or {"seed": seed, "draws": draws},
     )
 
 
 def _outcomes(forget: pl.DataFrame, utility: pl.DataFrame) -> pl.DataFrame:
-    by_run = utility_by_run(utility)
-    readings = [
-        forgotten_at_utility(forget, budget_steps(by_run, budget), budget) for budget in UTILITY_BUDGETS
-    ]
-    return pl.concat([forgotten_over_steps(forget), *readings])
+    readings = [at_equal_utility(forget, utility, budget) for budget in UTILITY_BUDGETS]
+    return pl.concat([at_equal_steps(forget), *readings])
 
 
 def _remarks(observations: Observations, levels: pl.DataFrame, resampler: Resampler) -> tuple[str, ...]:

@@ -36,6 +36,12 @@ class Resampler:
         """Return the number of draws, the sample itself not counted."""
         return len(self.person_weights) - 1
 
+    def row_weights(self, frame: pl.DataFrame) -> Array:
+        """Return each row's weight in the sample and in every draw, shape (1 + draws, rows)."""
+        person = _codes(frame["person"], self.people)
+        seed = _codes(frame["seed_cluster"], self.seeds)
+        return self.person_weights[:, person] * self.seed_weights[:, seed]
+
     def sums(
         self,
         frame: pl.DataFrame,
@@ -195,3 +201,37 @@ def grouped_ratio(
     sums = resampler.sums(frame, groups, values, table.height, by_seed)
     samples = ratio(sums[..., 0], sums[..., 1])
     return pl.concat([table, group_intervals(samples)], how="horizontal")
+
+
+def aligned_means(
+    resampler: Resampler,
+    frame: pl.DataFrame,
+    keys: Sequence[str],
+    value: str,
+    table: pl.DataFrame,
+    weight: str | None = None,
+) -> Array:
+    """Return the (weighted) mean of a column in the group of each row of ``table``, shape (1 + draws, rows).
+
+    NaN where the frame has no such group.
+    """
+    places, groups = index_groups(frame, keys)
+    counts = frame[weight].to_numpy() if weight else np.ones(frame.height)
+    values = np.stack([frame[value].to_numpy() * counts, counts], axis=1).astype(np.float64)
+    sums = resampler.sums(frame, groups, values, places.height)
+    means = ratio(sums[..., 0], sums[..., 1])
+    means = np.hstack([means, np.full((resampler.draws + 1, 1), np.nan)])  # the last: no such group
+    numbered = places.select(keys).with_row_index("place")
+    at = table.select(keys).join(numbered, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return means[:, at["place"].fill_null(places.height).to_numpy()]
+
+
+def without_values(frame: pl.DataFrame, keys: Sequence[str], reason: str) -> pl.DataFrame:
+    """Return the groups of a frame with their sample sizes, no value, and the reason why there is none."""
+    nothing = [pl.lit(None, pl.Float64).alias(name) for name in ("value", "low", "high")]
+    return index_groups(frame, keys)[0].with_columns(*nothing, pl.lit(reason).alias("reason"))
+
+
+def with_pooled(frame: pl.DataFrame, column: str = "exposure") -> pl.DataFrame:
+    """Return the rows twice: as they are, and with the column null, for estimates over all of its values."""
+    return pl.concat([frame, frame.with_columns(pl.lit(None, frame.schema[column]).alias(column))])

@@ -1,5 +1,5 @@
 """The claims, their rules of decision (written down before any data; `docs/claims.md` says the same) and
-what the open ones need."""
+what a study must hold for them."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,23 @@ MIN_PEOPLE = 20
 SLOPE_MATTERS = 0.01  # forgotten share per doubling of exposure
 SHARE_MATTERS = 0.05
 UTILITY_MATTERS = 0.02
+SIZE_MATTERS = 0.015  # hidden share per doubling of parameters: 0.05 over a tenfold range of size
+MIN_SIZES = 4
+MIN_SIZES_HARDER = 3
+COUNT_MATTERS = 0.033  # forgotten share per tenfold count: 0.01 per doubling
 KAPPA_SUBSTANTIAL = 0.6  # Landis and Koch (1977)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim with the rule that decides it, the unit of its effect and the figure that shows it."""
+    """A claim with the rule that decides it, its effect's unit and figure, and what its rule needs."""
 
     claim: str
     statement: str
     rule: str
     unit: str
     figure: str
+    needs: str = ""
 
 
 C1 = Claim(
@@ -32,6 +37,19 @@ C1 = Claim(
     "above 0.",
     "forgotten share per doubling of exposure",
     "dose",
+)
+C2 = Claim(
+    "C2",
+    "The same holds for natural counts in a real corpus.",
+    "Facts with natural counts that were known before: slope of the forgotten share (averaged over evaluated "
+    "steps ≥ 1) on log10(1 + count), within base models and relations, adjusted for answer tokens and object "
+    "rarity, mean of the methods: supported when its 95% interval lies below 0, refuted when it lies above 0 "
+    "or wholly within ±0.033 per tenfold count, else undecided. Also undecided when the same slope at equal "
+    "utility (−10%) lies above 0. Counts were not assigned, so what is not adjusted for may stand behind the "
+    "slope.",
+    "forgotten share per tenfold count, adjusted",
+    "dose",
+    "a study whose facts carry natural counts; exposures that were assigned cannot show it",
 )
 C3 = Claim(
     "C3",
@@ -56,6 +74,19 @@ C4 = Claim(
     "hidden share above never-seen",
     "agreement",
 )
+C5 = Claim(
+    "C5",
+    "The disagreement grows with model size.",
+    "At least four sizes trained alike, and the same facts at every size: those known both ways before at "
+    "all of them. Slope of C4's hidden share above never-seen (at each run's step nearest to half of these "
+    "facts forgotten, mean of the methods) on log2(parameters). Its interval reaches as far, at each end, "
+    "as the wider of two: the bootstrap over people, and Student's interval of a line through the base "
+    "models, whose scatter holds the seeds. Supported when it lies above 0, refuted when it lies below 0 "
+    "or wholly within ±0.015 per doubling, else undecided. Also undecided when the slope at equal "
+    "forgetting (half, read between evaluated steps) is not above 0.",
+    "hidden share above never-seen per doubling of parameters",
+    "sizes",
+)
 C6 = Claim(
     "C6",
     "Unlearning one format (question) leaves the fact in another (statement).",
@@ -79,6 +110,31 @@ C7 = Claim(
     "utility lost, highest minus lowest level",
     "cost",
 )
+C8 = Claim(
+    "C8",
+    "A method that knows the counts does better than one that does not.",
+    "Runs of one method on the same facts, weighted by count, uniformly, by shuffled counts and by starting "
+    "confidence: forgotten share of the facts known before (levels counting equally) under count weights "
+    "minus that under each of the three rivals, at equal steps and at equal utility (−10%), mean of the "
+    "methods. Supported when all six 95% intervals lie above 0, refuted when any at equal utility lies below "
+    "0 or wholly within ±0.05, else undecided. The effect shown is the smallest at equal utility.",
+    "forgotten share under count weights minus under the best rival",
+    "methods",
+    "runs of one method with count weights, uniform weights, shuffled counts (placebo) and starting "
+    "confidence as the count",
+)
+R1 = Claim(
+    "R1",
+    "Rival: not frequency but variety of wording.",
+    "The rule of C1 applied to each wording arm, over the methods and models found in every arm. Refuted "
+    "when C1 is supported in every arm whose repetitions bring no new wording (verbatim, epochs); "
+    "supported when it is supported in the arm rerendered and refuted in every arm without new wording; "
+    "else undecided. The effect shown is the largest (least negative) slope of the arms without new "
+    "wording.",
+    "forgotten share per doubling of exposure, without new wording",
+    "dose",
+    "the same exposures as verbatim copies or as more epochs, beside re-rendered ones",
+)
 R2 = Claim(
     "R2",
     "Rival: not frequency but starting confidence.",
@@ -90,45 +146,61 @@ R2 = Claim(
     "forgotten share per doubling of exposure, adjusted",
     "dose",
 )
-DECIDED = (C1, C3, C4, C6, C7, R2)
-
-OPEN = {
-    "C2": (
-        "The same holds for natural counts in a real corpus.",
-        "a study whose facts carry natural counts; exposures that were assigned cannot show it",
-    ),
-    "C5": (
-        "The disagreement grows with model size.",
-        "at least three model sizes with equal data and exposures, compared at matched starting knowledge",
-    ),
-    "C8": (
-        "A method that knows the counts does better than one that does not.",
-        "runs of one method with count weights, shuffled counts (placebo) and starting confidence as the "
-        "count",
-    ),
-    "R1": (
-        "Rival: not frequency but variety of wording.",
-        "the same exposures as verbatim copies and as more epochs, beside re-rendered ones",
-    ),
-    "R3": (
-        "Rival: answer length, tokenisation, rarity of the object, distance to the retain set.",
-        "these covariates in the score table; random assignment of people to levels balances them on "
-        "average, and the "
-        "relation is adjusted for in the table of slopes",
-    ),
-    "R4": ("Rival: a base or instruction-tuned start reverses the sign.", "both starts of the same model"),
-    "R5": (
-        "Rival: larger models are harder and damage neighbours more.",
-        "at least three model sizes with equal data and exposures",
-    ),
-    "R6": (
-        "Rival: bf16 rounding of tiny updates looks like hard to unlearn.",
-        "the same runs with fp32 and with bf16 master weights",
-    ),
-    "R7": (
-        "Rival: the disagreement of C4 comes from a badly built metric.",
-        "null models (empty answer, echo, uniform logits) scored on this study's facts; the never-seen "
-        "facts are the null "
-        "used here",
-    ),
-}
+R3 = Claim(
+    "R3",
+    "Rival: answer length, tokenisation, rarity of the object, distance to the retain set.",
+    "The slope of C1 within base models and relations, adjusted for answer tokens and object rarity (how "
+    "many of the scored facts of the relation share the answer). Only when C1 is supported: supported "
+    "when the adjusted interval lies wholly within ±0.01 per doubling or above 0, refuted when it lies "
+    "below 0, else undecided. Distance to the retain set is not in the score table and is not adjusted "
+    "for.",
+    "forgotten share per doubling of exposure, adjusted",
+    "dose",
+    "answer probabilities in the score table and the answers beside it, in generations.parquet",
+)
+R4 = Claim(
+    "R4",
+    "Rival: a base or instruction-tuned start reverses the sign.",
+    "The slope of C1 for base and for instruction-tuned starts, over the methods and models found with both: "
+    "supported when one 95% interval lies below 0 and the other above 0, refuted when both lie on the same "
+    "side of 0, else undecided. The effect shown is the larger slope.",
+    "forgotten share per doubling of exposure, the larger of both starts",
+    "dose",
+    "both starts of the same model, named base and instruct in a column start of the score table",
+)
+R5 = Claim(
+    "R5",
+    "Rival: larger models are harder and damage neighbours more.",
+    "At least three sizes trained alike, and the same facts at every size: those known before at all of "
+    "them. Two slopes on log2(parameters), mean of the methods, with intervals as in C5: of the forgotten"
+    " share at equal steps (harder), and of the neighbours' utility lost where half of these facts are "
+    "forgotten (more damage). Supported when the first lies below 0 and the second above 0, refuted when "
+    "either lies on the other side or wholly within ±0.015 per doubling, else undecided. The effect shown"
+    " is the first.",
+    "forgotten share per doubling of parameters",
+    "sizes",
+    "at least three model sizes that know the same facts, with equal data and exposures",
+)
+R6 = Claim(
+    "R6",
+    "Rival: bf16 rounding of tiny updates looks like hard to unlearn.",
+    "The rule of C1 applied to runs with fp32 and with bf16 master weights, over the methods and models "
+    "found with both. Refuted when C1 is supported with fp32; supported when it is supported with bf16 "
+    "and refuted with fp32; else undecided. The effect shown is the slope with fp32.",
+    "forgotten share per doubling of exposure, fp32",
+    "dose",
+    "the same runs with fp32 and with bf16 master weights, named so in a column precision of the score table",
+)
+R7 = Claim(
+    "R7",
+    "Rival: the disagreement of C4 comes from a badly built metric.",
+    "Only when C4 is supported. Never-seen facts, in which a sound metric finds nothing: their choice "
+    "accuracy at the steps that C4 reads minus that at step 0, and, when scored, their hits minus false "
+    "alarms in true/false statements after step 0, each the mean of the methods. Refuted when every 95% "
+    "interval lies wholly within ±0.05, supported when any lies wholly outside, else undecided. The "
+    "effect shown is the one farther from 0.",
+    "score of never-seen facts above chance",
+    "agreement",
+    "never-seen facts scored by choice accuracy at step 0 and after",
+)
+CLAIMS = (C1, C2, C3, C4, C5, C6, C7, C8, R1, R2, R3, R4, R5, R6, R7)

@@ -30,13 +30,21 @@ def half_forgotten(views: pl.DataFrame) -> pl.DataFrame:
 
     There the 2×2 has most to say; where nothing or everything is forgotten any two measures agree.
     """
-    known = views.filter((pl.col("sample") == "known both ways") & (pl.col("step") >= 1))
-    share = known.group_by("run_id", "step").agg((1 - pl.col("exact_match")).mean().alias("share"))
+    chosen = nearest_to_half(views.filter(pl.col("sample") == "known both ways"))
+    return views.join(chosen, on=["run_id", "step"], how="semi", maintain_order="left")
+
+
+def nearest_to_half(known: pl.DataFrame) -> pl.DataFrame:
+    """Return ``run_id`` and its ``step`` ≥ 1 whose share of wrong greedy answers is nearest to half."""
+    share = (
+        known.filter(pl.col("step") >= 1)
+        .group_by("run_id", "step")
+        .agg((1 - pl.col("exact_match")).mean().alias("share"))
+    )
     nearest = share.with_columns((pl.col("share") - 0.5).abs().alias("distance")).sort(
         "run_id", "distance", "step"
     )
-    chosen = nearest.group_by("run_id", maintain_order=True).agg(pl.col("step").first())
-    return views.join(chosen, on=["run_id", "step"], how="semi", maintain_order="left")
+    return nearest.group_by("run_id", maintain_order=True).agg(pl.col("step").first())
 
 
 def hidden_knowledge(views: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:

@@ -5,14 +5,23 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from unequal.analysis.covariates import ANSWER_TOKENS, OBJECT_RARITY, answer_tokens, object_rarity
 from unequal.errors import DataError
-from unequal.evaluation.score_table import SCORE_KEY
+from unequal.evaluation.score_table import OPTIONAL_SCORES, SCORE_KEY
 
 PLAIN_WEIGHTING = ("", "uniform", "none")
 MIXED, SINGLE = "mixed levels", "one level alone"
 MODEL_COLUMNS = ["model", "base", "method", "plain", "target_kind", "target", "seed_cluster"]
-KEPT = ["step", "fact_id", "person", "relation", "role", "exposure", "probe", "metric", "value"]
-QUESTION_METRICS = ("exact_match", "answer_log_prob", "answer_prob", "choice_accuracy")
+KEPT = ["step", "fact_id", "person", "relation", "role", "exposure", "count"]
+KEPT += ["probe", "metric", "kind", "value"]
+QUESTION_METRICS = (
+    "exact_match",
+    "rouge_l_recall",
+    "answer_log_prob",
+    "answer_prob",
+    "choice_accuracy",
+    "first_token_rank",
+)
 
 
 @dataclass(frozen=True)
@@ -20,8 +29,8 @@ class Observations:
     """The scores with each run's labels, the runs, and the forget facts' question scores side by side.
 
     ``forget`` has one row per run, step and fact with the question's metrics as columns, ``known``
-    (answered right by greedy generation before unlearning), ``known_choice``, ``start_log_prob`` and
-    ``log2_exposure``.
+    (answered right by greedy generation before unlearning), ``known_choice``, and what may stand behind its
+    forgetting: ``log2_exposure``, ``start_log_prob``, ``answer_tokens`` and ``object_rarity``.
     """
 
     scores: pl.DataFrame
@@ -40,8 +49,11 @@ class Observations:
         )
 
 
-def observe(scores: pl.DataFrame) -> Observations:
-    """Return the observations of a study; raises `DataError` when rows repeat or no run has a step 0."""
+def observe(scores: pl.DataFrame, generations: pl.DataFrame | None = None) -> Observations:
+    """Return the observations of a study; raises `DataError` when rows repeat or no run has a step 0.
+
+    ``generations`` tells how many facts share an answer; without it ``object_rarity`` is null.
+    """
     _refuse_repeats(scores)
     missing = scores.filter(pl.col("value").is_null() | pl.col("value").is_nan())
     scores = scores.with_columns(
@@ -53,7 +65,7 @@ def observe(scores: pl.DataFrame) -> Observations:
     return Observations(
         scores=table,
         runs=runs,
-        forget=_forget(table),
+        forget=_with_rarity(_forget(table), scores, generations),
         missing=missing.group_by("probe", "metric", "role", "reason")
         .agg(pl.len().alias("rows"))
         .sort("rows"),
@@ -86,6 +98,7 @@ def _runs(scores: pl.DataFrame) -> pl.DataFrame:
         "weighting",
         "target",
         "seed",
+        *[column for column in OPTIONAL_SCORES if column in scores.columns],
     ]
     forget = pl.col("role") == "forget"
     runs = scores.group_by("run_id").agg(
@@ -97,7 +110,10 @@ def _runs(scores: pl.DataFrame) -> pl.DataFrame:
     several = runs["wording"].n_unique() > 1
     wording = pl.concat_str(pl.lit(", "), pl.col("wording")) if several else pl.lit("")
     plain = pl.col("weighting").fill_null("").is_in(PLAIN_WEIGHTING)
-    model = pl.concat_str(pl.col("family"), pl.lit(" "), pl.col("size"), wording)
+    others = [
+        pl.concat_str(pl.lit(", "), column).fill_null("") for column in labels if column in OPTIONAL_SCORES
+    ]
+    model = pl.concat_str(pl.col("family"), pl.lit(" "), pl.col("size"), wording, *others)
     pretrain = pl.col("pretrain_seed").fill_null(0)
     mixed = (pl.col("target") == "mixed") | (pl.col("n_levels") > 1)
     return runs.with_columns(
@@ -105,6 +121,7 @@ def _runs(scores: pl.DataFrame) -> pl.DataFrame:
         pl.format("{} #{}", model.fill_null("model"), pretrain).alias("base"),
         pl.format("{}/{}", pretrain, pl.col("seed").fill_null(0)).alias("seed_cluster"),
         plain.alias("plain"),
+        pl.col("method").alias("objective"),
         pl.when(plain)
         .then(pl.col("method"))
         .otherwise(pl.format("{} + {}", "method", "weighting"))
@@ -120,7 +137,11 @@ def _forget(table: pl.DataFrame) -> pl.DataFrame:
         & (pl.col("probe") == "question")
         & pl.col("metric").is_in(QUESTION_METRICS)
     )
-    index = ["run_id", *MODEL_COLUMNS, *[column for column in KEPT if column not in ("metric", "value")]]
+    index = [
+        "run_id",
+        *MODEL_COLUMNS,
+        *[column for column in KEPT if column not in ("metric", "kind", "value")],
+    ]
     metrics = [
         pl.col("value").filter(pl.col("metric") == metric).first().alias(metric)
         for metric in QUESTION_METRICS
@@ -137,4 +158,14 @@ def _forget(table: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(
         pl.col("known", "known_choice").fill_null(False),
         pl.when(pl.col("exposure") > 0).then(pl.col("exposure").log(2)).alias("log2_exposure"),
+        answer_tokens().alias(ANSWER_TOKENS),
     ).sort("run_id", "fact_id", "step")
+
+
+def _with_rarity(
+    forget: pl.DataFrame, scores: pl.DataFrame, generations: pl.DataFrame | None
+) -> pl.DataFrame:
+    if generations is None:
+        return forget.with_columns(pl.lit(None, pl.Float64).alias(OBJECT_RARITY))
+    rarity = object_rarity(scores, generations)
+    return forget.join(rarity, on=["run_id", "fact_id"], how="left", maintain_order="left")

@@ -3,6 +3,8 @@ utility."""
 
 import polars as pl
 
+from unequal.analysis.covariates import ANSWER_TOKENS, OBJECT_RARITY
+
 EQUAL_STEPS = "equal steps"
 UTILITY_BUDGETS = (0.05, 0.10)
 LABELS = [
@@ -19,7 +21,10 @@ LABELS = [
     "relation",
     "exposure",
     "log2_exposure",
+    "count",
     "start_log_prob",
+    ANSWER_TOKENS,
+    OBJECT_RARITY,
 ]
 
 

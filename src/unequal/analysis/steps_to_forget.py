@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import statsmodels.api as sm
 
-from unequal.analysis.bootstrap import LEVEL, Array, Resampler, index_groups, ratio
+from unequal.analysis.bootstrap import LEVEL, Array, Resampler, group_intervals, index_groups, ratio
 
 KEYS = ["exposure", "model", "method", "target_kind"]
 
@@ -79,13 +79,38 @@ def _median(members: pl.DataFrame) -> float | None:
 def _median_samples(times: pl.DataFrame, groups: np.ndarray, n_groups: int, resampler: Resampler) -> Array:
     if times.is_empty():
         return np.full((resampler.draws + 1, 0), np.nan)
-    grid = np.unique(times["time"].to_numpy())
+    grid, survival = _survival(times, groups, n_groups, resampler)
+    below = survival <= 0.5 + 1e-12
+    return np.where(below.any(axis=-1), grid[below.argmax(axis=-1)], np.inf)
+
+
+def _survival(
+    times: pl.DataFrame, groups: np.ndarray, n_groups: int, resampler: Resampler
+) -> tuple[Array, Array]:
+    """Return the steps at which anything happens, and the share not forgotten then, (1 + draws, groups,
+    steps)."""
+    grid = np.unique(times["time"].to_numpy()).astype(np.float64)
     at = np.searchsorted(grid, times["time"].to_numpy())
     event = times["forgotten"].to_numpy().astype(np.float64)
     values = np.stack([np.ones(len(event)), event], axis=1)
     cells = resampler.sums(times, groups * len(grid) + at, values, n_groups * len(grid))
     left, events = np.moveaxis(cells.reshape(resampler.draws + 1, n_groups, len(grid), 2), -1, 0)
     at_risk = np.flip(np.cumsum(np.flip(left, axis=-1), axis=-1), axis=-1)
-    survival = np.cumprod(1 - np.nan_to_num(ratio(events, at_risk)), axis=-1)
-    below = survival <= 0.5 + 1e-12
-    return np.where(below.any(axis=-1), grid[below.argmax(axis=-1)].astype(np.float64), np.inf)
+    return grid, np.asarray(np.cumprod(1 - np.nan_to_num(ratio(events, at_risk)), axis=-1), dtype=np.float64)
+
+
+def survival_curves(times: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
+    """Return the Kaplan–Meier share in [0, 1] not yet forgotten for good, per method, level and step, with
+    95% interval; higher is harder to unlearn."""
+    table, groups = index_groups(times, KEYS)
+    if times.is_empty():
+        empty = group_intervals(np.empty((resampler.draws + 1, 0)))
+        return pl.concat([table.with_columns(pl.lit(0, pl.Int64).alias("step")), empty], how="horizontal")
+    grid, survival = _survival(times, groups, table.height, resampler)
+    steps = table.join(
+        pl.DataFrame({"step": grid.astype(np.int64)}), how="cross", maintain_order="left_right"
+    )
+    found = group_intervals(survival.reshape(len(survival), -1))
+    return pl.concat([steps, found], how="horizontal").sort(
+        "model", "method", "target_kind", "exposure", "step"
+    )

@@ -2,21 +2,12 @@
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtri
 
-from unequal.analysis.bootstrap import Array, Resampler, group_intervals, index_groups
+from unequal.analysis.bootstrap import Resampler, group_intervals, index_groups
 from unequal.analysis.observations import MIXED, Observations
+from unequal.evaluation.aggregates.true_false import d_prime
 
 KEYS = ["model", "method", "role", "exposure", "step"]
-
-
-def d_prime(hits: Array, n_true: Array, false_alarms: Array, n_false: Array) -> Array:
-    """Return d′ = z(H) − z(F): 0 is chance, higher tells true from false better.
-
-    Log-linear correction H = (hits + ½)/(n + 1), so that rates of 0 and 1 stay finite (Hautus 1995).
-    """
-    hit_rate, alarm_rate = (hits + 0.5) / (n_true + 1), (false_alarms + 0.5) / (n_false + 1)
-    return np.asarray(ndtri(hit_rate) - ndtri(alarm_rate), dtype=np.float64)
 
 
 def true_false_d_prime(observations: Observations, resampler: Resampler) -> pl.DataFrame:

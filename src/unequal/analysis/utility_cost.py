@@ -44,7 +44,7 @@ def utility_cost(forget: pl.DataFrame, utility: pl.DataFrame, resampler: Resampl
     rows: list[dict[str, object]] = []
     pooled: dict[float, list[Array]] = {target: [] for target in TARGETS}
     for (method,), facts in forget.group_by("method", maintain_order=True):
-        curves = {run: _run_curves(run, facts, utility, resampler) for run in facts["run_id"].unique().sort()}
+        curves = {run: run_curves(run, facts, utility, resampler) for run in facts["run_id"].unique().sort()}
         plain = bool(facts["plain"][0])
         for target in TARGETS:
             by_level = _by_level(facts, curves, target, resampler)
@@ -79,7 +79,7 @@ def _sizes(facts: pl.DataFrame) -> dict[str, int]:
     return {name: facts[column].n_unique() for name, column in sizes.items()}
 
 
-def _run_curves(
+def run_curves(
     run: str, facts: pl.DataFrame, utility: pl.DataFrame, resampler: Resampler
 ) -> tuple[Array, Array]:
     """Return one run's forgotten share and utility kept, each (1 + draws, steps), where both are scored."""

@@ -1,0 +1,107 @@
+"""Interactions: does the slope on exposure differ by size, family, method, wording, start or precision?"""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from unequal.analysis.bootstrap import Array, Resampler, interval
+from unequal.analysis.dose_response import NOTHING, slope_samples
+from unequal.analysis.estimates import ESTIMATE, estimate
+from unequal.analysis.holm import holm
+from unequal.analysis.least_squares import slope_within
+from unequal.analysis.observations import MIXED
+
+FACTORS = {
+    "size": "size",
+    "family": "family",
+    "wording arm": "wording",
+    "start": "start",
+    "precision": "precision",
+    "method": "method",
+}
+CONFIDENCE = "starting log-probability"
+SCHEMA: dict[str, type[pl.DataType]] = {
+    "comparison": pl.String,
+    "factor": pl.String,
+    "value_of_factor": pl.String,
+    "n_cells": pl.Int64,
+    "slope": pl.Float64,
+    "slope_low": pl.Float64,
+    "slope_high": pl.Float64,
+    "p_holm": pl.Float64,
+    **ESTIMATE,
+}
+
+
+def interactions(outcomes: pl.DataFrame, runs: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
+    """Return per factor and each of its values the slope of C1, and its distance from the others' mean.
+
+    A cell is a method and model that are alike but for the factor; only cells that hold every value take
+    part, and count equally, so that values are compared on the same methods and models. ``p_holm`` is
+    corrected over the values of a factor. The starting log-probability is no arm: its row has the change of
+    the slope per standard deviation of it, within base models and methods.
+    """
+    chosen = outcomes.filter(pl.col("plain") & (pl.col("target_kind") == MIXED)).drop("method")
+    names = [name for name in FACTORS.values() if name in runs.columns]
+    labels = runs.select("run_id", "n_params", *[pl.col(name).fill_null("") for name in names])
+    rows: list[dict[str, Any]] = []
+    for (comparison,), part in chosen.group_by("comparison", maintain_order=True):
+        labelled = part.join(labels, on="run_id", how="left", maintain_order="left")
+        found = [_confidence(labelled, resampler)]
+        for factor, column in FACTORS.items():
+            if column in names:
+                found += _values(labelled, factor, [name for name in names if name != column], resampler)
+        rows += [{**row, "comparison": comparison} for row in found]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _values(part: pl.DataFrame, factor: str, others: list[str], resampler: Resampler) -> list[dict[str, Any]]:
+    column = FACTORS[factor]
+    values = part.group_by(column).agg(pl.col("n_params").mean()).sort("n_params", column)[column].to_list()
+    complete = part.filter(pl.col(column).n_unique().over(others) == len(values))
+    if len(values) < 2 or complete.is_empty():
+        return []
+    slopes = {
+        value: _mean_slope(complete.filter(pl.col(column) == value), others, resampler) for value in values
+    }
+    rows = []
+    for value in values:
+        rest = np.mean([slopes[other] for other in values if other != value], axis=0)
+        rows.append(
+            _row(complete.filter(pl.col(column) == value), factor, value, slopes[value], rest, others)
+        )
+    return holm(rows)
+
+
+def _mean_slope(part: pl.DataFrame, others: list[str], resampler: Resampler) -> Array:
+    cells = part.sort(*others, "run_id", "fact_id").group_by(others, maintain_order=True)
+    return np.asarray(np.mean([slope_samples(cell, NOTHING, resampler) for _, cell in cells], axis=0))
+
+
+def _row(
+    part: pl.DataFrame, factor: str, value: str, slope: Array, rest: Array, others: list[str]
+) -> dict[str, Any]:
+    own = interval(slope)
+    return {
+        **estimate(part, slope - rest),
+        "factor": factor,
+        "value_of_factor": value,
+        "n_cells": part.select(pl.struct(others).n_unique()).item(),
+        "slope": own.value,
+        "slope_low": own.low,
+        "slope_high": own.high,
+    }
+
+
+def _confidence(part: pl.DataFrame, resampler: Resampler) -> dict[str, Any]:
+    """Return the change of the slope per standard deviation of starting log-probability."""
+    facts = part.drop_nulls(["start_log_prob", "log2_exposure"])
+    dose, start = pl.col("log2_exposure"), pl.col("start_log_prob")
+    centred = [dose - dose.mean(), (start - start.mean()) / start.std()]
+    facts = facts.with_columns(centred).with_columns((dose * start).alias("together"))
+    facts = facts.filter(pl.col("together").is_finite())
+    columns = ["log2_exposure", "start_log_prob"]
+    samples = slope_within(facts, "together", "forgotten", columns, ["base", "method"], resampler)
+    row = estimate(facts, samples)
+    return {**row, "factor": CONFIDENCE, "p_holm": row["p"]}

@@ -1,0 +1,126 @@
+"""Frequency: C1, C2 and C3, and the rivals R2 and R3, which the slope on exposure or count decides."""
+
+import polars as pl
+from statsmodels.stats.multitest import multipletests
+
+from unequal.analysis import claims
+from unequal.analysis.claims import Claim
+from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS, ANSWER, COUNT, EVERYTHING, NOTHING, START
+from unequal.analysis.observations import MIXED
+from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
+from unequal.analysis.verdicts.verdict import (
+    REFUTED,
+    SUPPORTED,
+    UNDECIDED,
+    Row,
+    Verdict,
+    decide,
+    not_decidable,
+    obstacle,
+    of_all_methods,
+    reached,
+    signed,
+)
+
+
+def primary(slopes: pl.DataFrame, comparison: str, adjusted_for: str) -> pl.DataFrame:
+    """Return the plain methods' slopes over all models of one comparison."""
+    rows = slopes.filter(
+        (pl.col("comparison") == comparison)
+        & (pl.col("adjusted_for") == adjusted_for)
+        & (pl.col("target_kind") == MIXED)
+        & pl.col("plain")
+    )
+    scope = rows.filter(pl.col("model") == ALL_MODELS)
+    return scope if scope.height else rows
+
+
+def overall(slopes: pl.DataFrame, comparison: str, adjusted_for: str = NOTHING) -> Row | None:
+    """Return the slope of all plain methods, or of the only one there is."""
+    return of_all_methods(primary(slopes, comparison, adjusted_for))
+
+
+def harder(slopes: pl.DataFrame) -> Verdict:
+    """Return the verdict on C1: the more often seen, the harder to unlearn."""
+    row = overall(slopes, EQUAL_STEPS)
+    problem = obstacle(row, "no runs that mix at least two levels with facts known before")
+    if problem or row is None:
+        return not_decidable(claims.C1, f"needs two comparable levels: {problem}")
+    verdict = decide(row["low"], row["high"], -1, claims.SLOPE_MATTERS)
+    why = f"At equal steps the forgotten share changes by {signed(row)} per doubling of exposure."
+    utility = overall(slopes, at_budget(0.10))
+    details = [
+        f"{at_budget(budget)}: {signed(overall(slopes, at_budget(budget)))}" for budget in (0.05, 0.10)
+    ]
+    if verdict == SUPPORTED and utility and utility["low"] is not None and utility["low"] > 0:
+        verdict, why = UNDECIDED, f"{why} At equal utility the sign is the opposite."
+    return reached(claims.C1, verdict, row, why, *details)
+
+
+def every_method(slopes: pl.DataFrame) -> Verdict:
+    """Return the verdict on C3: it holds for every method."""
+    rows = primary(slopes, EQUAL_STEPS, NOTHING).filter(pl.col("method") != ALL_METHODS).to_dicts()
+    if len(rows) < 2:
+        return not_decidable(claims.C3, "needs at least two methods with mixed levels")
+    blocked = [f"{row['method']}: {reason}" for row in rows if (reason := obstacle(row, "no estimate"))]
+    if blocked:
+        return not_decidable(claims.C3, f"needs an estimate for every method ({'; '.join(blocked)})")
+    rejected = multipletests([row["p"] for row in rows], alpha=0.05, method="holm")[0]
+    negative = [row["method"] for row, sure in zip(rows, rejected, strict=True) if sure and row["value"] < 0]
+    positive = [row["method"] for row, sure in zip(rows, rejected, strict=True) if sure and row["value"] > 0]
+    open_ones = [row["method"] for row, sure in zip(rows, rejected, strict=True) if not sure]
+    worst = max(rows, key=lambda row: row["value"])
+    verdict = REFUTED if positive else UNDECIDED if open_ones else SUPPORTED
+    parts = [f"{len(negative)} of {len(rows)} methods have a slope below 0 after Holm's correction"]
+    parts += [f"above 0: {', '.join(positive)}"] if positive else []
+    parts += [f"undecided: {', '.join(open_ones)}"] if open_ones else []
+    details = [f"{row['method']}: {signed(row)}" for row in rows]
+    return reached(claims.C3, verdict, worst, "; ".join(parts) + ".", *details)
+
+
+def natural_counts(effects: pl.DataFrame) -> Verdict:
+    """Return the verdict on C2: the same with natural counts."""
+    slopes = effects.filter(pl.col("dose") == COUNT)
+    if slopes.is_empty():
+        return not_decidable(claims.C2)
+    row = overall(slopes, EQUAL_STEPS, ANSWER)
+    problem = obstacle(row, "no runs over facts of several counts that were known before")
+    if problem or row is None:
+        return not_decidable(claims.C2, f"needs the adjusted slope on natural counts: {problem}")
+    verdict = decide(row["low"], row["high"], -1, claims.COUNT_MATTERS)
+    why = f"At equal steps the forgotten share changes by {signed(row)} per tenfold count."
+    utility = overall(slopes, at_budget(0.10), ANSWER)
+    if verdict == SUPPORTED and utility and utility["low"] is not None and utility["low"] > 0:
+        verdict, why = UNDECIDED, f"{why} At equal utility the sign is the opposite."
+    details = [f"{at_budget(0.10)}: {signed(utility)}"]
+    details += [
+        f"adjusted for {name}: {signed(overall(slopes, EQUAL_STEPS, name))}" for name in (NOTHING, EVERYTHING)
+    ]
+    return reached(claims.C2, verdict, row, why, *details)
+
+
+def confidence(slopes: pl.DataFrame, found: Verdict) -> Verdict:
+    """Return the verdict on R2: not frequency but starting confidence; ``found`` is that on C1."""
+    what = "Adjusted for the starting log-probability"
+    return _explained(claims.R2, slopes, found, START, what, "no starting log-probabilities")
+
+
+def answers(slopes: pl.DataFrame, found: Verdict) -> Verdict:
+    """Return the verdict on R3: not frequency but answer length and rarity; ``found`` is that on C1."""
+    what = "Adjusted for relation, answer tokens and object rarity"
+    return _explained(claims.R3, slopes, found, ANSWER, what, claims.R3.needs)
+
+
+def _explained(
+    claim: Claim, slopes: pl.DataFrame, found: Verdict, adjusted_for: str, what: str, missing: str
+) -> Verdict:
+    """Return whether a rival explains C1: nothing is left of the slope once it is adjusted for."""
+    if found.verdict != SUPPORTED:
+        return not_decidable(claim, "needs C1 to be supported first; there is no effect to explain yet")
+    row = overall(slopes, EQUAL_STEPS, adjusted_for)
+    problem = obstacle(row, missing)
+    if problem or row is None:
+        return not_decidable(claim, f"needs the adjusted slope: {problem}")
+    rival = {SUPPORTED: REFUTED, REFUTED: SUPPORTED, UNDECIDED: UNDECIDED}
+    verdict = rival[decide(row["low"], row["high"], -1, claims.SLOPE_MATTERS)]
+    return reached(claim, verdict, row, f"{what} the slope is {signed(row)}.")
