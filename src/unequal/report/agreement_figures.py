@@ -4,7 +4,18 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.report.figure import QUIET, Control, Figure, Panel, Scales, data, extreme, records, spec
+from unequal.analysis.dose_response import ALL_METHODS
+from unequal.report.figure import (
+    QUIET,
+    Control,
+    Figure,
+    Panel,
+    Scales,
+    data,
+    extreme,
+    records,
+    spec,
+)
 
 CELL_NAMES = {
     "both": "known to both",
@@ -13,6 +24,7 @@ CELL_NAMES = {
     "neither": "known to neither",
 }
 CELL_COLOURS = ["var(--cell-both)", "var(--cell-generation)", "var(--cell-hidden)", "var(--cell-neither)"]
+INK = "var(--ink)"
 TIMES = {"before": "var(--method-0)", "after": "var(--method-1)"}
 
 
@@ -60,6 +72,60 @@ def _cells(rows: pl.DataFrame) -> dict[str, object]:
         )
     )
     return spec(chart.add_params(alt.param(name="level", value="all")))
+
+
+def sizes_figure(analysis: Analysis, scales: Scales) -> Figure:
+    """Return what is hidden above never-seen facts by model size, a panel per reading."""
+    rows = analysis.sizes.filter(pl.col("measure") == "excess").drop_nulls("value")
+    rows = rows.with_columns((pl.col("n_params") / 1e6).alias("millions"))
+    sizes = sorted(rows["millions"].unique().to_list())
+    panels = [
+        Panel(str(reading), _by_size(part, scales, sizes))
+        for (reading,), part in rows.sort("reading", descending=True).group_by("reading", maintain_order=True)
+    ]
+    caption = (
+        "Of the facts that generation calls forgotten, the share whose right answer is still the most "
+        "probable of its type, minus that of never-seen facts, by model size; the black line is the mean of "
+        "the methods. Only facts that every size knew both ways before. Each run is read at its step "
+        "nearest to half forgotten, or at exactly half, between steps. 95% intervals over people and seeds; "
+        "another pre-training of the same size may come out differently."
+    )
+    legend = [*scales.method_legend(), (ALL_METHODS, INK, "circle")]
+    shown = panels if len(sizes) > 1 else []
+    return Figure("sizes", "Does the disagreement grow with size?", caption, shown, [], legend, "method")
+
+
+def _by_size(rows: pl.DataFrame, scales: Scales, sizes: list[float]) -> dict[str, object]:
+    values = records(rows, "method", "model", "millions", "value", "low", "high")
+    names = [*scales.methods, ALL_METHODS]
+    colours = [*(colour for _, colour, _ in scales.method_legend()), INK]
+    marks = [*(mark for _, _, mark in scales.method_legend()), "circle"]
+    shape = alt.Shape("method:N", scale=alt.Scale(domain=names, range=marks), legend=None)
+    axis = alt.Axis(values=sizes, format=".2~f", grid=False, labelOverlap="greedy")
+    ends = [sizes[0] / 1.12, sizes[-1] * 1.12]  # room for the outer labels
+    scale = alt.Scale(type="log", nice=False, domain=ends)
+    x = alt.X("millions:Q", title="million parameters (log scale)", axis=axis, scale=scale)
+    percent = alt.Axis(format="%", tickCount=5)
+    base = alt.Chart(data(values)).encode(
+        x=x, color=alt.Color("method:N", scale=alt.Scale(domain=names, range=colours), legend=None)
+    )
+    tip = [
+        "method:N",
+        "model:N",
+        *[alt.Tooltip(f"{name}:Q", format=".3f") for name in ("value", "low", "high")],
+    ]
+    y = alt.Y("value:Q", title=None, axis=percent)
+    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
+    together = f"datum.method === {ALL_METHODS!r}"
+    bars = (
+        base.transform_filter(together)
+        .mark_rule(strokeWidth=1.6)
+        .encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    )
+    faint = base.transform_filter(f"!({together})").mark_line(strokeWidth=1.3, opacity=0.6).encode(y=y)
+    strong = base.transform_filter(together).mark_line(strokeWidth=2.4).encode(y=y)
+    points = base.mark_point(filled=True, size=44, opacity=1).encode(y=y, shape=shape, tooltip=tip)
+    return spec(alt.layer(zero, bars, faint, strong, points), 260)
 
 
 def true_false_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:

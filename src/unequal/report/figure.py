@@ -1,6 +1,7 @@
 """What a figure is: panels drawn by Vega-Lite, controls, a legend and a caption; and the parts that all
 charts share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,11 @@ from unequal.report.colours import level_colours, method_colours
 
 PANEL_HEIGHT = 190
 QUIET = "var(--quiet)"
+MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-left")
+"""Shapes of methods; seven, so that with eight colours no two of 56 methods look alike."""
+
+Legend = Sequence[tuple[str, ...]]
+"""Label, colour and, where marks differ in shape, the shape of each entry."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Figure:
     caption: str
     panels: list[Panel]
     controls: list[Control] = field(default_factory=list)
-    legend: list[tuple[str, str]] = field(default_factory=list)
+    legend: Legend = ()
     legend_title: str = ""
     empty: str = "The study holds no data for this picture."
     wide: bool = False
@@ -69,13 +75,21 @@ class Scales:
         scale = alt.Scale(domain=self.methods, range=method_colours(len(self.methods)))
         return alt.Color("method:N", scale=scale, legend=None)
 
-    def level_legend(self) -> list[tuple[str, str]]:
+    def method_shape(self) -> alt.Shape:
+        """Return the shape of methods, so that colour alone tells nothing."""
+        scale = alt.Scale(domain=self.methods, range=self._marks())
+        return alt.Shape("method:N", scale=scale, legend=None)
+
+    def level_legend(self) -> Legend:
         """Return label and colour of each level."""
         return list(zip(self.levels, level_colours(len(self.levels)), strict=True))
 
-    def method_legend(self) -> list[tuple[str, str]]:
-        """Return label and colour of each method."""
-        return list(zip(self.methods, method_colours(len(self.methods)), strict=True))
+    def method_legend(self) -> Legend:
+        """Return label, colour and shape of each method."""
+        return list(zip(self.methods, method_colours(len(self.methods)), self._marks(), strict=True))
+
+    def _marks(self) -> list[str]:
+        return [MARKS[index % len(MARKS)] for index in range(len(self.methods))]
 
 
 def level_name(exposure: int) -> str:
@@ -94,9 +108,9 @@ def extreme(values: pl.Series, which: str, otherwise: float) -> float:
     return float({"min": min, "max": max}[which](present)) if present else otherwise
 
 
-def data(rows: list[dict[str, Any]]) -> alt.Data:
-    """Return rows as inline data."""
-    return alt.Data(values=rows)
+def data(rows: list[dict[str, Any]]) -> alt.InlineData:
+    """Return rows as inline data, which layers of one chart share."""
+    return alt.InlineData(values=rows)
 
 
 def share(field_name: str, title: str | None = None, domain: tuple[float, float] | None = (0, 1)) -> alt.Y:
@@ -105,11 +119,13 @@ def share(field_name: str, title: str | None = None, domain: tuple[float, float]
     return alt.Y(f"{field_name}:Q", title=title, scale=scale, axis=alt.Axis(format="%", tickCount=5))
 
 
-def step_axis(steps: list[int]) -> alt.X:
+def step_axis(steps: list[int], fixed: bool = False) -> alt.X:
     """Return the x axis of unlearning steps, evenly spread by log(1 + step), with the evaluated steps as
-    ticks."""
+    ticks; ``fixed``, whatever the data."""
     axis = alt.Axis(values=steps, format="d", labelOverlap="greedy", labelFlush=False, grid=False)
-    return alt.X("step:Q", title="unlearning steps", scale=alt.Scale(type="symlog", constant=1), axis=axis)
+    ends = {"domain": [steps[0], steps[-1]]} if fixed and steps else {}
+    scale = alt.Scale(type="symlog", constant=1, **ends)
+    return alt.X("step:Q", title="unlearning steps", scale=scale, axis=axis)
 
 
 def levels_axis(levels: list[str], title: str = "times shown in pre-training") -> alt.X:

@@ -58,7 +58,9 @@ def _dodged(values: list[dict[str, Any]], scales: Scales, field: str, title: str
         scale=alt.Scale(domain=[0, 1]) if whole else alt.Scale(nice=True),
     )
     line = base.mark_line(strokeWidth=1.2, opacity=0.35).encode(y=y)
-    points = base.mark_point(filled=True, size=40, opacity=1).encode(y=y, tooltip=tip)
+    points = base.mark_point(filled=True, size=44, opacity=1).encode(
+        y=y, shape=scales.method_shape(), tooltip=tip
+    )
     return alt.layer(line, bars, points)
 
 
@@ -163,9 +165,8 @@ def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         "medians sit on it."
     )
     panels = [Panel("", spec(alt.layer(bars, points), TALL))] if values else []
-    return Figure(
-        "survival", "Steps to forget", caption, panels, [], scales.method_legend(), "method", wide=True
-    )
+    legend = [(method, colour) for method, colour, _ in scales.method_legend()]
+    return Figure("survival", "Steps to forget", caption, panels, [], legend, "method", wide=True)
 
 
 def formats_figure(analysis: Analysis, scales: Scales) -> Figure:

@@ -21,6 +21,31 @@ def script_json(value: Any) -> Markup:
     return Markup(text)  # escaped above
 
 
+def packed(specs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return chart specifications with their rows as columns and words as numbers, as charts.js reads them.
+
+    A column is a list of numbers or ``{"of": words, "at": their places}``.
+    """
+    return {
+        name: {**spec, "datasets": {key: _columns(rows) for key, rows in spec["datasets"].items()}}
+        if "datasets" in spec
+        else spec
+        for name, spec in specs.items()
+    }
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else {})}
+
+
+def _column(values: list[Any]) -> Any:
+    if not any(isinstance(value, str) for value in values):
+        return values
+    of = list(dict.fromkeys(values))
+    places = {value: place for place, value in enumerate(of)}
+    return {"of": of, "at": [places[value] for value in values]}
+
+
 @cache
 def vega_bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, made once per process."""
@@ -43,12 +68,18 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["percent"] = lambda value: "—" if value is None else f"{value:.0%}"
-    made.filters["number"] = _number
+    made.filters["percent"] = percent
+    made.filters["number"] = number
     return made
 
 
-def _number(value: float | None, digits: int = 2) -> str:
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number with a true minus sign; a dash when there is none."""
     if value is None or not math.isfinite(value):
         return "—"
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """Return a share in whole per cent; a dash when there is none."""
+    return "—" if value is None else f"{value:.0%}".replace("-", "−")

@@ -5,8 +5,10 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.judges import CHOICE, GENERATION, PLAIN
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
+from unequal.analysis.signature import ORDERS
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, Verdict
 
 
@@ -93,6 +95,49 @@ def _hidden(verdict: Verdict, analysis: Analysis) -> str:
     if verdict.verdict == REFUTED:
         return f"What was no longer said was mostly gone: {base}."
     return f"Whether what is no longer said is gone stays open: {base}."
+
+
+def order_sentence(analysis: Analysis, model: str) -> str:
+    """Return which kind of judging says first that a fact is forgotten; empty without rows."""
+    rows = analysis.signature.filter(
+        (pl.col("model") == model)
+        & (pl.col("judge") == CHOICE)
+        & pl.col("exposure").is_null()
+        & pl.col("run_id").is_null()
+    )
+    together = rows.filter(pl.col("method") == ALL_METHODS)
+    rows = together if together.height else rows
+    if rows.is_empty() or rows["method"].n_unique() > 1:
+        return ""
+    found = {row["measure"]: row for row in rows.to_dicts()}
+    first, same, later, neither = (found[order] for order in ORDERS)
+    interval = "" if first["low"] is None else f" (95% interval {first['low']:.0%} to {first['high']:.0%})"
+    return (
+        f"Of the facts known both ways before, generation called {first['value']:.0%}{interval} forgotten at "
+        f"an earlier evaluated step than the choice among answers of its type, {same['value']:.0%} at the "
+        f"same step and {later['value']:.0%} later; {neither['value']:.0%} neither called forgotten by the "
+        "last step."
+    )
+
+
+def attack_sentence(analysis: Analysis, model: str) -> str:
+    """Return what the strongest attack brings back, in one sentence; empty when nothing was attacked."""
+    rows = analysis.robustness.filter((pl.col("model") == model) & (pl.col("attack") != PLAIN))
+    together = rows.filter(pl.col("method") == ALL_METHODS)
+    rows = (together if together.height else rows).drop_nulls(["value", "recovered", "never_seen"])
+    rows = rows.filter(pl.col("judge").is_in([GENERATION, "leak_at_k"])).sort("recovered", descending=True)
+    if rows.is_empty():
+        return ""
+    best = rows.row(0, named=True)
+    name = str(best["attack"]).replace("_", " ")
+    if best["recovered"] <= 0:
+        return "No attack judged by what the model says brings facts back that its plain greedy answer lost."
+    interval = "" if best["low"] is None else f" (95% interval {best['low']:.0%} to {best['high']:.0%})"
+    return (
+        f"Of the attacks judged by what the model says, {name} brings back most: {best['by_generation']:.0%} "
+        "of the facts known before look forgotten by the plain greedy answer and "
+        f"{best['value']:.0%}{interval} after it, against {best['never_seen']:.0%} of never-seen facts."
+    )
 
 
 def sample_sentence(analysis: Analysis) -> str:

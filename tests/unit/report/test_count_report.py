@@ -169,6 +169,11 @@ def test_columns_that_a_foreign_table_lacks_are_left_empty(tmp_path):
     assert "1 of 2 facts has subject and object within the window of each other" in page.text
 
 
+def rows_of(spec):
+    """Return the rows of a chart's first layer."""
+    return spec["datasets"][spec["layer"][0]["data"]["name"]]
+
+
 @pytest.mark.parametrize("evil", EVILS)
 def test_texts_are_data_never_markup(evil, tmp_path):
     facts, counts = near(3, 0, corpus_id=evil, definition=evil, engine=evil, window_unit=evil)
@@ -186,7 +191,7 @@ def test_texts_are_data_never_markup(evil, tmp_path):
     shown = [words for words in page.words if evil in words]
     assert len(shown) > 10  # as text in headline, tables and settings
     assert json.loads(page.scripts["facts-data"])["rows"][0][0] == evil
-    points = json.loads(page.scripts["specs"])["names-0"]["layer"][0]["data"]["values"]
+    points = rows_of(json.loads(page.scripts["specs"])["names-0"])
     assert points[0]["fact"] == f"{evil} · {evil} · {evil}"
 
 
@@ -235,7 +240,7 @@ def test_the_bars_hold_every_fact_once_and_tell_estimates_apart():
     facts, counts = near(0, 0, 1, 2, 3, 900, None)
     counts = counts.with_columns(approx=pl.col("fact_id").is_in(["f4", "f5"]))
     figure = spread_figure(count_view(facts, counts))
-    bars = figure.panels[0].spec["layer"][0]["data"]["values"]
+    bars = rows_of(figure.panels[0].spec)
     assert [(bar["counts"], bar["kind"], bar["facts"]) for bar in bars] == [
         ("0", "counted", 2),
         ("1", "counted", 1),
@@ -252,10 +257,10 @@ def test_points_show_each_fact_and_squares_count_them_all(monkeypatch):
     view = count_view(*near(*[0, 0, 1, 2, 3, 900] * 5))
     panels = names_figure(view).panels
     assert len(panels) == 2 and "rank correlation" not in panels[0].title  # all subject counts are the same
-    assert len(panels[0].spec["layer"][0]["data"]["values"]) == 30
+    assert len(rows_of(panels[0].spec)) == 30
     monkeypatch.setattr("unequal.report.counts_figures.MAX_POINTS", 29)
     figure = names_figure(view)
-    squares = figure.panels[0].spec["layer"][0]["data"]["values"]
+    squares = rows_of(figure.panels[0].spec)
     assert {square["together"]: square["facts"] for square in squares} == {
         "0": 10,
         "1": 5,

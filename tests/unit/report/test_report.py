@@ -12,10 +12,11 @@ import pytest
 from simulated_study import Truth, simulate, write_study
 from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, write_analysis
 from unequal.errors import DataError
-from unequal.report.browser import fact_browser
+from unequal.report.browser import fact_browser, thinned
 from unequal.report.build import build_report
 from unequal.report.colours import palette, viridis
-from unequal.report.page import script_json
+from unequal.report.figure import Scales
+from unequal.report.page import asset, packed, script_json
 from unequal.report.words import finding
 
 SMALL = Truth(
@@ -121,7 +122,7 @@ def test_script_json_cannot_end_its_element_and_refuses_nan():
 def test_every_figure_has_a_caption_and_every_chart_a_specification_and_a_label(page):
     specs = json.loads(page.scripts["specs"])
     charts = [a for _, a in page.elements if a.get("class") == "chart"]
-    assert {a["data-spec"] for a in charts} == set(specs)
+    assert {a["data-spec"] for a in charts} == set(specs) > {"fact"}
     assert all(a["role"] == "img" and len(a["aria-label"]) > 40 for a in charts)
     figures = [a["id"] for tag, a in page.elements if tag == "figure"]
     expected = "known curves dose survival frontier agreement formats true_false cost methods"
@@ -192,16 +193,63 @@ def test_without_scores_one_sentence_says_so(tmp_path):
 
 def test_the_fact_browser_stays_small_and_says_what_it_left_out(monkeypatch):
     scores, generations = simulate(replace(SMALL, single_levels=False))
-    model = "gpt2 2m"
-    whole = fact_browser(scores, generations, model)
-    assert whole["left_out"] == 0 and len(whole["facts"]) == 90
+    whole = fact_browser(scores, generations, "gpt2 2m")
+    assert thinned(whole) is whole and whole["left_out"] == 0 and len(whole["facts"]) == 90
     assert whole["seeds"] == {"ga": 0, "npo": 0}
     first = whole["facts"][0]["methods"]["ga"][0]
     assert first[0] == 0 and whole["texts"][first[3]]
     monkeypatch.setattr("unequal.report.browser.MAX_BYTES", 30_000)
-    thin = fact_browser(scores, generations, model)
+    thin = thinned(whole)
     assert thin["left_out"] > 0 and len(thin["facts"]) + thin["left_out"] == 90
     assert {fact["exposure"] for fact in thin["facts"]} == {30, 120, 480}
+    assert len(json.dumps(thin)) < 30_000
+    for fact in thin["facts"]:
+        full = next(one for one in whole["facts"] if one["id"] == fact["id"])
+        for method, cells in fact["methods"].items():
+            said = [(*cell[:3], thin["texts"][cell[3]]) for cell in cells]
+            assert said == [(*cell[:3], whole["texts"][cell[3]]) for cell in full["methods"][method]]
+
+
+def test_facts_that_do_not_fit_lie_beside_the_page_until_all_fit(tmp_path, monkeypatch):
+    folder = write_study(tmp_path, TINY, names={"Person 0-0": EVIL})
+    write_analysis(analyze(folder, draws=40), folder)
+    beside = tmp_path / "report.facts.js"
+    monkeypatch.setattr("unequal.report.browser.MAX_BYTES", 3_000)
+    page = Page()
+    page.feed(build_report(folder).read_text(encoding="utf-8"))
+    inside = json.loads(page.scripts["facts-data"])
+    call = re.fullmatch(r"window\.unequalFacts = JSON\.parse\((.*)\);\n", beside.read_text(encoding="utf-8"))
+    whole = json.loads(json.loads(call[1]))
+    assert whole["belongs"] == inside["belongs"] and inside["beside"] == "report.facts.js"
+    assert len(whole["facts"]) == len(inside["facts"]) + inside["left_out"] > len(inside["facts"])
+    assert EVIL in {fact["subject"] for fact in whole["facts"]}
+    monkeypatch.undo()
+    build_report(folder)
+    assert not beside.exists()
+
+
+def test_rows_travel_as_columns_with_their_words_numbered():
+    rows = [{"level": "30×", "value": 0.5}, {"level": "60×", "value": None}, {"level": "30×", "value": 1}]
+    specs = {"a": {"mark": "bar", "datasets": {"one": rows, "none": []}}, "b": {"mark": "line"}}
+    level = {"of": ["30×", "60×"], "at": [0, 1, 0]}
+    assert packed(specs) == {
+        "a": {"mark": "bar", "datasets": {"one": {"level": level, "value": [0.5, None, 1]}, "none": {}}},
+        "b": {"mark": "line"},
+    }
+
+
+def test_methods_differ_in_shape_or_colour_and_quiet_text_can_be_read():
+    scales = Scales([], [str(number) for number in range(56)], [])
+    assert len({entry[1:] for entry in scales.method_legend()}) == 56
+    colours = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6})", asset("report.css").split("}", 1)[0]))
+
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for name in ("--ink", "--soft", "--quiet", "--accent"):  # WCAG 2.2: 4.5 to 1
+        assert (luminance(colours["--page"]) + 0.05) / (luminance(colours[name]) + 0.05) >= 4.5
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,29 @@
 // What every page shares; `unequal` holds what its own script needs.
 const unequal = (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const font = 'ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
   // Colours are CSS variables: the drawing follows light, dark and print by itself.
-  const config = {
-    background: null, font, padding: 2,
-    view: { stroke: null },
-    axis: { labelColor: "var(--soft)", titleColor: "var(--quiet)", gridColor: "var(--grid)", domainColor: "var(--line)", tickColor: "var(--line)",
-      labelFontSize: 11.5, titleFontSize: 12, titleFontWeight: "normal", titlePadding: 8, labelPadding: 5, tickSize: 4, gridWidth: 1 },
-    axisY: { domain: false, ticks: false }, axisX: { grid: false },
-    rule: { strokeCap: "round" },
+  const config = {% include "charts.json" %};
+  // Rows travel as columns and words as numbers, to keep the file small.
+  const rows = (table) => {
+    const columns = Object.entries(table).map(([name, column]) => [name, Array.isArray(column) ? column : column.at.map((place) => column.of[place])]);
+    return (columns[0]?.[1] ?? []).map((_, row) => Object.fromEntries(columns.map(([name, column]) => [name, column[row]])));
   };
+  const unpacked = ({ datasets = {}, ...spec }) => ({ ...spec, datasets: Object.fromEntries(Object.entries(datasets).map(([name, data]) => [name, Array.isArray(data) ? data : rows(data)])) });
+  const breath = () => new Promise((resolve) => setTimeout(resolve));
 
   const specs = read("specs");
   const views = {};
+  const choose = (view, choice) => view.signal(choice.dataset.signal, choice.value);
   const draw = async () => {
     for (const place of document.querySelectorAll(".chart")) {
-      const key = place.dataset.spec, label = place.getAttribute("aria-label");
+      const key = place.dataset.spec, label = place.getAttribute("aria-label"), figure = place.closest("[data-figure]");
+      await breath(); // so that a long page can be read and used while it is drawn
       try {
-        const result = await vegaEmbed(place, specs[key], { config, renderer: "svg", actions: false, ast: false });
-        (views[place.closest("figure").dataset.figure] ||= []).push(result.view);
+        const { view } = await vegaEmbed(place, unpacked(specs[key]), { config, renderer: "svg", actions: false, ast: false });
+        (views[figure.dataset.figure] ||= []).push(view);
+        const choices = figure.querySelectorAll("select[data-signal]");
+        for (const choice of choices) choose(view, choice);
+        if (choices.length) await view.runAsync();
         place.querySelector("svg")?.setAttribute("aria-hidden", "true");
         place.setAttribute("role", "img");
         place.setAttribute("aria-label", label);
@@ -30,7 +34,7 @@ const unequal = (() => {
   };
   for (const choice of document.querySelectorAll("select[data-signal]")) {
     choice.addEventListener("change", () => {
-      for (const view of views[choice.closest("figure").dataset.figure] || []) view.signal(choice.dataset.signal, choice.value).runAsync();
+      for (const view of views[choice.closest("[data-figure]").dataset.figure] || []) choose(view, choice).runAsync();
     });
   }
   const make = (tag, text, name) => {
@@ -39,5 +43,5 @@ const unequal = (() => {
     if (name) element.className = name;
     return element;
   };
-  return { read, make, draw };
+  return { read, make, draw, views };
 })();

@@ -1,28 +1,42 @@
 (() => {
-  const { read, make, draw } = unequal;
-  const store = read("facts-data");
-  const search = document.getElementById("fact-search"), list = document.getElementById("fact-list");
-  const view = document.getElementById("fact-view"), count = document.getElementById("fact-count");
-  const SHOWN = 40;
+  const { read, make, draw, views } = unequal;
+  let store = read("facts-data");
+  const at = (id) => document.getElementById(id);
+  const search = at("fact-search"), list = at("fact-list"), count = at("fact-count"), note = at("fact-note"), all = at("fact-all");
+  const head = at("fact-head"), rows = at("fact-rows");
+  const SHOWN = 40, { colours, beside, belongs } = store;
   let method = Object.keys(store.seeds)[0], current = null;
 
-  const show = (fact) => {
-    current = fact;
-    view.replaceChildren(make("h3", fact.subject));
-    view.append(make("p", `${fact.relation} · shown ${fact.exposure} times · ${fact.question || ""} ${fact.answer ? "→ " + fact.answer : ""}`, "note"));
+  const word = (right) => right === null ? "not generated" : right ? "yes" : "no";
+  const picture = () => {
+    const view = views.fact?.[0];
+    if (!view || !current) return;
+    const cells = Object.entries(current.methods).flatMap(([name, steps]) =>
+      steps.filter(([, , prob]) => prob !== null).map(([step, right, prob]) => ({ method: name, step, prob, right: word(right) })));
+    view.signal("chosen", method).data("cells", cells).runAsync();
+  };
+  const mark = () => {
+    for (const button of list.querySelectorAll("button")) button.setAttribute("aria-current", String(current !== null && button.dataset.id === current.id));
+  };
+  const methods = (fact) => {
     const bar = make("div", undefined, "methods");
     bar.setAttribute("role", "group"); bar.setAttribute("aria-label", "Method");
     for (const name of Object.keys(fact.methods)) {
-      const button = make("button", name);
+      const button = make("button"), dot = make("i");
+      dot.style.background = colours[name];
+      button.append(dot, name);
       button.type = "button"; button.setAttribute("aria-pressed", String(name === method));
-      button.addEventListener("click", () => { method = name; show(fact); view.querySelector("[aria-pressed=true]")?.focus(); });
+      button.addEventListener("click", () => { method = name; show(fact); head.querySelector("[aria-pressed=true]")?.focus(); });
       bar.append(button);
     }
+    return bar;
+  };
+  const answers = (steps) => {
     const table = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
     for (const title of ["Step", "Generated answer", "Right?", "Probability of the answer"]) {
       const cell = make("th", title); cell.scope = "col"; head.append(cell);
     }
-    for (const [step, right, prob, text] of fact.methods[method] || []) {
+    for (const [step, right, prob, text] of steps) {
       const row = make("tr"), meter = make("span", undefined, "meter"), fill = make("i"), chance = make("td");
       fill.style.width = `${Math.round((prob || 0) * 100)}%`; meter.append(fill);
       if (prob !== null) chance.append(meter, prob.toFixed(2)); else chance.textContent = "—";
@@ -32,8 +46,16 @@
     }
     top.append(head); table.append(top, body);
     const scroll = make("div", undefined, "scroll"); scroll.tabIndex = 0; scroll.setAttribute("role", "region"); scroll.setAttribute("aria-label", "Answers over the steps");
-    scroll.append(table); view.append(bar, scroll);
-    for (const button of list.querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.id === fact.id));
+    scroll.append(table);
+    return scroll;
+  };
+  const show = (fact) => {
+    current = fact;
+    if (!(method in fact.methods)) method = Object.keys(fact.methods)[0];
+    const line = `${fact.relation} · shown ${fact.exposure} times · ${fact.question || ""} ${fact.answer ? "→ " + fact.answer : ""}`;
+    head.replaceChildren(make("h3", fact.subject), make("p", line, "note"), methods(fact));
+    rows.replaceChildren(answers(fact.methods[method]));
+    picture(); mark();
   };
   const find = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -49,13 +71,37 @@
       item.append(button);
       return item;
     }));
-    count.textContent = found.length > SHOWN ? `${SHOWN} of ${found.length} facts` : `${found.length} facts`;
-    if (current) for (const button of list.querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.id === current.id));
+    const facts = `${found.length} ${found.length === 1 ? "fact" : "facts"}`;
+    count.textContent = found.length > SHOWN ? `${SHOWN} of ${facts}` : facts;
+    mark();
   };
-  const left = store.left_out ? ` ${store.left_out} facts are left out to keep this file small; all are in generations.parquet.` : "";
-  document.getElementById("fact-note").textContent = store.facts.length ? `One seed per method.${left}` : "The study holds no forget facts with mixed levels.";
+  // The arrows walk from the search box through the facts found, Enter shows the first.
+  const walk = (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], places = [search, ...list.querySelectorAll("button")];
+    if (event.key === "Enter" && event.target === search) { places[1]?.click(); return; }
+    if (!step) return;
+    event.preventDefault();
+    places[Math.min(Math.max(places.indexOf(event.target) + step, 0), places.length - 1)].focus();
+  };
+  const tell = (problem = "") => {
+    const left = store.left_out, total = store.facts.length + left;
+    const rest = left ? ` ${left.toLocaleString("en")} of ${total.toLocaleString("en")} facts are left out to keep this file small; all are in ${beside} beside it.` : "";
+    note.textContent = (store.facts.length ? `One seed per method.${rest}` : "The study holds no forget facts with mixed levels.") + problem;
+    all.hidden = !left; all.textContent = `Load all ${total.toLocaleString("en")} facts`;
+  };
+  all.addEventListener("click", () => {
+    const script = make("script"), absent = ` ${beside} does not lie beside this file or belongs to another report.`;
+    script.src = encodeURIComponent(beside);
+    script.onerror = () => tell(absent);
+    script.onload = () => {
+      if (window.unequalFacts?.belongs !== belongs) { tell(absent); return; }
+      store = window.unequalFacts; tell(); find();
+    };
+    document.head.append(script);
+  });
   search.addEventListener("input", find);
-  find();
-  if (store.facts.length) { method = Object.keys(store.facts[0].methods)[0]; show(store.facts[0]); }
-  draw();
+  search.closest(".finder").addEventListener("keydown", walk);
+  tell(); find();
+  if (store.facts.length) show(store.facts[0]);
+  draw().then(picture);
 })();

@@ -1,0 +1,172 @@
+"""Tables beside the pictures: what is hidden, who says forgotten first, what attacks bring back."""
+
+import polars as pl
+
+from unequal.analysis.analyze import Analysis
+from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.judges import CHOICE, PLAIN
+from unequal.analysis.signature import GAPS, ORDERS
+from unequal.report.table import COUNT, PERCENT, STEPS, WORDS, Column, Row, Table, estimate
+
+METHOD = Column("method", "Method", WORDS)
+HIDDEN = {
+    "kappa": "Cohen’s κ",
+    "hidden share": "Hidden: still most probable",
+    "never-seen share": "Never seen: most probable",
+    "excess": "Difference",
+}
+GAP = GAPS["gap_steps"]
+
+JUDGE_NAMES = {
+    "exact_match": "greedy answer wrong",
+    "choice_accuracy": "not the most probable of its type",
+    "answer_prob": "no more probable than never-seen",
+    "first_token_rank": "first token not in the top 10",
+    "leak_at_k": "not found by sampling",
+    "accuracy": "not read off the hidden states",
+}
+
+
+def order_rows(analysis: Analysis, model: str) -> list[Row]:
+    """Return per method who said first that a fact is forgotten, Spearman's correlation and the leaks.
+
+    The last are read at the last step at which they have an interval; all methods together stand last.
+    """
+    found = analysis.signature.filter(
+        (pl.col("model") == model)
+        & (pl.col("judge") == CHOICE)
+        & pl.col("exposure").is_null()
+        & pl.col("run_id").is_null()
+    )
+    methods: dict[str, Row] = {}
+    for row in found.to_dicts():
+        methods.setdefault(row["method"], {"method": row["method"]})[row["measure"]] = row
+    for method, row in methods.items():
+        row["spearman"] = _last(analysis.spearman, model, method, "value")
+        row["leak"] = _last(analysis.hidden_leak, model, method, "hidden_leak")
+        row["sampling"] = _last(analysis.sampling_gap, model, method, "value")
+    nothing = {"value": None, "low": None, "high": None}
+    for row in methods.values():
+        for measure in (*ORDERS, *GAPS.values()):
+            row.setdefault(measure, nothing)
+    return sorted(methods.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
+
+
+def _last(table: pl.DataFrame, model: str, method: str, column: str) -> Row | None:
+    rows = table.filter(
+        (pl.col("model") == model) & (pl.col("method") == method) & pl.col("exposure").is_null()
+    )
+    rows = rows.filter(pl.col(column).is_not_null()).sort(pl.col("low").is_not_null(), "step")
+    return rows.row(-1, named=True) if rows.height else None
+
+
+def attack_rows(analysis: Analysis, model: str) -> tuple[list[str], list[Row]]:
+    """Return the methods, and per attack and judge the share that looks forgotten by each method.
+
+    Plain looks stand first. ``total`` is the row of all methods, or of the only one.
+    """
+    rows = analysis.robustness.filter(pl.col("model") == model)
+    methods = sorted(set(rows["method"].to_list()) - {ALL_METHODS})
+    if not methods:
+        return [], []
+    last = ALL_METHODS if ALL_METHODS in rows["method"].to_list() else methods[0]
+    shown: list[Row] = []
+    for (attack, judge), part in rows.group_by("attack", "judge", maintain_order=True):
+        by_method = {row["method"]: row for row in part.to_dicts()}
+        if last in by_method:
+            name = JUDGE_NAMES.get(str(judge), str(judge))
+            attacked = "no attack" if attack == PLAIN else str(attack).replace("_", " ")
+            shown.append(
+                {"attack": attacked, "judge": name, "by_method": by_method, "total": by_method[last]}
+            )
+    order = list(JUDGE_NAMES.values())
+    shown.sort(key=lambda row: (row["attack"] != "no attack", row["attack"], order.index(row["judge"])))
+    return methods, shown
+
+
+def hidden_table(analysis: Analysis) -> Table:
+    """Return per method kappa, hidden share, never-seen share and their difference, all methods last."""
+    rows: dict[str, Row] = {}
+    for row in analysis.hidden.to_dicts():
+        rows.setdefault(row["method"], {"method": row["method"]}).update(estimate(row["measure"], row))
+    return Table(
+        "agreement",
+        "Agreement of generation and probability by method",
+        [METHOD, *(Column(measure, title) for measure, title in HIDDEN.items())],
+        sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"])),
+    )
+
+
+def order_table(analysis: Analysis, model: str) -> Table:
+    """Return per method who says first that a fact is forgotten, all methods last."""
+    columns = [Column(order, order.capitalize(), PERCENT) for order in ORDERS]
+    rows = []
+    for found in order_rows(analysis, model):
+        row = {"method": found["method"]}
+        for measure in (*ORDERS, GAP):
+            row |= estimate(measure, found[measure])
+        rows.append(row)
+    note = (
+        "Who says first that a fact is forgotten: generation (a wrong greedy answer) or probability (another "
+        "answer of its type is more probable). The gap is from the one to the other, above 0 when generation "
+        "is first; beyond the end: for half of the facts one of them does not say it by the last step."
+    )
+    gap = Column(GAP, GAP.capitalize(), STEPS, "beyond the end")
+    return Table("order", "Who says forgotten first, by method", [METHOD, *columns, gap], rows, note)
+
+
+def leak_table(analysis: Analysis, model: str) -> Table:
+    """Return per method Spearman's correlation, the hidden leak and the sampling gap."""
+    rows = []
+    for found in order_rows(analysis, model):
+        if found["method"] != ALL_METHODS:
+            row: Row = {"method": found["method"], "never_seen": (found["leak"] or {}).get("never_seen")}
+            for key, value in (("spearman", "value"), ("leak", "hidden_leak"), ("sampling", "value")):
+                one = found[key]
+                row |= {**estimate(key, one, value), f"{key}_step": one["step"]} if one else {}
+            rows.append(row)
+    columns = [
+        METHOD,
+        Column("spearman", "Spearman’s ρ"),
+        Column("leak", "Hidden leak", PERCENT),
+        Column("never_seen", "Never seen", PERCENT),
+        Column("sampling", "Sampling gap"),
+    ]
+    note = (
+        "ρ: do both order the facts alike by how far they went (1 alike, 0 unrelated)? Hidden leak: of the "
+        "facts with a wrong greedy answer, those whose right first token is among the ten most probable. "
+        "Sampling gap: found by sampling less right by the greedy answer. Each at the last step with an "
+        "interval; a dash was not scored."
+    )
+    return Table("leaks", "Order of facts and hidden leak, by method", columns, rows, note)
+
+
+def attack_table(analysis: Analysis, model: str) -> Table:
+    """Return per attack and judge the share that looks forgotten, by method, and with all together."""
+    methods, found = attack_rows(analysis, model)
+    together = [Column("all methods", "All methods", PERCENT)] if len(methods) > 1 else []
+    columns = [
+        Column("attack", "Attack", WORDS),
+        Column("judge", "Looks forgotten when", WORDS),
+        *(Column(f"by {method}", method, PERCENT) for method in methods),
+        *together,
+        Column("never_seen", "Never seen", PERCENT),
+        Column("before", "Before", PERCENT),
+        Column("n_facts", "Facts", COUNT),
+    ]
+    rows = []
+    for one in found:
+        total = one["total"]
+        row = {key: one[key] for key in ("attack", "judge")}
+        row |= {f"by {method}": part["value"] for method, part in one["by_method"].items()}
+        row |= {key: total[key] for key in ("never_seen", "before", "n_facts")}
+        rows.append({**row, **(estimate("all methods", total) if together else {})})
+        if not together:
+            rows[-1] |= estimate(f"by {methods[0]}", total)
+    note = (
+        f"Share of the facts known before that look forgotten at the last step of {model}, by each way of "
+        "looking and after each attack. Never seen: the same share of facts the model never saw, which is "
+        "what complete forgetting looks like. Before: the same share before unlearning. 95% intervals over "
+        "people and seeds."
+    )
+    return Table("attacks", "Share that looks forgotten, by attack", columns, rows, note)
