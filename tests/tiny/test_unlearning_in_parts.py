@@ -102,6 +102,14 @@ def test_eight_passes_of_one_fact_are_one_of_eight(kind, model, tokenizer, forge
 
 
 @ONE_FAMILY
+def test_a_retain_weight_learns_from_the_whole_step(model, tokenizer, forget, retain):
+    method = build("ga", retain_weight=1.0, dual={"rate": 0.5, "budget": 0.1})
+    whole, by_three = (step_of(method, model, tokenizer, forget, retain, size) for size in (None, 3))
+    assert whole[3] > 1.1
+    assert_same(by_three, whole)
+
+
+@ONE_FAMILY
 def test_a_loss_of_a_whole_batch_is_not_cut(model, tokenizer, forget, retain):
     assert sorted(set(WITH_LOSS) - set(ADDITIVE)) == ["baldro"]
 
@@ -143,16 +151,23 @@ def test_a_run_in_parts_ends_where_a_whole_one_does(kind, model, tokenizer, forg
 
 
 @ONE_FAMILY
-def test_no_pass_is_made_over_facts_of_weight_0(model, tokenizer, forget, retain):
+@pytest.mark.parametrize("micro_batch", [None, 3])
+def test_no_pass_is_made_over_facts_that_are_done_and_the_others_pull_as_before(
+    micro_batch, model, tokenizer, forget
+):
     own, rows = precise(model), []
-    objective = objective_of(build("npo", retain_weight=0.0), own, tokenizer, forget, [])
+    method = build("ga", retain_weight=0.0)
+    alone = [next(objective_of(method, own, tokenizer, [fact], []).losses(0)).item() for fact in forget]
+    weights = [0.2 * (index + 1) for index in range(9)]  # of mean 1
+    objective = objective_of(method, own, tokenizer, forget, [], micro_batch, weights)
     own.base_model.register_forward_pre_hook(
-        lambda _m, _p, named: rows.append(len(named["input_ids"])), with_kwargs=True
+        lambda _model, _positional, named: rows.append(len(named["input_ids"])), with_kwargs=True
     )
     objective.weights.leave_out(torch.tensor([True, True, True, *[False] * 6]))
-    in_batch = set(BatchOrder(9, 8, 0, "forget").at(0))
-    list(objective.losses(0))
-    assert rows == [len(in_batch - {0, 1, 2})]
+    kept = set(BatchOrder(9, 8, 0, "forget").at(0)) - {0, 1, 2}
+    total = sum(loss.item() for loss in objective.losses(0))
+    assert sum(rows) == len(kept)
+    assert total == pytest.approx(sum(weights[index] * alone[index] for index in kept) / 8, rel=1e-6)
 
 
 @ONE_FAMILY

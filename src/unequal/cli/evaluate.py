@@ -13,6 +13,12 @@ def evaluate(
     facts: Path | None = None,
     out: Path | None = None,
     config: Path | None = None,
+    metrics: list[str] | None = None,
+    samples: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    reference: str | None = None,
+    gradient_norms: bool | None = None,
 ) -> None:
     """Judge a model on facts, by what it generates and by what it finds probable.
 
@@ -23,14 +29,38 @@ def evaluate(
     facts
         Fact table (.jsonl, .csv, .parquet).
     out
-        Folder for scores.parquet and generations.parquet.
+        Folder for scores.parquet, aggregates.parquet and generations.parquet.
     config
-        TOML file with any of these settings, and a table prompts.
+        TOML file with any of these settings, and the tables prompts and passes.
+    metrics
+        A metric to compute, once for each; without it all that the passes allow. See unequal metrics.
+    samples
+        Texts to sample for each prompt, for the metrics of leaks.
+    temperature
+        Of the samples; 1 by default.
+    top_p
+        Share of the probability that the samples are drawn from; 1 by default.
+    reference
+        A model that never saw the facts, for reference_loss.
+    gradient_norms
+        Run a backward pass for each prompt, for gradient_norm; slow.
     """
     from unequal.study.single import JudgeCommand, run_evaluate  # noqa: PLC0415
 
-    settings = settings_from(JudgeCommand, config, {"model": model, "facts": facts, "out": out})
+    flags = {
+        "model": model,
+        "facts": facts,
+        "out": out,
+        "metrics": metrics,
+        "passes.samples.n": samples,
+        "passes.samples.temperature": temperature,
+        "passes.samples.top_p": top_p,
+        "reference": reference,
+        "passes.gradient_norms": gradient_norms,
+    }
+    settings = settings_from(JudgeCommand, config, flags)
     require_training("judging a model")
     scores = run_evaluate(settings)
     show_scores("Means over facts", scores, [])
     say(f"all scores are in {settings.out / 'scores.parquet'}")
+    say(f"what needs several facts is in {settings.out / 'aggregates.parquet'}")

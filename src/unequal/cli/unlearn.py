@@ -18,6 +18,7 @@ def unlearn(
     learning_rate: float | None = None,
     steps: int | None = None,
     seed: int | None = None,
+    checkpoint_every: int | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -43,6 +44,8 @@ def unlearn(
         Optimiser steps. [default: 20]
     seed
         Seed of the order of facts. [default: 0]
+    checkpoint_every
+        Steps after each of which an interrupted run can go on with the same command. [default: 0, never]
     out
         Folder for the unlearned model, its scores and its texts; an existing one is replaced as a whole.
     config
@@ -53,7 +56,8 @@ def unlearn(
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility,
         "never_seen": never_seen, "method.kind": method,
-        "method.learning_rate": learning_rate, "unlearn.steps": steps, "seed": seed, "out": out,
+        "method.learning_rate": learning_rate, "unlearn.steps": steps, "seed": seed,
+        "checkpoint_every": checkpoint_every, "out": out,
     }  # fmt: skip
     settings = settings_from(UnlearnCommand, config, flags)
     require_training("unlearning")

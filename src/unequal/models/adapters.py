@@ -26,7 +26,7 @@ class AdapterSettings(BaseModel):
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="on what enters the adapter")
     target_modules: Literal["all-linear"] | tuple[str, ...] = Field(
         default="all-linear",
-        description="all linear layers but the head and those of state-space kernels, or those of these names",
+        description="all linear layers but the head and state-space kernels', or those of these names",
     )
 
 

@@ -27,7 +27,7 @@ def use_fast_linear(model: nn.Module) -> nn.Module:
 
 
 def use_plain_linear(model: nn.Module) -> None:
-    """Undo `use_fast_linear` in place, for a compiler: it writes its own code and takes each layer for new."""
+    """Undo `use_fast_linear` in place, for a compiler: it writes its own code, and again for each layer."""
     for module in model.modules():
         if isinstance(module.__dict__.get("forward"), _FastForward):
             del module.forward
@@ -76,12 +76,12 @@ class _Linear(torch.autograd.Function):
 
 
 def _weight_gradient(outputs: Tensor, inputs: Tensor) -> Tensor:
-    """Return ``outputs.T @ inputs``, of ``(n, out)`` and ``(n, in)``, without a turned copy as large as a head's."""
+    """Return ``outputs.T @ inputs`` of ``(n, out)`` and ``(n, in)``; of a wide head a part at a time."""
     if outputs.numel() <= _TURNED_AT_ONCE:
         return _product(outputs.t(), inputs.t())
     result = outputs.new_empty(outputs.shape[1], inputs.shape[1])
     columns = max(1, _TURNED_AT_ONCE // len(outputs))
-    for into, part in zip(result.split(columns), outputs.split(columns, dim=1), strict=True):
+    for into, part in zip(torch.split(result, columns), torch.split(outputs, columns, 1), strict=True):
         into.copy_(_product(part.t(), inputs.t()))
     return result
 

@@ -24,8 +24,8 @@ Choice = Callable[[Tensor, Tensor, int], Tensor]
 class Decoding:
     """Rows of equal length and what the model keeps of them, be it keys and values or a state.
 
-    A model that keeps nothing we can select rows of reads the whole row again at each step. Raises `DataError`
-    when the rows are longer than the model's window.
+    A model that keeps nothing we can select rows of reads the whole row again at each step.
+    Raises `DataError` when the rows are longer than the model's window.
     """
 
     def __init__(self, model: PreTrainedModel, ids: Tensor) -> None:

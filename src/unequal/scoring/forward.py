@@ -49,11 +49,11 @@ def log_probs_at(
 
 
 class _TargetLogProbs(torch.autograd.Function):
-    """log p of one token of each row of logits; the gradient is written over the logits, which nobody needs."""
+    """log p of one token of each row of logits; the gradient is written over the logits."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
-        normalisers = torch.cat([part.logsumexp(1) for part in logits.split(_AT_ONCE)])
+        normalisers = torch.cat([part.logsumexp(1) for part in torch.split(logits, _AT_ONCE)])
         ctx.save_for_backward(logits, normalisers, targets)
         return logits.gather(1, targets[:, None]).squeeze(1) - normalisers
 

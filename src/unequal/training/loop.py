@@ -1,6 +1,7 @@
 """The training loop: the same explicit steps for pre-training and for unlearning."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -62,15 +63,8 @@ def run_steps(
     for step in range(first, n_steps):
         for group in optimiser.param_groups:
             group["lr"] = settings.rate(step, n_steps)
-        total = torch.zeros((), device=accelerator.device)
-        for loss in losses(step):
-            if loss.requires_grad:
-                accelerator.backward(loss)
-            total += loss.detach()
-        add_up([total])
-        add_up_gradients(trained)
-        value = total.item()
-        if not torch.isfinite(total):
+        value = _differentiate(losses(step), trained, accelerator)
+        if not math.isfinite(value):
             raise DivergedError(f"the loss is {value} at step {step + 1}; lower the learning rate")
         accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
         optimiser.step()
@@ -90,3 +84,15 @@ def _save(
     """Save a checkpoint, of the optimiser that accelerate wrapped, in the process that writes."""
     if is_first():
         save_checkpoint(folder, step, model, getattr(optimiser, "optimizer", optimiser), memory)
+
+
+def _differentiate(parts: Iterable[Tensor], weights: Sequence[Tensor], accelerator: Accelerator) -> float:
+    """Return a step's loss, whose gradient is added to that of each weight."""
+    total = torch.zeros((), device=accelerator.device)
+    for loss in parts:
+        if loss.requires_grad:
+            accelerator.backward(loss)
+        total += loss.detach()
+    add_up([total])
+    add_up_gradients(weights)
+    return total.item()

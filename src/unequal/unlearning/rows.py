@@ -1,6 +1,6 @@
 """Prompt and answer as training rows, and their token scores from one forward pass over all of them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,14 +59,14 @@ def answer_row(
 
 def score_rows(model: PreTrainedModel, rows: Sequence[Row], padding: int, whole: bool = False) -> TokenScores:
     """Return the scores of each row's span, with its distributions if ``whole``."""
-    return score_groups(model, {"": rows}, padding, {""} if whole else frozenset())[""]
+    return score_groups(model, {"": rows}, padding, ("",) if whole else ())[""]
 
 
 def score_groups(
     model: PreTrainedModel,
     groups: Mapping[str, Sequence[Row]],
     padding: int,
-    whole: Set[str] = frozenset(),
+    whole: Collection[str] = (),
 ) -> dict[str, TokenScores]:
     """Return the scores of every group of rows from one pass; the head is applied at their spans only.
 
@@ -83,12 +83,12 @@ def score_groups(
     places = torch.cat([torch.arange(row.span[0] - 1, row.span[1] - 1) for row in rows]).to(device)
     at = (model, input_ids, row_index, places)
     has_plain_head(model)  # asked now, since the model then runs as a whole
-    chosen_alone = whole.isdisjoint(groups)
+    chosen_alone = not any(name in groups for name in whole)
     with last_mlp_at(model, row_index, places):
         values = log_probs_at(*at, targets) if chosen_alone else logits_at(*at)
     sizes = [sum(group) for group in lengths.values()]
     found = {}
-    for name, own, ids in zip(groups, values.split(sizes), targets.split(sizes), strict=True):
+    for name, own, ids in zip(groups, torch.split(values, sizes), torch.split(targets, sizes), strict=True):
         columns = (own, ids) if chosen_alone else _of_logits(own, ids, name in whole)
         log_probs, *others = (_padded(column, lengths[name]) for column in columns)
         mask = torch.arange(log_probs.shape[1])[None, :] < torch.tensor(lengths[name])[:, None]
@@ -97,7 +97,7 @@ def score_groups(
 
 
 def _of_logits(logits: Tensor, targets: Tensor, whole: bool) -> tuple[Tensor, ...]:
-    """Return the targets' log-probabilities and ids; if ``whole`` all log-probabilities and normalisers too."""
+    """Return the targets' log-probabilities and ids; if ``whole``, all of them and normalisers."""
     log_probabilities = logits.log_softmax(1)
     chosen = log_probabilities.gather(1, targets[:, None]).squeeze(1)
     if not whole:
@@ -107,7 +107,7 @@ def _of_logits(logits: Tensor, targets: Tensor, whole: bool) -> tuple[Tensor, ..
 
 def _padded(values: Tensor, lengths: list[int]) -> Tensor:
     """Return values ``(n, …)`` of rows of these lengths as ``(rows, longest, …)``, 0 at padding."""
-    return pad_sequence(values.split(lengths), batch_first=True)
+    return pad_sequence(list(torch.split(values, lengths)), batch_first=True)
 
 
 @torch.no_grad()

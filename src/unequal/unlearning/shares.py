@@ -47,8 +47,8 @@ class Shares:
         forget, retain = (order.at(step) for order in self._orders)
         most = max(len(forget), len(retain))
         n = max(n_processes(), ceil(most / (self._micro_batch or most)))
-        parts = zip(*map(_cut, (forget, retain), self._rows, (n, n)), strict=True)
-        return own([Share(*part, len(forget), len(retain)) for part in parts])
+        parts = zip(_cut(forget, self._rows[0], n), _cut(retain, self._rows[1], n), strict=True)
+        return own([Share(one, other, len(forget), len(retain)) for one, other in parts])
 
 
 def _cut(indices: list[int], rows: Sequence[Row], n: int) -> list[list[int]]:

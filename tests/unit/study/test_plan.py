@@ -132,9 +132,9 @@ def test_names_can_be_read_and_costs_are_positive():
 
 
 PINNED = [
-    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-c57fb27e",
-    "corpus/rerendered-seed0-4bc34828",
-    "pretrain/gpt2-tiny-rerendered-seed0-5ef61af8",
-    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-8371b35c",
-    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-d3c8de8e",
+    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-3951a582",
+    "corpus/rerendered-seed0-db4283ec",
+    "pretrain/gpt2-tiny-rerendered-seed0-86534df4",
+    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-3c311204",
+    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-53a523f4",
 ]

@@ -44,7 +44,7 @@ WRONG = [
     ("corpus.levels", [1, 1], "corpus.levels: a level is named twice"),
     ("corpus.seed", 1, "unknown key 'corpus.seed' (known: levels,"),
     ("models", [], "models: found []; it should be a list of at least 1"),
-    ("models.0.family", "gpt3", "models.0: unknown family 'gpt3'; did you mean 'gpt2'? (known: gpt2, gpt_neox,"),
+    ("models.0.family", "gpt3", "models.0: unknown family 'gpt3'; did you mean 'gpt2'? (known: gpt2, gpt"),
     ("models.0", {"family": "gpt2", "size": "9M"}, "models.0: unknown size '9M'; did you mean '0.9M'?"),
     ("models.0.shape.width", 15, "models.0.shape: width 15 must be a multiple of twice the 2 heads"),
     ("name", "two words", "name: found 'two words'; it should be a text that matches ^[A-Za-z0-9]"),

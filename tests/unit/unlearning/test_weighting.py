@@ -4,7 +4,8 @@ import pytest
 
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
-from unequal.unlearning.weighting import Weighting, fact_weights
+from unequal.unlearning.methods import METHODS
+from unequal.unlearning.weighting import Weighting, fact_weights, schedule_problem
 
 COUNTS = (0, 1, 3, 7, 15)
 
@@ -86,7 +87,35 @@ def test_a_fact_without_count_is_named():
         ({"by": "count"}, "count"),
         ({"by": "count", "strength": -0.5}, "count^-0.5"),
         ({"by": "random", "acts_on": "sampling"}, "random-sampling"),
+        ({"by": "count", "acts_on": "beta"}, "count-beta"),
+        ({"by": "shuffled_counts", "strength": 2, "acts_on": "margin"}, "shuffled_counts^2-margin"),
+        ({"by": "uniform", "acts_on": "beta"}, "uniform"),
     ],
 )
 def test_names_tell_rules_apart(settings, name):
     assert Weighting(**settings).name == name
+
+
+def problem(kind, acts_on, by="count", **settings):
+    method = METHODS.get(kind).model_validate({"kind": kind, **settings})
+    return schedule_problem(method, Weighting(by=by, acts_on=acts_on))
+
+
+def test_a_method_without_the_setting_is_refused_with_those_that_have_it():
+    assert problem("ga", "beta") == (
+        "method ga has no beta for weights to act on (methods that have one: npo, simnpo, dpo, idk_dpo,"
+        " altpo, wga, tnpo, satimp, undial, npo_sam, baldro); let them act on loss or sampling"
+    )
+    assert "method npo has no margin for weights to act on (methods that have one: simnpo)" in problem(
+        "npo", "margin"
+    )
+    assert "no beta" in problem("rmu", "beta")  # nor have hidden-state methods
+    assert problem("ga", "loss") is problem("ga", "sampling") is problem("npo", "beta") is None
+    assert problem("ga", "beta", by="uniform") is None
+
+
+def test_a_setting_of_0_is_not_told_apart_by_any_weight():
+    expected = "weights act on margin of method simnpo, which is 0 for every fact; set it above 0"
+    assert problem("simnpo", "margin") == expected
+    assert problem("simnpo", "margin", margin=0.5) is None
+    assert "beta1 of method satimp" in problem("satimp", "beta", beta1=0)

@@ -16,7 +16,8 @@ class JensUn(Method):
     formula: ClassVar[str] = "mean JSD(p_t, onehot(refusal_t)), and JSD(p, p⁰) on retain answers"
     source: ClassVar[str] = "Singh et al. (2025), arXiv 2509.02820"
     cost: ClassVar[str] = (
-        "1 pass a step, over refusals in place of answers, and 1 before the run of the starting model on retain answers"
+        "1 pass a step, over refusals in place of answers, and 1 before the run of the starting model on"
+        " retain answers"
     )
     needs: ClassVar[frozenset[Need]] = frozenset({"refusal"})
     scores_answers: ClassVar[bool] = False
