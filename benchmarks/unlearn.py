@@ -232,7 +232,8 @@ def run_trainer(loop: Loop, lean: bool) -> Run:
             lr_scheduler_type="constant", warmup_steps=0, weight_decay=optimiser.weight_decay,
             adam_beta1=optimiser.beta1, adam_beta2=optimiser.beta2, max_grad_norm=optimiser.clip_norm,
             optim="adamw_torch_fused", use_cpu=not loop.on_gpu, report_to=[], save_strategy="no",
-            logging_strategy="no", disable_tqdm=True, remove_unused_columns=False, train_sampling_strategy="sequential",
+            logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
+            train_sampling_strategy="sequential",
         )  # fmt: skip
         trainer = NPOTrainer(
             model=loop.model, args=arguments, train_dataset=Steps(loop),
