@@ -266,7 +266,9 @@ def run_side(side: str, case: Case, folder: Path, steps: int, double: bool) -> d
     run = run_ours(loop) if side in MICRO_BATCHES else run_trainer(loop, lean=side == "lean")
     peak = peak_bytes(case.on_gpu)
     durations = [end - start for start, end in itertools.pairwise(run.ends)]
-    tokens = sum(len(row.ids) for index in range(len(Steps(loop))) for row in Steps(loop)[index].values())
+    pairs = Steps(loop)
+    rows = [row for index in range(len(pairs)) for row in pairs[index].values()]
+    tokens = sum(len(row.ids) for row in rows)
     return {
         "facts_per_second": 2 * BATCH * steps / run.seconds,
         "facts_per_cpu_second": 2 * BATCH * steps / run.cpu_seconds,
@@ -277,13 +279,12 @@ def run_side(side: str, case: Case, folder: Path, steps: int, double: bool) -> d
         "model_teraflop_per_second": 6 * model.num_parameters() * tokens / run.seconds / 1e12,
         "losses": run.losses,
         "n_params": model.num_parameters(),
-        **row_lengths(Steps(loop)),
+        **row_lengths(rows),
     }
 
 
-def row_lengths(steps: Steps) -> dict[str, Any]:
+def row_lengths(rows: Sequence[Row]) -> dict[str, Any]:
     """Return how long the rows of the run are, least, mean and most."""
-    rows = [row for index in range(len(steps)) for row in steps[index].values()]
     lengths = {
         "prompt_tokens": [row.span[0] for row in rows],
         "answer_tokens": [row.n_tokens for row in rows],

@@ -55,7 +55,7 @@ def test_forward_and_gradients_equal_the_plain_layer(layer, shape, monkeypatch):
         out = module(given)
         (out**2).sum().backward()
         results.append([out, given.grad, *(weight.grad for weight in module.parameters())])
-    assert len(calls) == 3
+    assert len(calls) == 2  # forward, and the gradient of the inputs
     for plain, fast in zip(*results, strict=True):
         torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-5)
 

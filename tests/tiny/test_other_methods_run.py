@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
+from read_rows import count_rows
 from tiny_world import PROMPTS, vocabulary_of
 from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import Evaluator
@@ -90,14 +91,11 @@ class Calls:
         self.heads = 0
         for index, layer in enumerate(decoder_layers(model)):
             layer.register_forward_pre_hook(lambda *_, index=index: self._layer(index))
-        model.base_model.register_forward_pre_hook(self._pass, with_kwargs=True)
+        model.base_model.register_forward_pre_hook(count_rows(self.rows), with_kwargs=True)
         model.get_output_embeddings().register_forward_pre_hook(self._head)
 
     def _layer(self, index):
         self.layers[index] += 1
-
-    def _pass(self, _model, positional, named):
-        self.rows.append(len(positional[0] if positional else named["input_ids"]))
 
     def _head(self, *_):
         self.heads += 1
@@ -370,9 +368,7 @@ def test_frozen_models_are_run_once_and_not_at_every_step(
 
     monkeypatch.setattr("unequal.unlearning.prepare.reinforced", watched)
     passes = []
-    own.base_model.register_forward_pre_hook(
-        lambda _model, _positional, named: passes.append(len(named["input_ids"])), with_kwargs=True
-    )
+    own.base_model.register_forward_pre_hook(count_rows(passes), with_kwargs=True)
     method = build(kind, retain_weight=0.0, dual=None)
     objective = Objective(own, tokenizer, method, forget, [], PROMPTS, 99, 0)
     n_before = len(passes)

@@ -15,12 +15,12 @@ from transformers import AutoModelForCausalLM
 
 from tiny_world import PROMPTS
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
+from unequal.models.attention import sees_by_attention_alone
 from unequal.scoring.decode import token_limit
 from unequal.scoring.encoding import encode
 from unequal.scoring.generate import GenerationPass, generate
 from unequal.scoring.log_probs import AnswerPass
 from unequal.scoring.sample import SamplePass
-from unequal.scoring.tree import can_read_trees
 
 TOLERANCE = 2e-5  # nats, of a token's log-probability in float32
 WIDTH, WINDOW = 32, 8
@@ -124,7 +124,7 @@ def test_scores_are_those_of_all_logits_of_one_row(model, tokenizer, probes, exp
 def test_which_models_share_a_prompt(model, family, tokenizer, probes):
     longest = AnswerPass(tokenizer, probes)._longest
     assert longest > WINDOW
-    assert can_read_trees(model, longest) == (family not in ONE_ROW_AN_ANSWER)
+    assert sees_by_attention_alone(model, longest) == (family not in ONE_ROW_AN_ANSWER)
 
 
 def test_sharing_the_prompt_changes_nothing(model, tokenizer, probes, expected):

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 import torch
 
+from read_rows import rows_read
 from tiny_world import PROMPTS
 from unequal.errors import ConfigError
 from unequal.facts.refusals import REFUSALS
@@ -174,19 +175,20 @@ class Untouchable(list):
 
 
 class Watched:
-    """Counts a model's forward passes and the rows and positions they train on."""
+    """Counts the rows of a model's forward passes, and keeps the states of those that train, row by row."""
 
     def __init__(self, model):
         self.rows = []
         self.hidden = []
-        model.base_model.register_forward_hook(self._after)
+        model.base_model.register_forward_hook(self._after, with_kwargs=True)
 
-    def _after(self, _module, _inputs, output):
+    def _after(self, _module, _inputs, named, output):
+        rows = rows_read(named["input_ids"], named.get("position_ids"))
+        self.rows.append(len(rows))
         hidden = output.last_hidden_state
-        self.rows.append(hidden.shape[0])
         if hidden.requires_grad:
             hidden.retain_grad()
-            self.hidden.append(hidden)
+            self.hidden.append((hidden, named["input_ids"], rows))
 
 
 @pytest.mark.parametrize("retain_loss", ["nll", "kl"])
@@ -271,13 +273,18 @@ def test_refusals_end_the_text_and_forgotten_answers_do_not(kind, changed, token
     assert watched.rows == [(2 if kind == "dpo" else 1) * len(forget) + n_retain]
 
 
-def trained_positions(model, objective):
-    """Return, for each row of a step, the positions whose last hidden state has a gradient."""
+def trained_positions(model, objective, padding):
+    """Return, by the tokens of each row of a step, the positions whose last hidden state has a gradient."""
     watched = Watched(model)
     (loss,) = objective.losses(0)
     loss.backward()
-    (hidden,) = watched.hidden
-    return [row.any(1).nonzero().flatten().tolist() for row in hidden.grad]
+    ((hidden, ids, rows),) = watched.hidden
+    found = {}
+    for row, start, stop in rows:
+        tokens = tuple(token for token in ids[row, start:stop].tolist() if token != padding)
+        found[tokens] = hidden.grad[row, start:stop].any(1).nonzero().flatten().tolist()
+    assert len(found) == len(rows)
+    return found
 
 
 @pytest.mark.parametrize("retain_loss", ["nll", "kl"])
@@ -290,25 +297,25 @@ def test_only_answer_tokens_are_trained_on(kind, retain_loss, changed, tokenizer
     model.load_state_dict(changed(2).state_dict())
 
     def places(fact, answer, end):
-        n_prompt = len(tokenizer(PROMPTS.ask(fact.question))["input_ids"])
-        n_answer = len(tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) + end
-        return list(range(n_prompt - 1, n_prompt - 1 + n_answer))
+        prompt = tokenizer(PROMPTS.ask(fact.question))["input_ids"]
+        text = tokenizer(f" {answer}", add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id] * end
+        n_prompt = len(prompt)
+        return tuple([*prompt, *text][:-1]), list(range(n_prompt - 1, n_prompt - 1 + len(text)))
 
     forgotten = [forget[i] for i in BatchOrder(len(forget), 99, 0, "forget").at(0)]
     retained = [retain[i] for i in BatchOrder(len(retain), 99, 0, "retain").at(0)]
     asked = (REFUSAL, 1) if kind == "idk" else None
     expected = [places(fact, *(asked or (fact.answer, 0))) for fact in forgotten]
     expected += [places(fact, fact.answer, 1) for fact in retained]
-    assert trained_positions(model, objective) == expected
+    assert trained_positions(model, objective, tokenizer.pad_token_id) == dict(expected)
 
 
 def test_the_question_term_trains_on_the_question_alone(changed, tokenizer, forget):
     model = changed(1)
     method = build("ga", forget_weight=0.0, question_weight=1.0)
-    positions = trained_positions(model, make(model, tokenizer, method, forget, []))
-    forgotten = [forget[i] for i in BatchOrder(len(forget), 99, 0, "forget").at(0)]
-    lengths = [len(tokenizer(PROMPTS.ask(fact.question))["input_ids"]) for fact in forgotten]
-    assert positions == [list(range(length - 1)) for length in lengths]
+    found = trained_positions(model, make(model, tokenizer, method, forget, []), tokenizer.pad_token_id)
+    prompts = [tokenizer(PROMPTS.ask(fact.question))["input_ids"] for fact in forget]
+    assert found == {tuple(prompt[:-1]): list(range(len(prompt) - 1)) for prompt in prompts}
 
 
 def test_the_kl_term_is_zero_at_the_start_and_positive_after(changed, tokenizer, forget, retain):

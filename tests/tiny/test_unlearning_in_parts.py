@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from one_of_two import RUNS, weights_after
+from read_rows import count_rows
 from tiny_world import PROMPTS
 from unequal.errors import ConfigError
 from unequal.models import FAMILIES
@@ -160,9 +161,7 @@ def test_no_pass_is_made_over_facts_that_are_done_and_the_others_pull_as_before(
     alone = [next(objective_of(method, own, tokenizer, [fact], []).losses(0)).item() for fact in forget]
     weights = [0.2 * (index + 1) for index in range(9)]  # of mean 1
     objective = objective_of(method, own, tokenizer, forget, [], micro_batch, weights)
-    own.base_model.register_forward_pre_hook(
-        lambda _model, _positional, named: rows.append(len(named["input_ids"])), with_kwargs=True
-    )
+    own.base_model.register_forward_pre_hook(count_rows(rows), with_kwargs=True)
     objective.weights.leave_out(torch.tensor([True, True, True, *[False] * 6]))
     kept = set(BatchOrder(9, 8, 0, "forget").at(0)) - {0, 1, 2}
     total = sum(loss.item() for loss in objective.losses(0))
@@ -177,9 +176,7 @@ def test_nothing_frozen_is_scored_for_a_forget_term_of_weight_0(
 ):
     """What remains are the retain items that some methods compare with."""
     own, rows = precise(model), []
-    own.base_model.register_forward_pre_hook(
-        lambda _model, _positional, named: rows.append(len(named["input_ids"])), with_kwargs=True
-    )
+    own.base_model.register_forward_pre_hook(count_rows(rows), with_kwargs=True)
     method = build(kind, forget_weight=0.0, retain_weight=1.0)
     objective_of(method, own, tokenizer, forget, retain)
     assert sum(rows) == n_scored == (len(retain) if rows else 0)

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers.pytorch_utils import Conv1D
 
-_TURNED_AT_ONCE = 2**21  # numbers; 8 MiB
-
 
 def use_fast_linear(model: nn.Module) -> nn.Module:
     """Replace the forward of the model's float32 CPU linear layers in place and return the model."""
@@ -71,19 +69,8 @@ class _Linear(torch.autograd.Function):
         needs_inputs, needs_weight, needs_bias = ctx.needs_input_grad
         flat = gradients[0].reshape(-1, weight.shape[0])
         of_inputs = _product(flat, weight.t()).view(inputs.shape) if needs_inputs else None
-        of_weight = _weight_gradient(flat, inputs.reshape(-1, weight.shape[1])) if needs_weight else None
+        of_weight = flat.t() @ inputs.reshape(-1, weight.shape[1]) if needs_weight else None
         return of_inputs, of_weight, flat.sum(0) if needs_bias else None
-
-
-def _weight_gradient(outputs: Tensor, inputs: Tensor) -> Tensor:
-    """Return ``outputs.T @ inputs`` of ``(n, out)`` and ``(n, in)``; of a wide head a part at a time."""
-    if outputs.numel() <= _TURNED_AT_ONCE:
-        return _product(outputs.t(), inputs.t())
-    result = outputs.new_empty(outputs.shape[1], inputs.shape[1])
-    columns = max(1, _TURNED_AT_ONCE // len(outputs))
-    for into, part in zip(torch.split(result, columns), torch.split(outputs, columns, 1), strict=True):
-        into.copy_(_product(part.t(), inputs.t()))
-    return result
 
 
 def _product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,5 +1,6 @@
 """Logits at chosen positions only: the head is the widest layer and most positions need none."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def precise(values: Tensor) -> Tensor:
 
 
 def log_probs_at(
-    model: PreTrainedModel, input_ids: Tensor, rows: Tensor, positions: Tensor, targets: Tensor
+    model: PreTrainedModel, input_ids: Tensor, rows: Tensor, positions: Tensor, targets: Tensor, **inputs: Any
 ) -> Tensor:
     """Return the log-probabilities ``(n,)`` of ``targets`` ``(n,)`` at ``(rows, positions)``.
 
@@ -44,7 +45,8 @@ def log_probs_at(
     """
     lacking = -len(targets) % _ROUND
     rows, positions, targets = (pad(one, (0, lacking)) for one in (rows, positions, targets))
-    chosen: Tensor = _TargetLogProbs.apply(logits_at(model, input_ids, rows, positions), targets)  # type: ignore[no-untyped-call]
+    logits = logits_at(model, input_ids, rows, positions, **inputs)
+    chosen: Tensor = _TargetLogProbs.apply(logits, targets)  # type: ignore[no-untyped-call]
     return chosen[: len(chosen) - lacking]
 
 
@@ -66,7 +68,7 @@ class _TargetLogProbs(torch.autograd.Function):
         return logits.scatter_add_(1, targets[:, None], of_chosen), None
 
 
-def pad_rows(rows: list[list[int]], padding: int, device: torch.device, multiple: int = 1) -> Tensor:
+def pad_rows(rows: Sequence[list[int]], padding: int, device: torch.device, multiple: int = 1) -> Tensor:
     """Return the rows as one ``(batch, longest)`` tensor, padded on the right to a multiple of some length.
 
     A causal model never looks ahead, so rows padded on the right need no attention mask.

@@ -12,9 +12,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
+from unequal.models.attention import sees_by_attention_alone
 from unequal.scoring.encoding import EncodedPrompt, encode, length_batches, room
 from unequal.scoring.forward import logits_at, pad_rows
-from unequal.scoring.tree import Tree, can_read_trees, grow, tree_mask
+from unequal.scoring.tree import Tree, grow, tree_mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,7 +48,8 @@ class AnswerPass:
     """Probes made ready once, to be scored again and again while a model changes.
 
     With ``share_prefix`` the answers of a prompt share one row through a tree-shaped attention mask;
-    without it each answer has a row of its own; by default they share where the model `can_read_trees`.
+    without it each answer has a row of its own; by default they share where the model
+    `sees_by_attention_alone`.
     With ``moments`` the mean and deviation of the model's distribution at each token come along.
     """
 
@@ -91,7 +93,7 @@ class AnswerPass:
     def _made_ready(self, model: PreTrainedModel) -> "_Ready":
         share = self._share_prefix
         if share is None:
-            share = can_read_trees(model, self._longest)
+            share = sees_by_attention_alone(model, self._longest)
         if share not in self._ready:
             self._ready[share] = _make_ready(self._encoded, share, self._token_budget, self._padding)
         return self._ready[share]

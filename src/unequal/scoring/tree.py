@@ -2,18 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import (
-    CacheLayerMixin,
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-    LinearAttentionCacheLayerMixin,
-)
 
 
 @dataclass(frozen=True)
@@ -62,26 +54,3 @@ def tree_mask(trees: Sequence[Tree], longest: int) -> Tensor:
         for place, parent in enumerate(tree.parents[1:], start=1):
             seen[place] |= seen[parent]
     return torch.from_numpy(mask)
-
-
-def can_read_trees(model: PreTrainedModel, longest: int) -> bool:
-    """Return whether the model looks through a tree as it would at each continuation of its own.
-
-    It does if all that a token knows of those before it comes by attention, through a mask and from positions
-    that we hand in. Not so where a state runs along the row (state-space and hybrid models), where distances
-    are counted along it (ALiBi), where a kernel takes no mask of ours (flash attention), or where a sliding
-    window is shorter than the ``longest`` prompt with its answer, since our mask would widen it.
-    """
-    inputs = signature(model.forward).parameters
-    return (
-        {"attention_mask", "position_ids"} <= set(inputs)
-        and not getattr(model.config, "alibi", False)
-        and model.config._attn_implementation in ("sdpa", "eager")
-        and all(_looks_back(layer, longest) for layer in DynamicCache(config=model.config).layers)
-    )
-
-
-def _looks_back(layer: CacheLayerMixin | LinearAttentionCacheLayerMixin, longest: int) -> bool:
-    if isinstance(layer, DynamicSlidingWindowLayer):
-        return type(layer) is DynamicSlidingWindowLayer and layer.sliding_window >= longest
-    return type(layer) is DynamicLayer

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
 
-RESULT_FORMAT = 2  # raised whenever the same settings begin to give other results
+RESULT_FORMAT = 3  # raised whenever the same settings begin to give other results
 
 Progress = Callable[[int, int], None]
 

@@ -14,13 +14,14 @@ from unequal.facts.schema import Fact
 from unequal.models.heads import has_plain_head
 from unequal.models.layers import last_mlp_at
 from unequal.scoring.encoding import encode
-from unequal.scoring.forward import log_probs_at, logits_at, pad_rows
+from unequal.scoring.forward import log_probs_at, logits_at
+from unequal.scoring.layout import laid_out
 from unequal.unlearning.method import TokenScores
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_WIDTHS = 4  # batches are as wide as a multiple of it: a library that prepares for each shape sees few
+_AT_ONCE = 16  # rows under a frozen model: more are no faster on a CPU and take more memory
 
 
 @dataclass(frozen=True)
@@ -74,25 +75,25 @@ def score_groups(
     """
     rows = [row for group in groups.values() for row in group]
     lengths = {name: [row.n_tokens for row in group] for name, group in groups.items()}
-    device = model.device
-    window = getattr(model.config, "max_position_embeddings", None) or 0
-    multiple = _WIDTHS if window % _WIDTHS == 0 else 1  # never wider than the window
-    input_ids = pad_rows([row.ids[:-1] for row in rows], padding, device, multiple)
-    targets = torch.tensor([token for row in rows for token in row.ids[slice(*row.span)]], device=device)
-    row_index = torch.repeat_interleave(torch.tensor([row.n_tokens for row in rows])).to(device)
-    places = torch.cat([torch.arange(row.span[0] - 1, row.span[1] - 1) for row in rows]).to(device)
-    at = (model, input_ids, row_index, places)
+    targets = torch.tensor(
+        [token for row in rows for token in row.ids[slice(*row.span)]], device=model.device
+    )
     has_plain_head(model)  # asked now, since the model then runs as a whole
     chosen_alone = not any(name in groups for name in whole)
-    with last_mlp_at(model, row_index, places):
-        values = log_probs_at(*at, targets) if chosen_alone else logits_at(*at)
+    inputs, spans = [row.ids[:-1] for row in rows], [(row.span[0] - 1, row.span[1] - 1) for row in rows]
+    with laid_out(model, inputs, spans, padding) as layout, last_mlp_at(model, layout.rows, layout.places):
+        at = (model, layout.input_ids, layout.rows, layout.places)
+        if chosen_alone:
+            values = log_probs_at(*at, targets, **layout.extra)
+        else:
+            values = logits_at(*at, **layout.extra)
     sizes = [sum(group) for group in lengths.values()]
     found = {}
     for name, own, ids in zip(groups, torch.split(values, sizes), torch.split(targets, sizes), strict=True):
         columns = (own, ids) if chosen_alone else _of_logits(own, ids, name in whole)
         log_probs, *others = (_padded(column, lengths[name]) for column in columns)
         mask = torch.arange(log_probs.shape[1])[None, :] < torch.tensor(lengths[name])[:, None]
-        found[name] = TokenScores(log_probs, mask.to(device), *others)
+        found[name] = TokenScores(log_probs, mask.to(model.device), *others)
     return found
 
 
@@ -118,8 +119,8 @@ def score_in_batches(
     model.eval()
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
     found: dict[int, TokenScores] = {}
-    for start in range(0, len(rows), 64):
-        indices = order[start : start + 64]
+    for start in range(0, len(rows), _AT_ONCE):
+        indices = order[start : start + _AT_ONCE]
         scored = score_rows(model, [rows[index] for index in indices], padding, whole)
         found |= {index: scored.part(place, place + 1) for place, index in enumerate(indices)}
     return [found[index] for index in range(len(rows))]

@@ -132,9 +132,9 @@ def test_names_can_be_read_and_costs_are_positive():
 
 
 PINNED = [
-    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-3951a582",
-    "corpus/rerendered-seed0-db4283ec",
-    "pretrain/gpt2-tiny-rerendered-seed0-86534df4",
-    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-3c311204",
-    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-53a523f4",
+    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-19434a8b",
+    "corpus/rerendered-seed0-7bb98875",
+    "pretrain/gpt2-tiny-rerendered-seed0-099233ce",
+    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-f2e8a5de",
+    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-a9416a3c",
 ]

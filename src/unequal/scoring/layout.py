@@ -1,0 +1,68 @@
+"""Rows of several lengths as one input of a model: one after another where it can, else padded."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from unequal.models.attention import can_do_without_padding, rows_apart
+from unequal.scoring.forward import pad_rows
+
+_WIDTHS, _TOKENS = 4, 64
+"""Inputs are as wide, or as many tokens, as a multiple: a library that prepares for each shape sees few."""
+
+
+class Layout(NamedTuple):
+    """What a model reads, ``(batch, seq)``, and where in it the tokens of spans stand, row by row."""
+
+    input_ids: Tensor
+    rows: Tensor
+    places: Tensor
+    position_ids: Tensor | None = None
+
+    @property
+    def extra(self) -> dict[str, Tensor]:
+        """What the model is handed besides token ids."""
+        return {} if self.position_ids is None else {"position_ids": self.position_ids}
+
+
+@contextmanager
+def laid_out(
+    model: PreTrainedModel, rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int
+) -> Iterator[Layout]:
+    """Give the layout of rows of token ids, to be read while the block runs; spans are places in each row."""
+    device = model.device
+    longest = max(map(len, rows))
+    if can_do_without_padding(model, longest):
+        layout, lengths = _one_after_another(rows, spans, padding, device)
+        with rows_apart(model, lengths):
+            yield layout
+        return
+    window = getattr(model.config, "max_position_embeddings", None) or 0
+    multiple = _WIDTHS if window % _WIDTHS == 0 else 1  # never wider than the window
+    owners = torch.repeat_interleave(torch.tensor([end - start for start, end in spans]))
+    places = torch.cat([torch.arange(*span) for span in spans])
+    yield Layout(pad_rows(rows, padding, device, multiple), owners.to(device), places.to(device))
+
+
+def _one_after_another(
+    rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int, device: torch.device
+) -> tuple[Layout, list[int]]:
+    """Return rows in order of length in a single one, and their lengths; rows of one token fill it up."""
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+    filling = -sum(map(len, rows)) % _TOKENS
+    lengths = [1] * filling + [len(rows[index]) for index in order]
+    input_ids = [padding] * filling + [token for index in order for token in rows[index]]
+    starts, start = [0] * len(rows), filling
+    for index in order:
+        starts[index] = start
+        start += len(rows[index])
+    places = torch.cat([start + torch.arange(*span) for start, span in zip(starts, spans, strict=True)]).to(
+        device
+    )
+    positions = torch.cat([torch.arange(length) for length in lengths]).to(device)
+    ids = torch.tensor(input_ids, device=device)
+    return Layout(ids[None], torch.zeros_like(places), places, positions[None]), lengths

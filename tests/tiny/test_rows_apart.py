@@ -1,0 +1,93 @@
+"""Rows one after another in a single one give what each gives alone, in every family that can read them."""
+
+import pytest
+import torch
+
+from read_rows import count_rows
+from unequal.models import FAMILIES
+from unequal.models.attention import can_do_without_padding, rows_apart
+from unequal.models.load import scratch_model
+from unequal.models.shapes import ModelSettings, Shape, Vocabulary
+from unequal.scoring.layout import laid_out
+from unequal.training.recompute import recomputing
+from unequal.unlearning.rows import Row, score_groups
+
+VOCABULARY = Vocabulary(size=50, window_tokens=24, end_token_id=0, padding_token_id=1)
+SHAPE = Shape(width=32, layers=2, heads=4)
+STATES = {"mamba", "mamba2", "falcon_h1"}
+LENGTHS = (9, 5, 24, 5, 2, 13)
+
+
+def made(family):
+    return scratch_model(ModelSettings(family=family, size="tiny", shape=SHAPE), VOCABULARY, seed=0)
+
+
+def rows():
+    """Rows of several lengths up to the window, in no order, each with one token more that is predicted."""
+    stream = torch.Generator().manual_seed(5)
+    ids = [torch.randint(2, 50, (length + 1,), generator=stream).tolist() for length in LENGTHS]
+    return [Row(row, (len(row) // 2, len(row))) for row in ids]
+
+
+def scored(model, groups, whole=()):
+    """Return log-probabilities of every row, and the gradient of their sum."""
+    model.zero_grad()
+    found = score_groups(model, groups, VOCABULARY.padding_token_id, whole)
+    sum(one.log_probs.sum() for one in found.values()).backward()
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    values = [one.log_probs[row][one.mask[row]] for one in found.values() for row in range(len(one.mask))]
+    return values, torch.cat([gradient.flatten() for gradient in gradients])
+
+
+@pytest.mark.parametrize("whole", [(), ("one",)], ids=["tokens", "distributions"])
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
+def test_scores_and_gradients_are_those_of_each_row_alone(family, whole):
+    model, given = made(family), rows()
+    assert can_do_without_padding(model, max(LENGTHS))
+    passes = []
+    model.base_model.register_forward_pre_hook(count_rows(passes), with_kwargs=True)
+    together, gradient = scored(model, {"one": given[:2], "other": given[2:]}, whole)
+    assert passes[-1] == len(given)
+    alone = [scored(model, {"one": [row]}, whole) for row in given]
+    for value, (expected, _) in zip(together, alone, strict=True):
+        torch.testing.assert_close(value, expected[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradient, sum(one for _, one in alone), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", sorted(STATES))
+def test_models_that_carry_a_state_along_the_row_are_given_padded_rows(family):
+    model = made(family)
+    assert not can_do_without_padding(model, 5)
+    with laid_out(model, [[3, 4, 5], [6, 7]], [(1, 3), (0, 2)], 1) as layout:
+        assert layout.position_ids is None
+        assert layout.input_ids.tolist() == [[3, 4, 5, 1], [6, 7, 1, 1]]
+        assert (layout.rows.tolist(), layout.places.tolist()) == ([0, 0, 1, 1], [1, 2, 0, 1])
+
+
+def test_a_window_shorter_than_the_longest_row_wants_padded_rows():
+    config = FAMILIES.get("mistral")(SHAPE, VOCABULARY)
+    model = made("mistral")
+    assert can_do_without_padding(model, 24)
+    model.config.sliding_window = config.sliding_window = 8
+    assert not can_do_without_padding(model, 24)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_layers_that_are_recomputed_are_given_padded_rows_and_agree(family):
+    model, given = made(family).double(), rows()
+    expected, gradient = scored(model, {"": given})
+    model.train()
+    with recomputing(model, True):
+        assert not can_do_without_padding(model, max(LENGTHS))
+        found, other = scored(model, {"": given})
+    for one, value in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, value)
+    torch.testing.assert_close(other, gradient)
+
+
+def test_the_models_own_attention_is_back_after_an_error():
+    model = made("gpt2")
+    with pytest.raises(ZeroDivisionError), rows_apart(model, [2, 2]):
+        assert model.config._attn_implementation == "unequal_rows"
+        raise ZeroDivisionError
+    assert model.config._attn_implementation == "sdpa"
