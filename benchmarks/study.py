@@ -4,7 +4,7 @@ Twelve runs of one pre-trained model (three methods, four seeds, 20 steps of 50 
 to retain), each judged once, at its end, on the same probes. Ours are the steps of a study in worker
 processes, each with one thread, and with the baseline that a study judges the model at before it is
 changed. The rival is one process with PyTorch's own number of threads. For each run it loads the model and,
-for NPO, a frozen copy of it; encodes the facts; trains with the Trainer of benchmarks/unlearn.py; and
+for NPO, a frozen copy of it; encodes the facts; trains with the Trainer of benchmarks/unlearn_rivals.py; and
 judges like open-unlearning (github.com/locuslab/open-unlearning, src/evals/metrics): one pass over the
 answers for each metric of probabilities, logits at all positions, batches of 64 in the order of the file,
 and greedy texts with prompts padded on the left. A second rival, ``lean``, asks once for the right answers
@@ -59,7 +59,7 @@ from unequal.study.steps.unlearn import UnlearnStep
 from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.rows import Row, answer_row
 from unequal.unlearning.targets import Target, select_target
-from unlearn import Batch, NPOTrainer, collate, lean_nll, open_nll
+from unlearn_rivals import Batch, NPOTrainer, collate, lean_nll, open_nll
 
 SIDES = ("ours", "ours-1-worker", "trainer", "lean")
 METHODS = ({"kind": "ga"}, {"kind": "npo"}, {"kind": "simnpo"})
@@ -137,7 +137,7 @@ class Steps(torch.utils.data.Dataset[dict[str, Row]]):
 
 
 def collator(padding: int) -> Callable[[Sequence[dict[str, Row]]], Batch]:
-    """Return that of benchmarks/unlearn.py, for methods without a retain term too."""
+    """Return that of benchmarks/unlearn_rivals.py, for methods without a retain term too."""
     both = collate(padding)
 
     def padded(items: Sequence[dict[str, Row]]) -> Batch:

@@ -22,8 +22,9 @@ the facts and scoring them under the starting model; a rival's is that of ``trai
 and its model copied before. A fact counts each time it is trained on, to forget or to retain. Facts per CPU
 second matter where others use the machine too. Peak memory is VmHWM, the kernel's high-water mark of resident
 memory, reset when the model is loaded, so that what loading took for a moment does not count. Most of it may
-be libraries, which no loop can do without (``loaded_megabytes``, model included); what a loop takes above
-that is given beside it, and the target is checked on both.
+be libraries (``loaded_megabytes``, model included): each side loads those that it needs, which is PyTorch,
+transformers and ours on both, and on the rivals' the Trainer with what it brings along. What a loop takes
+above that is given beside it, and the target is checked on both.
 
 The case ``gpu`` needs one. Its memory is what torch allocates there; model FLOP a second are 6 times weights
 times tokens trained on.
@@ -32,7 +33,6 @@ times tokens trained on.
 """
 
 import argparse
-import copy
 import itertools
 import json
 import os
@@ -43,80 +43,38 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from torch import Tensor
-from torch.nn.functional import cross_entropy, logsigmoid, pad
-from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
 from unequal.facts.probes import PromptFormat
-from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
-from unequal.facts.write import write_facts
 from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer, scratch_model
-from unequal.models.shapes import ModelSettings, Shape, Vocabulary
+from unequal.models.shapes import Vocabulary
 from unequal.training.loop import run_steps
-from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.methods.npo import NPO
 from unequal.unlearning.objective import Objective
-from unequal.unlearning.rows import Row, answer_row
+from unequal.unlearning.rows import Row
 from unequal.unlearning.settings import UnlearnSettings
+from unlearn_material import (
+    BATCH,
+    CASES,
+    N_FACTS,
+    SEED,
+    WINDOW_TOKENS,
+    Case,
+    Loop,
+    Run,
+    Steps,
+    write_material,
+)
 
 MICRO_BATCHES = {"ours": None, "ours_in_parts": 8}
 RIVALS = ("trainer", "lean")
 SIDES = (*MICRO_BATCHES, *RIVALS)
-N_FACTS = 256  # to forget, and as many to retain
-BATCH = 32
-SEED = 0
-WINDOW_TOKENS = 128
 TOLERANCE = 1e-6  # relative, on the loss of every step in float64
 TARGETS = {"facts_per_second_ratio": 2.0, "peak_memory_share": 0.6}
-
-Batch = dict[str, dict[str, Tensor]]
-
-
-class Case(NamedTuple):
-    """A model, the words of its vocabulary, how fast it learns, and how long a run is."""
-
-    model: ModelSettings
-    n_words: int
-    learning_rate: float
-    steps: int
-    on_gpu: bool = False
-
-
-OLMO2_1B = ModelSettings(family="olmo2", size="1B", shape=Shape(width=2048, layers=16, heads=16))
-CASES = {
-    "small": Case(ModelSettings(family="gpt2", size="0.9M"), 333, 1e-3, 80),
-    "large": Case(ModelSettings(family="gpt2", size="20M"), 50_257, 1e-4, 8),
-    "gpu": Case(OLMO2_1B, 100_278, 1e-5, 20, on_gpu=True),  # not run yet: no GPU was at hand
-}
-
-
-class Loop(NamedTuple):
-    """What both sides are given."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
-    forget: Sequence[Fact]
-    retain: Sequence[Fact]
-    method: NPO
-    settings: UnlearnSettings
-    on_gpu: bool
-
-
-class Run(NamedTuple):
-    """What a side brought: seconds in all, the time at which each step ended, and the loss of each step."""
-
-    seconds: float
-    cpu_seconds: float
-    ends: list[float]
-    losses: list[float]
 
 
 def run_ours(loop: Loop) -> Run:
@@ -139,111 +97,13 @@ def run_ours(loop: Loop) -> Run:
     return Run(time.perf_counter() - started, time.process_time() - cpu_started, ends, losses)
 
 
-class Steps(torch.utils.data.Dataset[dict[str, Row]]):
-    """Pairs of a row to forget and a row to retain, in the order in which our loop sees them."""
+def loop_of(side: str) -> Callable[[Loop], Run]:
+    """Return the loop of a side; a rival's library is loaded now, and in its own processes only."""
+    if side in MICRO_BATCHES:
+        return run_ours
+    from unlearn_rivals import run_trainer  # noqa: PLC0415
 
-    def __init__(self, loop: Loop) -> None:
-        prompts, steps, size = PromptFormat(), range(loop.settings.steps), loop.settings.batch_size
-        orders = {name: BatchOrder(N_FACTS, size, SEED, name) for name in ("forget", "retain")}
-        self._order = {name: [i for step in steps for i in order.at(step)] for name, order in orders.items()}
-        self._rows = {
-            "forget": [answer_row(loop.tokenizer, prompts, f, f.answer, end=False) for f in loop.forget],
-            "retain": [answer_row(loop.tokenizer, prompts, f, f.answer, end=True) for f in loop.retain],
-        }
-
-    def __len__(self) -> int:
-        return len(self._order["forget"])
-
-    def __getitem__(self, index: int) -> dict[str, Row]:
-        return {name: rows[self._order[name][index]] for name, rows in self._rows.items()}
-
-
-def collate(padding: int) -> Callable[[Sequence[dict[str, Row]]], Batch]:
-    """Return a collator that pads on the right, with attention mask, and labels at answers only."""
-
-    def padded(rows: Sequence[Row]) -> dict[str, Tensor]:
-        ids = [torch.tensor(row.ids) for row in rows]
-        labels = [torch.tensor([-100] * row.span[0] + row.ids[row.span[0] :]) for row in rows]
-        return {
-            "input_ids": pad_sequence(ids, batch_first=True, padding_value=padding),
-            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
-            "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
-        }
-
-    return lambda items: {name: padded([item[name] for item in items]) for name in ("forget", "retain")}
-
-
-def open_nll(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
-    """Return each answer's negative log-probability ``(batch,)``, step by step as open-unlearning does.
-
-    Given labels, the model works out a loss of its own on the way, which nobody uses.
-    """
-    logits = model(**inputs).logits[..., :-1, :].contiguous()
-    targets = inputs["labels"][..., 1:].contiguous()
-    return cross_entropy(logits.transpose(-1, -2), targets, ignore_index=-100, reduction="none").sum(-1)
-
-
-def lean_nll(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
-    """Return the same, worked out as transformers does its own loss: logits are not copied."""
-    logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
-    targets = pad(inputs["labels"], (0, 1), value=-100)[:, 1:]
-    losses = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
-    return losses.view(targets.shape).sum(-1)
-
-
-class NPOTrainer(Trainer):  # type: ignore[misc]
-    """NPO with a retain term as open code has it, or ``lean``."""
-
-    def __init__(self, *arguments: Any, beta: float, lean: bool, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self.beta = beta
-        self.lean = lean
-        self.reference = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.losses: list[Tensor] = []
-        self.ends: list[float] = []
-
-    def compute_loss(self, model: PreTrainedModel, inputs: Batch, *_args: Any, **_settings: Any) -> Tensor:
-        """Return the loss of a step."""
-        forget, retain = inputs["forget"], inputs["retain"]
-        score = lean_nll if self.lean else open_nll
-        nll = score(model, forget)
-        with torch.no_grad():
-            reference_nll = score(self.reference, forget)
-        forget_loss = -2 / self.beta * logsigmoid(self.beta * (nll - reference_nll)).mean()
-        n_tokens = (retain["labels"] != -100).sum(-1)
-        loss = forget_loss + (lean_nll(model, retain) / n_tokens).mean()
-        self.losses.append(loss.detach())
-        return loss
-
-    def training_step(self, *arguments: Any, **settings: Any) -> Tensor:
-        """Return the loss of a step, with the time noted at which the one before had ended."""
-        self.ends.append(time.perf_counter())
-        loss: Tensor = super().training_step(*arguments, **settings)
-        return loss
-
-
-def run_trainer(loop: Loop, lean: bool) -> Run:
-    """Train in place with the Trainer; the seconds are those of ``train()`` alone."""
-    optimiser = loop.settings.optimiser(loop.method.learning_rate)
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            output_dir=folder, per_device_train_batch_size=loop.settings.batch_size,
-            max_steps=loop.settings.steps, learning_rate=optimiser.learning_rate,
-            lr_scheduler_type="constant", warmup_steps=0, weight_decay=optimiser.weight_decay,
-            adam_beta1=optimiser.beta1, adam_beta2=optimiser.beta2, max_grad_norm=optimiser.clip_norm,
-            optim="adamw_torch_fused", use_cpu=not loop.on_gpu, report_to=[], save_strategy="no",
-            logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
-            train_sampling_strategy="sequential",
-        )  # fmt: skip
-        trainer = NPOTrainer(
-            model=loop.model, args=arguments, train_dataset=Steps(loop),
-            data_collator=collate(int(loop.tokenizer.pad_token_id)), beta=loop.method.beta, lean=lean,
-        )  # fmt: skip
-        started, cpu_started = time.perf_counter(), time.process_time()
-        trainer.train()
-        ended, cpu_seconds = time.perf_counter(), time.process_time() - cpu_started
-    losses = [loss.item() for loss in trainer.losses]
-    return Run(ended - started, cpu_seconds, [*trainer.ends, ended], losses)
+    return lambda loop: run_trainer(loop, lean=side == "lean")
 
 
 def run_side(side: str, case: Case, folder: Path, steps: int, double: bool) -> dict[str, Any]:
@@ -262,8 +122,9 @@ def run_side(side: str, case: Case, folder: Path, steps: int, double: bool) -> d
         forget=facts[:N_FACTS], retain=facts[N_FACTS:], method=NPO(learning_rate=case.learning_rate),
         settings=settings, on_gpu=case.on_gpu,
     )  # fmt: skip
+    train = loop_of(side)
     loaded = mark_memory(case.on_gpu)
-    run = run_ours(loop) if side in MICRO_BATCHES else run_trainer(loop, lean=side == "lean")
+    run = train(loop)
     peak = peak_bytes(case.on_gpu)
     durations = [end - start for start, end in itertools.pairwise(run.ends)]
     pairs = Steps(loop)
@@ -307,42 +168,6 @@ def peak_bytes(on_gpu: bool) -> int:
         return torch.cuda.max_memory_allocated()
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
-def write_material(name: str, folder: Path) -> None:
-    """Write a tokenizer and facts: first those to forget, then as many to retain."""
-    folder.mkdir()
-    tokenizer = word_tokenizer(CASES[name].n_words)
-    tokenizer.save_pretrained(folder / "tokenizer")
-    words = [word for word in tokenizer.get_vocab() if word.startswith("w")]
-    facts = [made_up_fact(number, sorted(words)) for number in range(2 * N_FACTS)]
-    write_facts(facts, folder / "facts.parquet")
-
-
-def word_tokenizer(size: int) -> PreTrainedTokenizerFast:
-    """Return a tokenizer of whole words: ``w0``, ``w1``, …"""
-    words = ["<|endoftext|>", "<|pad|>", "<|unknown|>", "Question:", "Answer:"]
-    words += [f"w{number}" for number in range(size - len(words))]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=words[2]))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=words[0], eos_token=words[0], pad_token=words[1],
-        unk_token=words[2], model_max_length=WINDOW_TOKENS,
-    )  # fmt: skip
-
-
-def made_up_fact(number: int, words: Sequence[str]) -> Fact:
-    """Return a fact of random words, its prompt of 12 to 20 tokens and its answer of 1 to 6."""
-    stream = Random(number)
-
-    def some(least: int, most: int) -> str:
-        return " ".join(stream.choices(words, k=stream.randint(least, most)))
-
-    answer = some(1, 6)
-    return Fact(
-        fact_id=f"f{number}", subject=some(2, 2), relation="made up", object=answer,
-        question=some(10, 18), answer=answer,
-    )  # fmt: skip
 
 
 def compare(name: str, turns: int, steps: int, folder: Path) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""What all sides of the unlearning benchmark are given: cases, facts, a tokenizer, and the order of rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from unequal.facts.probes import PromptFormat
+from unequal.facts.schema import Fact
+from unequal.facts.write import write_facts
+from unequal.models.shapes import ModelSettings, Shape
+from unequal.unlearning.batches import BatchOrder
+from unequal.unlearning.methods.npo import NPO
+from unequal.unlearning.rows import Row, answer_row
+from unequal.unlearning.settings import UnlearnSettings
+
+N_FACTS = 256  # to forget, and as many to retain
+BATCH = 32
+SEED = 0
+WINDOW_TOKENS = 128
+
+
+class Case(NamedTuple):
+    """A model, the words of its vocabulary, how fast it learns, and how long a run is."""
+
+    model: ModelSettings
+    n_words: int
+    learning_rate: float
+    steps: int
+    on_gpu: bool = False
+
+
+OLMO2_1B = ModelSettings(family="olmo2", size="1B", shape=Shape(width=2048, layers=16, heads=16))
+CASES = {
+    "small": Case(ModelSettings(family="gpt2", size="0.9M"), 333, 1e-3, 80),
+    "large": Case(ModelSettings(family="gpt2", size="20M"), 50_257, 1e-4, 8),
+    "gpu": Case(OLMO2_1B, 100_278, 1e-5, 20, on_gpu=True),  # not run yet: no GPU was at hand
+}
+
+
+class Loop(NamedTuple):
+    """What both sides are given."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    forget: Sequence[Fact]
+    retain: Sequence[Fact]
+    method: NPO
+    settings: UnlearnSettings
+    on_gpu: bool
+
+
+class Run(NamedTuple):
+    """What a side brought: seconds in all, the time at which each step ended, and the loss of each step."""
+
+    seconds: float
+    cpu_seconds: float
+    ends: list[float]
+    losses: list[float]
+
+
+class Steps(torch.utils.data.Dataset[dict[str, Row]]):
+    """Pairs of a row to forget and a row to retain, in the order in which our loop sees them."""
+
+    def __init__(self, loop: Loop) -> None:
+        prompts, steps, size = PromptFormat(), range(loop.settings.steps), loop.settings.batch_size
+        orders = {name: BatchOrder(N_FACTS, size, SEED, name) for name in ("forget", "retain")}
+        self._order = {name: [i for step in steps for i in order.at(step)] for name, order in orders.items()}
+        self._rows = {
+            "forget": [answer_row(loop.tokenizer, prompts, f, f.answer, end=False) for f in loop.forget],
+            "retain": [answer_row(loop.tokenizer, prompts, f, f.answer, end=True) for f in loop.retain],
+        }
+
+    def __len__(self) -> int:
+        return len(self._order["forget"])
+
+    def __getitem__(self, index: int) -> dict[str, Row]:
+        return {name: rows[self._order[name][index]] for name, rows in self._rows.items()}
+
+
+def write_material(name: str, folder: Path) -> None:
+    """Write a tokenizer and facts: first those to forget, then as many to retain."""
+    folder.mkdir()
+    tokenizer = word_tokenizer(CASES[name].n_words)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    words = [word for word in tokenizer.get_vocab() if word.startswith("w")]
+    facts = [made_up_fact(number, sorted(words)) for number in range(2 * N_FACTS)]
+    write_facts(facts, folder / "facts.parquet")
+
+
+def word_tokenizer(size: int) -> PreTrainedTokenizerFast:
+    """Return a tokenizer of whole words: ``w0``, ``w1``, …"""
+    words = ["<|endoftext|>", "<|pad|>", "<|unknown|>", "Question:", "Answer:"]
+    words += [f"w{number}" for number in range(size - len(words))]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=words[2]))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=words[0], eos_token=words[0], pad_token=words[1],
+        unk_token=words[2], model_max_length=WINDOW_TOKENS,
+    )  # fmt: skip
+
+
+def made_up_fact(number: int, words: Sequence[str]) -> Fact:
+    """Return a fact of random words, its prompt of 12 to 20 tokens and its answer of 1 to 6."""
+    stream = Random(number)
+
+    def some(least: int, most: int) -> str:
+        return " ".join(stream.choices(words, k=stream.randint(least, most)))
+
+    answer = some(1, 6)
+    return Fact(
+        fact_id=f"f{number}", subject=some(2, 2), relation="made up", object=answer,
+        question=some(10, 18), answer=answer,
+    )  # fmt: skip
