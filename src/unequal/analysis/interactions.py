@@ -21,6 +21,8 @@ FACTORS = {
     "method": "method",
 }
 CONFIDENCE = "starting log-probability"
+SAME_FACTS = "same facts"
+"""Added to a comparison's name: only the facts that models of every value of the factor knew before."""
 SCHEMA: dict[str, type[pl.DataType]] = {
     "comparison": pl.String,
     "factor": pl.String,
@@ -38,22 +40,37 @@ def interactions(outcomes: pl.DataFrame, runs: pl.DataFrame, resampler: Resample
     """Return per factor and each of its values the slope of C1, and its distance from the others' mean.
 
     A cell is a method and model that are alike but for the factor; only cells that hold every value take
-    part, and count equally, so that values are compared on the same methods and models. ``p_holm`` is
+    part, and count equally, so that values are compared on the same methods and models. A second comparison
+    of values that models differ in is made on the `SAME_FACTS`: equal starting knowledge. ``p_holm`` is
     corrected over the values of a factor. The starting log-probability is no arm: its row has the change of
     the slope per standard deviation of it, within base models and methods.
     """
     chosen = outcomes.filter(pl.col("plain") & (pl.col("target_kind") == MIXED)).drop("method")
     names = [name for name in FACTORS.values() if name in runs.columns]
-    labels = runs.select("run_id", "n_params", *[pl.col(name).fill_null("") for name in names])
+    corpus = [name for name in ("pretrain_seed",) if name in runs.columns]
+    labels = runs.select("run_id", "n_params", *corpus, *[pl.col(name).fill_null("") for name in names])
     rows: list[dict[str, Any]] = []
-    for (comparison,), part in chosen.group_by("comparison", maintain_order=True):
-        labelled = part.join(labels, on="run_id", how="left", maintain_order="left")
-        found = [_confidence(labelled, resampler)]
+    for (comparison,), own in chosen.group_by("comparison", maintain_order=True):
+        labelled = own.join(labels, on="run_id", how="left", maintain_order="left")
+        rows.append({**_confidence(labelled, resampler), "comparison": comparison})
         for factor, column in FACTORS.items():
-            if column in names:
-                found += _values(labelled, factor, [name for name in names if name != column], resampler)
-        rows += [{**row, "comparison": comparison} for row in found]
+            if column not in names:
+                continue
+            others = [name for name in names if name != column]
+            compared = {comparison: labelled}
+            if factor != "method":  # all methods of a model begin with the same facts
+                same = _known_by_all(labelled, column, [*others, *corpus])
+                compared[f"{comparison}, {SAME_FACTS}"] = same
+            for name, part in compared.items():
+                found = _values(part, factor, others, resampler)
+                rows += [{**row, "comparison": name} for row in found]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _known_by_all(labelled: pl.DataFrame, column: str, alike: list[str]) -> pl.DataFrame:
+    """Return the rows of facts that, in what is alike, have rows of every value."""
+    n_values = labelled[column].n_unique()
+    return labelled.filter(pl.col(column).n_unique().over(*alike, "fact_id") == n_values)
 
 
 def _values(part: pl.DataFrame, factor: str, others: list[str], resampler: Resampler) -> list[dict[str, Any]]:

@@ -325,6 +325,26 @@ def test_the_slope_of_each_arm_and_its_distance_from_the_others_are_recovered():
     assert method["n_cells"].unique().to_list() == [3] and method["value"].abs().max() < 0.03
 
 
+def test_values_are_also_compared_on_the_facts_that_all_of_them_knew():
+    outcomes, runs = arms({"rerendered": -0.10, "verbatim": -0.02}, seed=1)
+    verbatim = runs.filter(pl.col("wording") == "verbatim")["run_id"].to_list()
+    unknown = sorted(outcomes["fact_id"].unique())[::3]
+    lacking = pl.col("run_id").is_in(verbatim) & pl.col("fact_id").is_in(unknown)
+    table = interactions(outcomes.filter(~lacking), runs, resampler_for(outcomes))
+    of_arms = table.filter(pl.col("factor") == "wording arm")
+    facts = {
+        (row["comparison"].removeprefix("equal steps"), row["value_of_factor"]): row["n_facts"]
+        for row in of_arms.to_dicts()
+    }
+    n, n_common = outcomes["fact_id"].n_unique(), outcomes["fact_id"].n_unique() - len(unknown)
+    assert facts == {
+        ("", "rerendered"): n, ("", "verbatim"): n_common,
+        (", same facts", "rerendered"): n_common, (", same facts", "verbatim"): n_common,
+    }  # fmt: skip
+    of_methods = table.filter(pl.col("factor") == "method")
+    assert of_methods["comparison"].unique().to_list() == ["equal steps"]
+
+
 def contrasts(slopes, repetitions, draws):
     """Return how often the difference of two arms covers its truth, how often it is significant, its mean."""
     rows = []
@@ -354,7 +374,7 @@ def test_cells_that_lack_a_value_take_no_part():
     outcomes, runs = arms({"rerendered": -0.10, "verbatim": -0.02})
     lone = (pl.col("model") == "gpt2 verbatim") & (pl.col("method") == "npo")
     table = interactions(outcomes.filter(~lone), runs, resampler_for(outcomes))
-    wording = table.filter(pl.col("factor") == "wording arm")
+    wording = table.filter((pl.col("factor") == "wording arm") & (pl.col("comparison") == "equal steps"))
     assert wording["n_cells"].to_list() == [1, 1]
 
 
