@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 class Step(BaseModel):
     """Settings of one step; inputs are named by their folders, so that their hashes enter this one's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     kind: ClassVar[str]
 

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from unequal.errors import DataError, MissingExtraError
-from unequal.files import content_hash
+from unequal.files import content_hash, file_hash
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,24 @@ def corpus_id(shards: Iterable[tuple[Shard, str]]) -> str:
         if first.setdefault(sha256, shard) != shard:
             logger.warning("%s holds the same bytes as %s; both are counted", shard, first[sha256])
     return content_hash(sorted(identities))[:16]
+
+
+def content_id(corpus: str) -> str:
+    """Return what `corpus_id` gives for the files that match a glob.
+
+    Files in a store are told apart by their stamps, since hashing would fetch them. Raises `DataError` when
+    no file matches or one cannot be read.
+    """
+    shards = find_shards(corpus)
+    return corpus_id((shard, shard.stamp if is_remote(shard.path) else _sha256(shard)) for shard in shards)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(shard: Shard) -> str:
+    try:
+        return file_hash(Path(shard.path))
+    except OSError as error:
+        raise DataError(f"cannot read {shard}: {error.strerror or error}") from error
 
 
 def _local_shards(corpus: str) -> list[Shard]:
