@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 _ABBREVIATION = re.compile(
-    r"""(?ix)(?: st|mt|ft|dr|mr|mrs|ms|jr|sr|prof|gen|col|capt|lt|sgt|rev|hon|gov|sen|rep|pres|nos?|vol|eds?|pp|fig
-    |ca|cf|vs|approx|dept|univ|inc|ltd|co|corp|bros | u\.s|u\.k|u\.n|d\.c|e\.g|i\.e|b\.c|a\.d|a\.m|p\.m
+    r"""(?ix)(?: st|mt|ft|dr|mrs?|ms|jr|sr|prof|gen|col|capt|lt|sgt|rev|hon|gov|sen|rep|pres|nos?|vol|eds?|pp
+    |fig|ca|cf|vs|approx|dept|univ|inc|ltd|co|corp|bros | u\.s|u\.k|u\.n|d\.c|e\.g|i\.e|b\.c|a\.d|a\.m|p\.m
     |jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec | (?-i:[A-Z]) )"""
 )
 _ENDS = re.compile(r"""[.!?]+["'”’)\]]*(?=\s+["'“‘(\[]?[A-Z0-9À-Þ])|[。！？]+|\n+""")

@@ -38,7 +38,7 @@ SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
 # its master weights, fp32 or bf16.
 OPTIONAL_SCORES = ("start", "precision")
 
-# A column that a table of counted facts may have: the lowest count of the bucket of the fact.
+# A column that a table of counted facts may have: the number of the fact's bucket, 0 being the rarest.
 BUCKET = "bucket"
 
 GENERATION_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -56,8 +56,8 @@ SCORE_KEY = ("run_id", "step", "fact_id", "role", "probe", "metric")
 
 def with_buckets(scores: pl.DataFrame, facts: Iterable[Fact]) -> pl.DataFrame:
     """Return the scores with the column of buckets, if any of the facts has a count and a bucket."""
-    lows = {fact.fact_id: (fact.model_extra or {}).get("level") for fact in facts if fact.count is not None}
-    found = {fact_id: int(low) for fact_id, low in lows.items() if low is not None}
+    numbers = {fact.fact_id: (fact.model_extra or {}).get(BUCKET) for fact in facts if fact.count is not None}
+    found = {fact_id: int(number) for fact_id, number in numbers.items() if number is not None}
     if not found:
         return scores
     table = pl.DataFrame({"fact_id": list(found), BUCKET: list(found.values())})

@@ -50,7 +50,7 @@ class SplitSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Split:
-    """Facts with ``role``, ``count``, ``bucket``, ``bucket_label``, and ``level``: the bucket's lowest count.
+    """Facts with ``role``, ``count``, ``bucket`` and ``bucket_label``; those of count 0 apart have no bucket.
 
     ``buckets`` are those of each table, ``dropped`` the facts left out by reason, ``notes`` what to know.
     """
@@ -118,7 +118,7 @@ def _unseen(
 def _bucketed(
     table: str, facts: Sequence[Fact], counts: pl.DataFrame, settings: BucketSettings, split: Split
 ) -> list[Fact]:
-    """Return a table's facts in their buckets, with the lowest count of each as ``level``."""
+    """Return a table's facts in their buckets."""
     if not facts:
         split.notes.append(f"{table}: no fact has a count above 0")
         return []
@@ -127,13 +127,7 @@ def _bucketed(
     split.buckets[table] = done.buckets
     split.dropped.update(done.dropped)
     split.notes.extend(f"{table}: {note}" for note in done.notes)
-    lows = [bucket.low for bucket in done.buckets]
-    return [_with_level(fact, lows) for fact in done.facts]
-
-
-def _with_level(fact: Fact, lows: Sequence[int]) -> Fact:
-    bucket = int((fact.model_extra or {})["bucket"])
-    return fact.model_copy(update={"level": lows[bucket]})
+    return done.facts
 
 
 def _with_roles(facts: Sequence[Fact], settings: SplitSettings, seed: int) -> list[Fact]:

@@ -89,8 +89,9 @@ def check_target(facts: Sequence[Fact], settings: TargetSettings) -> None:
 
 
 def level_of(fact: Fact) -> int:
-    """Return the biographies an epoch shows of the fact's subject, or the lowest count of its bucket."""
-    return int((fact.model_extra or {}).get("level", -1))
+    """Return the biographies an epoch shows of the fact's subject, or the number of its bucket of counts."""
+    extra = fact.model_extra or {}
+    return int(extra.get("level", extra.get("bucket", -1)))
 
 
 def bucket_of(fact: Fact) -> int | None:
