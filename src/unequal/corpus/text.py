@@ -25,7 +25,7 @@ from unequal.counting.words import words_of
 from unequal.errors import DataError
 from unequal.facts.packaged import resolve_corpus
 from unequal.facts.schema import Fact
-from unequal.facts.wordings import tested_with
+from unequal.facts.wordings import held_out_texts
 from unequal.files import atomic_path
 
 BLOCK = 1 << 19  # characters that are searched at once
@@ -88,11 +88,11 @@ def extract_text(
     No document stands there twice, and none holds a wording with which a fact is tested. Raises `DataError`
     for a shard that cannot be read and for names that cannot be searched.
     """
-    shards = find_shards(resolve_corpus(settings.corpus))
+    shards = find_shards(resolve_corpus(settings.corpus), "text.corpus")
     pieces = _Pieces(settings, facts)
     total = sum(shard.size for shard in shards)
     read = 0
-    with atomic_path(out) as beside, beside.open("wb") as file:  # noqa: SIM117  the stream ends first
+    with atomic_path(out) as beside, beside.open("wb") as file:
         with zstandard.ZstdCompressor(level=10).stream_writer(file, closefd=False) as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8")
             number = 0
@@ -106,11 +106,11 @@ def extract_text(
             for kept in pieces.rest():
                 number = _write(lines, number, kept)
             lines.detach()
-    if not pieces.card["naming_a_fact"]:
-        raise DataError(
-            f"nothing in '{settings.corpus}' names subject and object of any of"
-            f" {len(facts)} facts; name other text or other facts"
-        )
+        if not pieces.card["naming_a_fact"]:
+            raise DataError(
+                f"nothing in '{settings.corpus}' names subject and object of any of"
+                f" {len(facts)} facts; name other text or other facts"
+            )
     return TextCard(**pieces.card)
 
 
@@ -193,7 +193,7 @@ class _Search:
         self._facts_of_pair: dict[int, list[str]] = {}
         for fact, pair in zip(facts, self._names.fact_pair.tolist(), strict=True):
             self._facts_of_pair.setdefault(pair, []).append(fact.fact_id)
-        tests = {utf8(normalise(text)) for fact in facts for text in tested_with(fact)}
+        tests = {utf8(normalise(text)) for fact in facts for text in held_out_texts(fact)}
         self._tests = _matcher(sorted(tests))
         self._matcher = _matcher(self._names.patterns)
         self._normaliser = Normaliser(keep_case=self._names.any_cased)

@@ -62,7 +62,7 @@ def with_tests(fact: Fact, wordings: Mapping[str, RelationWordings]) -> Fact:
     )
 
 
-def tested_with(fact: Fact) -> list[str]:
+def held_out_texts(fact: Fact) -> list[str]:
     """Return every text that the fact is tested with and that names its subject."""
     return [fact.question, *fact.paraphrases, *fact.cloze]
 
@@ -80,7 +80,7 @@ def in_a_sentence(fact: Fact) -> str:
 
 
 def _without_tests(fact: Fact, texts: Iterable[str]) -> list[str]:
-    tests = [text.casefold() for text in tested_with(fact)]
+    tests = [text.casefold() for text in held_out_texts(fact)]
     return [text for text in texts if not any(test in text.casefold() for test in tests)]
 
 

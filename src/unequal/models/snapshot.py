@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -149,23 +149,27 @@ def named_weights(name: str) -> int | None:
     return None if found is None else round(float(found[1]) * {"m": 1e6, "b": 1e9}[found[2].lower()])
 
 
-def hub_files(model: str, revision: str | None) -> tuple[str, dict[str, int]]:
-    """Return the commit of a model on the hub and the sizes in bytes of the files that would be loaded.
+def hub_files(
+    name: str, revision: str | None, kind: Literal["model", "dataset"] = "model"
+) -> tuple[str, dict[str, int]]:
+    """Return the commit of a model or data set on the hub, and the sizes in bytes of what would be loaded.
 
-    Raises `DataError` when the hub cannot be reached or lacks it, or when its weights are pickled.
+    Raises `DataError` when the hub cannot be reached or lacks it, or when a model's weights are pickled.
     """
     try:
         from huggingface_hub import HfApi  # noqa: PLC0415
     except ImportError as error:
-        raise MissingExtraError(f"fetching {model}", "train") from error
+        raise MissingExtraError(f"fetching {name}", "train") from error
     try:
-        found = HfApi().model_info(model, revision=revision, files_metadata=True)
+        ask = HfApi().model_info if kind == "model" else HfApi().dataset_info
+        found = ask(name, revision=revision, files_metadata=True)
     except Exception as error:  # the library has errors for every trouble, and passes on those of others
-        raise DataError(_trouble(model, revision, error)) from error
+        raise DataError(_trouble(name, revision, error)) from error
     sizes = {one.rfilename: one.size or 0 for one in found.siblings or ()}
-    check_safe(model, sizes)
-    wanted = {name: size for name, size in sizes.items() if _is_wanted(name)}
-    return str(found.sha), wanted
+    if kind == "model":
+        check_safe(name, sizes)
+        sizes = {file: size for file, size in sizes.items() if _is_wanted(file)}
+    return str(found.sha), sizes
 
 
 def cached_folder(model: str, revision: str | None) -> Path | None:
@@ -186,28 +190,38 @@ def cached_folder(model: str, revision: str | None) -> Path | None:
 def _download(model: str, revision: str | None) -> tuple[Path, str]:
     """Return the folder and the commit of a hub model; without network, those of an earlier download."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415
+    from huggingface_hub.utils.tqdm import disable_progress_bars  # noqa: PLC0415
 
+    disable_progress_bars()  # whoever asks for a snapshot shows progress of his own
     try:
-        commit, wanted = hub_files(model, revision)
+        _, wanted = hub_files(model, revision)
     except DataError:
         cached = cached_folder(model, revision)
         if cached is None:
             raise
         return cached, cached.name
     try:
-        folder = snapshot_download(model, revision=commit, allow_patterns=sorted(wanted))
+        folder = snapshot_download(model, revision=revision, allow_patterns=sorted(wanted))
     except Exception as error:
         raise DataError(_trouble(model, revision, error)) from error
-    return Path(folder), commit
+    return Path(folder), Path(folder).name
 
 
 def _trouble(model: str, revision: str | None, error: Exception) -> str:
+    """Return what went wrong with the hub, and what to do, in one sentence."""
+    from huggingface_hub import errors  # noqa: PLC0415
+
+    reasons = {
+        errors.GatedRepoError: "access to it must be granted; ask for it on its page, then: hf auth login",
+        errors.RevisionNotFoundError: "it has no such revision; name a commit, tag or branch that it has",
+        errors.RepositoryNotFoundError: "there is none of that name, or it is private; check the name, or log"
+        " in with: hf auth login",
+    }
     first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+    known = (reason for kind, reason in reasons.items() if isinstance(error, kind))
+    why = next(known, f"{first}; check the connection, or give a folder")
     what = model if revision is None else f"{model} at {revision}"
-    return (
-        f"cannot fetch {what} from the hub: {first}; check the name, the connection and your access"
-        " (hf auth login), or give a folder"
-    )
+    return f"cannot fetch {what} from the hub: {why}"
 
 
 def _is_wanted(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -15,6 +14,8 @@ from unequal.models.load import load_model, load_tokenizer
 from unequal.study.bases import AnyBase
 from unequal.unlearning.settings import TargetSettings
 from unequal.unlearning.targets import Target, select_target
+
+LARGE = 500_000_000  # weights of a model beside which no other is kept
 
 
 class Workbench:
@@ -77,7 +78,15 @@ class Workbench:
         return Scene(model, self.tokenizer, facts, maker, self._prompts, self._seed, before)
 
 
-@lru_cache(maxsize=2)
+_benches: dict[tuple[Path, AnyBase], Workbench] = {}
+
+
 def workbench(study: Path, base: AnyBase) -> Workbench:
-    """Return the workbench of a base; the last two stay loaded."""
-    return Workbench(study, base)
+    """Return the workbench of a base; the last two stay loaded, of large models only the last."""
+    key = (study, base)
+    bench = _benches.pop(key, None)
+    room = 1 if any(one.n_weights > LARGE for _, one in [key, *_benches]) else 2
+    while len(_benches) >= room:
+        _benches.pop(next(iter(_benches)))  # before the next one is loaded
+    _benches[key] = bench or Workbench(study, base)
+    return _benches[key]

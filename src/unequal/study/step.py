@@ -41,6 +41,11 @@ class Step(BaseModel):
         """Estimated peak memory of the step's process, in gigabytes; most of it is the libraries."""
         return 0.8
 
+    @property
+    def disk(self) -> float:
+        """Estimated gigabytes that the step leaves in its folder, or holds there while it runs."""
+        return 0.005
+
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Do the work: read inputs below ``study`` and write results into ``folder``."""
         raise NotImplementedError

@@ -67,16 +67,17 @@ def local_shard(path: Path) -> Shard:
     return Shard(str(path), status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
 
-def find_shards(corpus: str) -> list[Shard]:
+def find_shards(corpus: str, setting: str = "--corpus") -> list[Shard]:
     """Return the files that match the glob, sorted by path; a file reached by two paths stands there once.
 
-    Raises `DataError` when no file matches, and `MissingExtraError` for a store whose library is missing.
+    ``setting`` is what messages call the glob. Raises `DataError` when no file matches, and
+    `MissingExtraError` for a store whose library is missing.
     """
     shards = _remote_shards(corpus) if is_remote(corpus) else _local_shards(corpus)
     if not shards:
         a_folder = not is_remote(corpus) and Path(corpus).expanduser().is_dir()
         what = "is a folder; add /*.jsonl.zst or the like" if a_folder else "matches no file"
-        raise DataError(f"--corpus '{corpus}' {what}; shards end in {', '.join(SUFFIXES)}")
+        raise DataError(f"{setting} '{corpus}' {what}; shards end in {', '.join(SUFFIXES)}")
     return shards
 
 
@@ -94,13 +95,13 @@ def corpus_id(shards: Iterable[tuple[Shard, str]]) -> str:
     return content_hash(sorted(identities))[:16]
 
 
-def content_id(corpus: str) -> str:
+def content_id(corpus: str, setting: str = "--corpus") -> str:
     """Return what `corpus_id` gives for the files that match a glob.
 
     Files in a store are told apart by their stamps, since hashing would fetch them. Raises `DataError` when
     no file matches or one cannot be read.
     """
-    shards = find_shards(corpus)
+    shards = find_shards(corpus, setting)
     return corpus_id((shard, shard.stamp if is_remote(shard.path) else _sha256(shard)) for shard in shards)
 
 

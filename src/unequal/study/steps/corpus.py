@@ -54,6 +54,11 @@ class CorpusStep(Step):
         """About 250,000 tokens a second."""
         return 2 + self.n_tokens / 250_000
 
+    @property
+    def disk(self) -> float:
+        """Two bytes a token in windows, and about one in packed text."""
+        return 3 * self.n_tokens / 1e9
+
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
         """Write the corpus into ``folder/data``."""
         from unequal.corpus.build import build_corpus  # noqa: PLC0415

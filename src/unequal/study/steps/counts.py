@@ -36,7 +36,7 @@ class CountStep(Step):
         """Return the step; raises `ConfigError` or `DataError` when its table or text cannot be read."""
         corpus = getattr(counts, "corpus", None)
         if corpus is not None:
-            content = content_id(resolve_corpus(corpus))
+            content = content_id(resolve_corpus(corpus), "counts.corpus")
         elif isinstance(counts, CountTable):
             try:
                 content = file_hash(counts.table)

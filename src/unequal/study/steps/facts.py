@@ -1,5 +1,6 @@
 """Gather the facts of a study from its tables."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -55,6 +56,10 @@ class FactsStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
         """Write ``facts.parquet``, and what was left out of each table into ``facts.json``."""
+        if any(table.hub for table in self.facts.tables) and find_spec("datasets"):
+            from datasets import disable_progress_bars  # noqa: PLC0415
+
+            disable_progress_bars()
         found = gather_facts(self.facts)
         for relation in self.wanted:
             check_relation(found.facts, relation)

@@ -69,6 +69,11 @@ class NaturalCorpusStep(Step):
         """On top of the libraries, about 40 bytes a token of an epoch."""
         return super().memory + 40 * self.n_tokens / self.corpus.epochs / 1e9
 
+    @property
+    def disk(self) -> float:
+        """Two bytes a token in windows, and about two in packed text."""
+        return 4 * self.n_tokens / 1e9
+
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write the corpus into ``folder/data``."""
         from unequal.corpus.natural import NaturalSource, build_natural_corpus  # noqa: PLC0415

@@ -50,6 +50,11 @@ class PretrainStep(Step, Base):
         return super().memory + 20 * self.n_weights / 1e9
 
     @property
+    def disk(self) -> float:
+        """The weights in float32, and while it trains two checkpoints with both moments."""
+        return (4 + 2 * 12) * self.n_weights / 1e9
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """Those of the corpus, and this one."""
         return (*self.corpus.steps, self)

@@ -13,6 +13,7 @@ from unequal.files import write_json
 from unequal.study.step import Progress, Step
 from unequal.study.steps.facts import FactsStep
 
+SETTING = "text.corpus"
 TOKENS_A_BYTE = 0.3
 SHARE_NAMING_FACTS = 0.02  # of sentences, with a few hundred facts of the world's countries
 
@@ -31,7 +32,7 @@ class TextStep(Step):
     def of(cls, facts: FactsStep, text: TextSettings) -> Self:
         """Return the step; raises `DataError` when no shard matches."""
         corpus = resolve_corpus(text.corpus)
-        n_bytes = sum(shard.size for shard in find_shards(corpus))
+        n_bytes = sum(shard.size for shard in find_shards(corpus, SETTING))
         return cls(facts=facts, text=text, content=content_id(corpus), n_bytes=n_bytes)
 
     @field_serializer("text")
@@ -63,6 +64,11 @@ class TextStep(Step):
     def cost(self) -> float:
         """About four megabytes of text a second."""
         return 2 + 3 * self.n_bytes / 4e6
+
+    @property
+    def disk(self) -> float:
+        """About two bytes a token in packed text."""
+        return 2 * self.n_tokens / 1e9
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``text.jsonl.zst``, and what became of all pieces of text into ``text.json``."""
