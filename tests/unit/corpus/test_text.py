@@ -1,4 +1,4 @@
-"""Text as training documents: what names a fact is kept once and counted as the engine does; no test leaks."""
+"""Text as training documents: what names a fact is kept once, counted as the engine does; no test leaks."""
 
 import random
 
