@@ -42,7 +42,6 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
-from unequal.config import build
 from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.facts.probes import Probe, ProbeMaker
@@ -54,6 +53,7 @@ from unequal.scoring.encoding import encode
 from unequal.study.launch import run_steps
 from unequal.study.plan import plan_steps
 from unequal.study.settings import StudySettings
+from unequal.study.sources import study_settings
 from unequal.study.step import Step
 from unequal.study.steps.unlearn import UnlearnStep
 from unequal.unlearning.batches import BatchOrder
@@ -72,7 +72,7 @@ TOLERANCE = 1e-3  # relative, on values that are not 0 or 1 for a whole text or 
 KEYS = ("run_id", "fact_id", "role", "probe", "metric")
 
 
-def study_settings(seeds: int, steps: int) -> StudySettings:
+def compared_settings(seeds: int, steps: int) -> StudySettings:
     """Return the world, corpus and first model of examples/quick.toml with the runs of this comparison."""
     example = Path(__file__).parents[1] / "examples" / "quick.toml"
     values = tomllib.loads(example.read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def study_settings(seeds: int, steps: int) -> StudySettings:
         "unlearn": {"steps": steps, "batch_size": 50, "evaluate_at": [steps]},
         "evaluate": {**values["evaluate"], "metrics": [*PROBABILITY_METRICS, *TEXT_METRICS]},
     }
-    return build(StudySettings, values | changed, str(example))
+    return study_settings(values | changed, str(example))
 
 
 def runs_of(steps: Sequence[Step]) -> list[UnlearnStep]:
@@ -113,7 +113,7 @@ class Steps(torch.utils.data.Dataset[dict[str, Row]]):
     """Rows to forget and, if the method retains, rows to retain, in the order in which our loop sees them."""
 
     def __init__(self, run: UnlearnStep, target: Target, tokenizer: PreTrainedTokenizerBase) -> None:
-        prompts, settings = run.baseline.pretrain.corpus.prompts, run.unlearn
+        prompts, settings = run.baseline.base.prompts, run.unlearn
         facts = {"forget": target.forget}
         if run.method.retain_weight:
             facts["retain"] = target.retain_set
@@ -311,12 +311,12 @@ def run_rival(folder: Path, steps: Sequence[Step], lean: bool) -> tuple[pl.DataF
     found: list[pl.DataFrame] = []
     for run in runs_of(steps):
         started = time.perf_counter()
-        pretrain, baseline = run.baseline.pretrain, run.baseline
-        model = AutoModelForCausalLM.from_pretrained(folder / pretrain.folder / "model", dtype=torch.float32)
-        tokenizer = load_tokenizer(folder / pretrain.folder / "model")
-        facts = read_facts(folder / pretrain.corpus.folder / "data" / "facts.parquet")
-        target = select_target(facts, baseline.target, baseline.facts_per_role, pretrain.seed)
-        maker = ProbeMaker(facts, pretrain.corpus.prompts, baseline.n_wordings)
+        base, baseline = run.baseline.base, run.baseline
+        model = AutoModelForCausalLM.from_pretrained(base.model_folder(folder), dtype=torch.float32)
+        tokenizer = load_tokenizer(base.model_folder(folder))
+        facts = read_facts(base.facts_file(folder))
+        target = select_target(facts, baseline.target, baseline.facts_per_role, base.draw_seed)
+        maker = ProbeMaker(facts, base.prompts, baseline.n_wordings)
         probes = [probe for fact in target.judged for probe in maker.probes(fact, baseline.probes)]
         data = Steps(run, target, tokenizer)
         loaded = time.perf_counter()
@@ -346,7 +346,7 @@ def run_rival(folder: Path, steps: Sequence[Step], lean: bool) -> tuple[pl.DataF
 
 def run_side(side: str, folder: Path, seeds: int, n_steps: int, out: Path) -> dict[str, Any]:
     """Write the scores of one side to ``out`` and return what else it brought."""
-    steps = plan_steps(study_settings(seeds, n_steps))
+    steps = plan_steps(compared_settings(seeds, n_steps))
     if side.startswith("ours"):
         scores = run_ours(folder, steps, workers=1 if side == "ours-1-worker" else 2)
         seconds: dict[str, float] = {}
@@ -358,19 +358,19 @@ def run_side(side: str, folder: Path, seeds: int, n_steps: int, out: Path) -> di
 
 def prepare(folder: Path, seeds: int, n_steps: int) -> dict[str, Any]:
     """Build the corpus and pre-train the model, and return what describes the work."""
-    steps = plan_steps(study_settings(seeds, n_steps))
+    steps = plan_steps(compared_settings(seeds, n_steps))
     to_do = [s for s in steps if s.kind in ("corpus", "pretrain") and not s.is_done(folder)]
     for _ in run_steps(folder, to_do, 2, lambda _report: None):
         pass
     run = runs_of(steps)[0]
-    baseline, pretrain = run.baseline, run.baseline.pretrain
-    facts = read_facts(folder / pretrain.corpus.folder / "data" / "facts.parquet")
-    target = select_target(facts, baseline.target, baseline.facts_per_role, pretrain.seed)
-    maker = ProbeMaker(facts, pretrain.corpus.prompts, baseline.n_wordings)
+    baseline, base = run.baseline, run.baseline.base
+    facts = read_facts(base.facts_file(folder))
+    target = select_target(facts, baseline.target, baseline.facts_per_role, base.draw_seed)
+    maker = ProbeMaker(facts, base.prompts, baseline.n_wordings)
     probes = [probe for fact in target.judged for probe in maker.probes(fact, baseline.probes)]
     return {
         "runs": len(runs_of(steps)), "methods": [method["kind"] for method in METHODS], "seeds": seeds,
-        "size": pretrain.model.size, "steps": n_steps, "batch_facts": run.unlearn.batch_size,
+        "size": base.labels(folder)["size"], "steps": n_steps, "batch_facts": run.unlearn.batch_size,
         "facts_to_forget": len(target.forget), "facts_to_retain": len(target.retain_set),
         "facts_judged": len(target.judged), "probes": len(probes),
         "texts": sum(probe.kind != "true_false" for probe in probes),

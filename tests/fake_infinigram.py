@@ -27,9 +27,10 @@ class FakeInfinigram:
     of tokens of other documents between any two; ``finds`` whether find queries are answered.
     """
 
-    def __init__(self, shards, finds=True, gap=2000):
+    def __init__(self, shards, finds=True, gap=2000, indexes=(KNOWN,)):
         self.shards = [[tokens_of(document) for document in shard] for shard in shards]
         self.finds = finds
+        self.indexes = indexes
         self.gap = gap
         self.troubles = deque()
         self.requests = []
@@ -55,7 +56,7 @@ class FakeInfinigram:
     def answer(self, request):
         """Return status and answer to a request."""
         kind, query = request.get("query_type"), request.get("query")
-        if request.get("index") != KNOWN:
+        if request.get("index") not in self.indexes:
             return 400, {"error": f"[Flask] Invalid index: {request.get('index')}"}
         if kind not in ("count", "find") or (kind == "find" and not self.finds):
             return 400, {"error": f"[Flask] Invalid query_type: {kind}"}

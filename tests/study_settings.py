@@ -3,8 +3,8 @@
 import copy
 from typing import Any
 
-from unequal.config import build
-from unequal.study.settings import StudySettings
+from unequal.study.controlled import ControlledStudy
+from unequal.study.sources import study_settings
 
 STUDY: dict[str, Any] = {
     "name": "small",
@@ -39,6 +39,8 @@ def changed(path: str | None = None, value: Any = None) -> dict[str, Any]:
     return values
 
 
-def study(path: str | None = None, value: Any = None) -> StudySettings:
+def study(path: str | None = None, value: Any = None) -> ControlledStudy:
     """Return the settings of the small study with one value changed."""
-    return build(StudySettings, changed(path, value), "run.toml")
+    settings = study_settings(changed(path, value), "run.toml")
+    assert isinstance(settings, ControlledStudy)
+    return settings

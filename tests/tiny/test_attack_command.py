@@ -10,14 +10,13 @@ import hidden_knowledge as world
 from command_line import call, toml
 from study_settings import changed, study
 from unequal.attacks.attack import ROW_SCHEMA
-from unequal.config import build
 from unequal.errors import ConfigError
 from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.evaluation.score_table import SCORE_SCHEMA, read_scores
 from unequal.facts.table import facts_frame
 from unequal.study.bench import workbench
 from unequal.study.plan import plan_steps
-from unequal.study.settings import StudySettings
+from unequal.study.sources import study_settings
 
 ATTACKS = ["paraphrase", "fewshot", {"kind": "relearn", "learning_rate": 2e-3}]
 
@@ -134,7 +133,7 @@ def test_a_table_of_facts_to_keep_only_is_refused(here):
 
 
 def study_with(**tables):
-    return build(StudySettings, changed("seeds", [0]) | {"methods": ["ga"]} | tables, "run.toml")
+    return study_settings(changed("seeds", [0]) | {"methods": ["ga"]} | tables, "run.toml")
 
 
 def kinds(steps):
@@ -241,7 +240,7 @@ def test_the_baselines_attacks_are_those_of_the_starting_model(done):
 def test_an_attacker_knows_every_retained_fact_not_only_the_judged(done):
     folder, steps, _ = done
     step = steps["baseline"]
-    bench = workbench(folder, step.pretrain)
+    bench = workbench(folder, step.base)
     scene = bench.scene(bench.fresh_model(), step.target, step.facts_per_role, step.n_wordings)
     n_people, n_relations = changed()["corpus"]["retain_people"], 2
     assert sum(fact.role == "retain" for fact in scene.facts) == n_people * n_relations

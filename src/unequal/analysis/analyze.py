@@ -17,7 +17,7 @@ from unequal.analysis.hazards import hazard_ratios
 from unequal.analysis.hidden import hidden_knowledge
 from unequal.analysis.interactions import interactions
 from unequal.analysis.judges import judgements
-from unequal.analysis.known import comparable, known_before, level_inclusion
+from unequal.analysis.known import comparable, counts_label, known_before, level_inclusion
 from unequal.analysis.leaks import hidden_leak, sampling_gap
 from unequal.analysis.logistic import logistic_dose
 from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
@@ -191,9 +191,9 @@ def _remarks(observations: Observations, levels: pl.DataFrame, resampler: Resamp
             f"Only {len(resampler.seeds)} seeds: where seeds differ much, intervals are too narrow."
         )
     for row in levels.filter(~pl.col("included")).to_dicts():
-        remarks.append(
-            f"Exposure {row['exposure']} ({row['model']}) is left out of comparisons: {row['reason']}."
-        )
+        counted = row["count_low"] is not None
+        level = f"Count {counts_label(row)}" if counted else f"Exposure {row['exposure']}"
+        remarks.append(f"{level} ({row['model']}) is left out of comparisons: {row['reason']}.")
     shares = levels.filter("included")["known_share"]
     if len(shares) and float(shares.min()) < 0.8:  # type: ignore[arg-type]
         remarks.append(

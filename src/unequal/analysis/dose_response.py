@@ -24,7 +24,7 @@ EVERYTHING = "starting log-probability, relation, answer tokens and object rarit
 EXPOSURE, PLUS_ONE, COUNT = "log2(exposure)", "log2(1 + exposure)", "log10(1 + count)"
 DOSES = {
     EXPOSURE: pl.col("log2_exposure"),
-    PLUS_ONE: (1 + pl.col("exposure")).log(2),
+    PLUS_ONE: (1 + pl.lit(2.0).pow(pl.col("log2_exposure"))).log(2),
     COUNT: (1 + pl.col("count")).log10(),
 }
 

@@ -1,6 +1,9 @@
 """Known before unlearning: which facts can be forgotten at all, per level, and which levels may be
 compared."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from unequal.analysis.bootstrap import Resampler, grouped_ratio
@@ -31,8 +34,8 @@ def known_before(observations: Observations, resampler: Resampler) -> pl.DataFra
 
 
 def level_inclusion(observations: Observations) -> pl.DataFrame:
-    """Return per model and level how many forget facts were known before, and whether the level is
-    compared.
+    """Return per model and level how many forget facts were known before, their lowest and highest natural
+    count if they have one, and whether the level is compared.
 
     A level takes part when at least 10 facts of at least 5 people and at least 20% of its facts were known;
     what is not known cannot be forgotten, and a level at the floor would look easy to unlearn.
@@ -40,19 +43,27 @@ def level_inclusion(observations: Observations) -> pl.DataFrame:
     facts = (
         observations.forget.filter((pl.col("step") == 0) & (pl.col("exposure") > 0))
         .group_by("model", "base", "exposure", "fact_id", "person")
-        .agg(pl.col("known").any())
+        .agg(pl.col("known").any(), pl.col("count").first())
     )
     table = facts.group_by("model", "exposure").agg(
         pl.len().alias("n_facts"),
         pl.col("known").sum().alias("n_known"),
         pl.col("known").mean().alias("known_share"),
         pl.col("person").filter("known").n_unique().alias("n_known_people"),
+        pl.col("count").min().alias("count_low"),
+        pl.col("count").max().alias("count_high"),
     )
     return (
         table.with_columns(_exclusion().alias("reason"))
         .with_columns(pl.col("reason").is_null().alias("included"))
         .sort("model", "exposure")
     )
+
+
+def counts_label(level: Mapping[str, Any]) -> str:
+    """Return the range of natural counts of a row of `level_inclusion`, such as ``3–9``."""
+    low, high = level["count_low"], level["count_high"]
+    return f"{low}" if low == high else f"{low}–{high}"
 
 
 def _exclusion() -> pl.Expr:

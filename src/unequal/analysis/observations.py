@@ -7,7 +7,7 @@ import polars as pl
 
 from unequal.analysis.covariates import ANSWER_TOKENS, OBJECT_RARITY, answer_tokens, object_rarity
 from unequal.errors import DataError
-from unequal.evaluation.score_table import OPTIONAL_SCORES, SCORE_KEY
+from unequal.evaluation.score_table import BUCKET, OPTIONAL_SCORES, SCORE_KEY
 
 PLAIN_WEIGHTING = ("", "uniform", "none")
 MIXED, SINGLE = "mixed levels", "one level alone"
@@ -31,6 +31,10 @@ class Observations:
     ``forget`` has one row per run, step and fact with the question's metrics as columns, ``known``
     (answered right by greedy generation before unlearning), ``known_choice``, and what may stand behind its
     forgetting: ``log2_exposure``, ``start_log_prob``, ``answer_tokens`` and ``object_rarity``.
+
+    Every fact stands in a level, in the column ``exposure``: its exposure where that was assigned, the place
+    of its bucket (1 is the rarest) where it has a natural count, null without buckets. A natural count is no
+    exposure, so ``log2_exposure`` is null there.
     """
 
     scores: pl.DataFrame
@@ -57,7 +61,9 @@ def observe(scores: pl.DataFrame, generations: pl.DataFrame | None = None) -> Ob
     _refuse_repeats(scores)
     missing = scores.filter(pl.col("value").is_null() | pl.col("value").is_nan())
     scores = scores.with_columns(
-        pl.col("subject").fill_null("unknown").alias("person"), pl.col("value").fill_nan(None)
+        pl.col("subject").fill_null("unknown").alias("person"),
+        pl.col("value").fill_nan(None),
+        _level(scores).alias("exposure"),
     )
     runs = _runs(scores)
     table = scores.filter(pl.col("value").is_not_null()).select("run_id", *KEPT)
@@ -85,6 +91,17 @@ def _refuse_repeats(scores: pl.DataFrame) -> None:
         raise DataError(
             f"run {without['run_id'].sort()[0]} has no rows at step 0, the model before unlearning"
         )
+
+
+def _assigned() -> pl.Expr:
+    """Return the exposure of facts that have no natural count, null for the others."""
+    return pl.when(pl.col("count").is_null()).then(pl.col("exposure"))
+
+
+def _level(scores: pl.DataFrame) -> pl.Expr:
+    never_seen = (pl.col("role") == "never_seen").fill_null(False)
+    bucket = 1 + pl.col(BUCKET) if BUCKET in scores.columns else pl.lit(None, pl.Int64)
+    return pl.when(pl.col("count").is_null() | never_seen).then(pl.col("exposure")).otherwise(bucket)
 
 
 def _runs(scores: pl.DataFrame) -> pl.DataFrame:
@@ -157,7 +174,7 @@ def _forget(table: pl.DataFrame) -> pl.DataFrame:
     joined = wide.join(start, on=["run_id", "fact_id"], how="left")
     return joined.with_columns(
         pl.col("known", "known_choice").fill_null(False),
-        pl.when(pl.col("exposure") > 0).then(pl.col("exposure").log(2)).alias("log2_exposure"),
+        pl.when(_assigned() > 0).then(_assigned().log(2)).alias("log2_exposure"),
         answer_tokens().alias(ANSWER_TOKENS),
     ).sort("run_id", "fact_id", "step")
 

@@ -1,13 +1,35 @@
 """``unequal doctor``."""
 
 import os
+import sys
+from pathlib import Path
 
 from unequal.cli.options import EXTRAS, missing_libraries
 from unequal.console import say, show_table
 
+NOT_READY = 2
+"""The exit code when a study lacks something."""
 
-def doctor() -> None:
-    """Show versions, what optional parts are installed, and what this machine has."""
+
+def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None = None) -> None:
+    """Show versions, what optional parts are installed, and what this machine has; or what a study lacks.
+
+    With a study the exit code is 2 when something is missing.
+
+    Parameters
+    ----------
+    study
+        Run file of a study: its models, facts, text and counts are looked for, and its disk and memory.
+    out
+        Folder of the study. [default: here]
+    workers
+        Processes side by side. [default: one a core]
+    """
+    if study is not None:
+        n_workers = len(os.sched_getaffinity(0)) if workers is None else max(1, workers)
+        if not _is_ready(study, out, n_workers):
+            sys.exit(NOT_READY)
+        return
     from unequal.manifest import manifest  # noqa: PLC0415
 
     found = manifest()
@@ -24,3 +46,30 @@ def doctor() -> None:
 
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; models run on the CPU"
         say(f"GPU: {device}")
+
+
+def _is_ready(run_file: Path, out: Path, workers: int) -> bool:
+    """Print what a study needs and return whether all of it is there or can be fetched."""
+    from unequal.study.needs import find_needs, find_room, plan_if_possible  # noqa: PLC0415
+    from unequal.study.sources import load_study  # noqa: PLC0415
+
+    settings = load_study(run_file)
+    needs = find_needs(settings, EXTRAS)
+    show_table(f"What {run_file} needs", ["what", "state"], [(need.what, need.state) for need in needs])
+    for need in needs:
+        size = f", {need.to_fetch / 1e9:.2f} GB" if need.to_fetch else ""
+        say(f"{need.what}: {need.state}: {need.detail}{size}")
+    problems = [need.what for need in needs if need.state == "missing"]
+    steps = plan_if_possible(settings, needs)
+    if steps is None:
+        say("disk and memory: told once nothing is missing")
+    else:
+        room = find_room(steps, needs, out, workers)
+        say(f"memory: {room.memory:.1f} GB for {workers} workers, {room.memory_there:.1f} GB free")
+        say(f"disk: {room.disk:.2f} GB in {out.absolute()}, {room.disk_there:.1f} GB free")
+        say(f"disk: {room.cache:.2f} GB to fetch, {room.cache_there:.1f} GB free where it is kept")
+        for problem in room.problems():
+            say(problem)
+        problems += room.problems()
+    say("not ready" if problems else "ready")
+    return not problems

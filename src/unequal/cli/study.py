@@ -38,8 +38,9 @@ def run(run_file: Path, *, out: Path, workers: int | None = None, dry_run: bool 
     dry_run
         Only show the steps, what is done, and an estimate of time and memory.
     """
-    from unequal.study.conduct import load_study, run_study  # noqa: PLC0415
+    from unequal.study.conduct import run_study  # noqa: PLC0415
     from unequal.study.progress import StudyProgress  # noqa: PLC0415
+    from unequal.study.sources import load_study  # noqa: PLC0415
 
     n_workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if n_workers < 1:
@@ -63,8 +64,8 @@ def status(out: Path) -> None:
     out
         Folder of the study.
     """
-    from unequal.study.conduct import load_study  # noqa: PLC0415
     from unequal.study.plan import plan_steps  # noqa: PLC0415
+    from unequal.study.sources import load_study  # noqa: PLC0415
 
     if not (out / "study.toml").is_file():
         raise DataError(f"{out} holds no study (no study.toml); make one with: unequal study run")

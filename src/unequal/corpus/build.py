@@ -1,10 +1,11 @@
 """Build a controlled corpus: assign people, render, tokenise, pack, and write shards with their ledger."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from unequal.corpus.documents import Document, DocumentSource
 from unequal.corpus.ledger import Ledger
@@ -50,25 +51,53 @@ def build_corpus(
         texts = _tokenizer_texts(source, facts, prompts)
         tokenizer = train_tokenizer(texts, settings.tokenizer, settings.window_tokens)
         tokenizer.save_pretrained(folder / "tokenizer")
-        card, ledger = _write_shards(folder, source, tokenizer, settings, progress)
+        streams = Streams(source.biographies, source.questions(), settings.seed)
+        ledger = Ledger()
+        card = write_shards(folder, streams, tokenizer, settings, ledger, progress)
         write_json(folder / "corpus.json", card.model_dump())
         write_table(ledger.frame(fact.fact_id for fact in facts), folder / "ledger.parquet")
         write_facts(_with_exposure(facts, plan, ledger), folder / "facts.parquet")
     return card
 
 
-def _write_shards(
+@dataclass(frozen=True)
+class Streams:
+    """What a corpus is made of: the texts of each epoch, questions without end, and a seed to mix them."""
+
+    texts: Callable[[int], Sequence[Document]]
+    questions: Iterator[Document]
+    seed: int
+
+
+class Shape(Protocol):
+    """The settings that every kind of corpus has."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the texts."""
+
+    @property
+    def qa_ratio(self) -> float:
+        """Question windows per window of text."""
+
+    @property
+    def window_tokens(self) -> int:
+        """Tokens of a window."""
+
+
+def write_shards(
     folder: Path,
-    source: DocumentSource,
+    streams: Streams,
     tokenizer: "PreTrainedTokenizerFast",
-    settings: CorpusSettings,
+    shape: Shape,
+    ledger: Ledger,
     progress: Progress,
-) -> tuple[CorpusCard, Ledger]:
-    room = settings.window_tokens - 1
-    question_windows = pack(_tokenised(tokenizer, source.questions()), room)
-    ledger = Ledger()
+) -> CorpusCard:
+    """Write the windows and documents of every epoch, record them in the ledger, and return the card."""
+    room = shape.window_tokens - 1
+    question_windows = pack(tokenised(tokenizer, streams.questions), room)
     card = CorpusCard(
-        window_tokens=settings.window_tokens,
+        window_tokens=shape.window_tokens,
         vocabulary_size=len(tokenizer),
         end_token_id=tokenizer.eos_token_id,
         padding_token_id=tokenizer.pad_token_id,
@@ -76,22 +105,22 @@ def _write_shards(
         n_tokens=0,
         n_documents=0,
     )
-    for epoch in range(settings.epochs):
-        biographies = list(pack(_tokenised(tokenizer, source.biographies(epoch)), room))
-        questions = list(islice(question_windows, round(settings.qa_ratio * len(biographies))))
-        windows = _merged(biographies, questions, random_stream(settings.seed, "merge", epoch))
+    for epoch in range(shape.epochs):
+        texts = list(pack(tokenised(tokenizer, streams.texts(epoch)), room))
+        questions = list(islice(question_windows, round(shape.qa_ratio * len(texts))))
+        windows = _merged(texts, questions, random_stream(streams.seed, "merge", epoch))
         write_epoch(folder, epoch, windows, card)
         for window in windows:
             ledger.record(window)
         card = card.model_copy(
             update={
                 "windows_per_epoch": (*card.windows_per_epoch, len(windows)),
-                "n_tokens": card.n_tokens + sum(settings.window_tokens - w.room for w in windows),
+                "n_tokens": card.n_tokens + sum(shape.window_tokens - w.room for w in windows),
                 "n_documents": card.n_documents + sum(len(window.documents) for window in windows),
             }
         )
-        progress(epoch + 1, settings.epochs)
-    return card, ledger
+        progress(epoch + 1, shape.epochs)
+    return card
 
 
 def _merged(first: Sequence[Window], second: Sequence[Window], stream: Random) -> list[Window]:
@@ -102,9 +131,10 @@ def _merged(first: Sequence[Window], second: Sequence[Window], stream: Random) -
     return [next(remaining[choice]) for choice in from_second]
 
 
-def _tokenised(
+def tokenised(
     tokenizer: "PreTrainedTokenizerFast", documents: Iterable[Document]
 ) -> Iterator[TokenisedDocument]:
+    """Yield the documents with their tokens and the end-of-text token after them."""
     stream = iter(documents)
     encode = tokenizer.backend_tokenizer.encode_batch_fast  # without the offsets nobody reads
     while batch := list(islice(stream, 512)):

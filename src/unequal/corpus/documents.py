@@ -13,7 +13,7 @@ from unequal.facts.world.people import Person
 from unequal.facts.world.relations import load_relation
 from unequal.seeds import random_stream
 
-DocumentKind = Literal["biography", "question", "true_false"]
+DocumentKind = Literal["biography", "text", "statement", "question", "true_false"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,11 +72,18 @@ class CountSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    running: ClassVar[frozenset[str]] = frozenset({"facts", "out", "report"})
+    """Settings that do not determine the counts of given facts."""
+
     engine: str
     facts: Path = Field(description="fact table, or the packaged 'country-capital'")
     out: Path = Field(description="count table to write (Parquet)")
     window: Annotated[int, Field(ge=0)] = Field(default=100, description="largest distance of a pair")
     report: Path | None = Field(default=None, description="page with pictures of the counts to write (HTML)")
+
+    def determines(self) -> dict[str, Any]:
+        """Return the settings on which the counts of given facts and given text depend."""
+        return self.model_dump(mode="json", exclude=set(self.running))
 
     def build(self) -> Counter:
         """Return the engine; raises `DataError` or `ConfigError` when it cannot be had."""

@@ -1,11 +1,12 @@
 """The score table: one row per run, step, fact, probe and metric; all that analysis and report read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from unequal.errors import DataError
+from unequal.facts.schema import Fact
 
 SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
     "study": pl.String,
@@ -37,6 +38,9 @@ SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
 # its master weights, fp32 or bf16.
 OPTIONAL_SCORES = ("start", "precision")
 
+# A column that a table of counted facts may have: the number of the fact's bucket, 0 being the rarest.
+BUCKET = "bucket"
+
 GENERATION_SCHEMA: dict[str, type[pl.DataType]] = {
     "run_id": pl.String,
     "step": pl.Int64,
@@ -48,6 +52,16 @@ GENERATION_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 SCORE_KEY = ("run_id", "step", "fact_id", "role", "probe", "metric")
+
+
+def with_buckets(scores: pl.DataFrame, facts: Iterable[Fact]) -> pl.DataFrame:
+    """Return the scores with the column of buckets, if any of the facts has a count and a bucket."""
+    numbers = {fact.fact_id: (fact.model_extra or {}).get(BUCKET) for fact in facts if fact.count is not None}
+    found = {fact_id: int(number) for fact_id, number in numbers.items() if number is not None}
+    if not found:
+        return scores
+    table = pl.DataFrame({"fact_id": list(found), BUCKET: list(found.values())})
+    return scores.join(table, on="fact_id", how="left", maintain_order="left")
 
 
 def read_scores(path: Path) -> pl.DataFrame:
@@ -78,4 +92,5 @@ def _with_columns(frame: pl.DataFrame, path: Path, columns: Sequence[str]) -> pl
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise DataError(f"{path} lacks the column {', '.join(missing)}; was it written by unequal?")
-    return frame.select(*columns, *[column for column in OPTIONAL_SCORES if column in frame.columns])
+    optional = [column for column in (*OPTIONAL_SCORES, BUCKET) if column in frame.columns]
+    return frame.select(*columns, *optional)

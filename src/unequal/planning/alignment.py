@@ -73,8 +73,8 @@ def study_alignments(study: Path, progress: Progress) -> pl.DataFrame:
     Raises `DataError` when the folder lacks its run file or a model.
     """
     from unequal.study.bench import workbench  # noqa: PLC0415
-    from unequal.study.conduct import load_study  # noqa: PLC0415
     from unequal.study.plan import plan_steps  # noqa: PLC0415
+    from unequal.study.sources import load_study  # noqa: PLC0415
     from unequal.study.steps.unlearn import UnlearnStep  # noqa: PLC0415
 
     if not (study / "study.toml").is_file():
@@ -83,9 +83,9 @@ def study_alignments(study: Path, progress: Progress) -> pl.DataFrame:
     baselines = {run.baseline.folder: run.baseline for run in runs}
     parts = []
     for done, (folder, baseline) in enumerate(baselines.items(), start=1):
-        bench = workbench(study, baseline.pretrain)
+        bench = workbench(study, baseline.base)
         target = bench.target(baseline.target, baseline.facts_per_role)
-        prompts = baseline.pretrain.corpus.prompts
+        prompts = baseline.base.prompts
         model = bench.fresh_model()
         values = alignments(model, bench.tokenizer, prompts, target.forget, target.retain_set)
         ids = [fact.fact_id for fact in target.forget]

@@ -31,7 +31,7 @@ TIMES = {"before": "var(--method-0)", "after": "var(--method-1)"}
 def agreement_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     """Return the 2×2 of generation against probability over the steps, a panel per method."""
     rows = analysis.agreement.filter((pl.col("model") == model) & (pl.col("sample") == "known both ways"))
-    level = pl.when(pl.col("exposure").is_null()).then(pl.lit("all")).otherwise(pl.format("{}×", "exposure"))
+    level = pl.when(pl.col("exposure").is_null()).then(pl.lit("all")).otherwise(scales.level_name())
     rows = rows.with_columns(level.alias("level")).rename(CELL_NAMES)
     present = set(rows["level"].unique())
     options = {"all": "all levels", **{level: level for level in scales.levels if level in present}}
@@ -135,7 +135,7 @@ def true_false_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     ends = rows.filter((pl.col("step") == 0) | (pl.col("step") == pl.col("step").max().over("method")))
     never = pl.col("role") == "never_seen"
     ends = ends.with_columns(
-        pl.when(never).then(pl.lit("0×")).otherwise(pl.format("{}×", "exposure")).alias("level"),
+        pl.when(never).then(pl.lit("0×")).otherwise(scales.level_name()).alias("level"),
         pl.when(pl.col("step") == 0).then(pl.lit("before")).otherwise(pl.lit("after")).alias("time"),
     )
     span = [min(0.0, extreme(ends["low"], "min", 0.0)), max(1.0, extreme(ends["high"], "max", 1.0))]
@@ -157,9 +157,8 @@ def true_false_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
 def _d_prime(rows: pl.DataFrame, scales: Scales, span: list[float]) -> dict[str, object]:
     values = records(rows, "level", "time", "step", "value", "low", "high")
     times = alt.Scale(domain=list(TIMES), range=list(TIMES.values()))
-    axis = alt.Axis(labelAngle=0, labelOverlap=True, labelFontSize=10.5)
     base = alt.Chart(data(values)).encode(
-        x=alt.X("level:N", sort=["0×", *scales.levels], title="times shown", axis=axis),
+        x=scales.levels_axis("0×"),
         xOffset=alt.XOffset("time:N", sort=list(TIMES)),
         color=alt.Color("time:N", scale=times, legend=None),
     )

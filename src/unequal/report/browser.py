@@ -114,6 +114,7 @@ def _fact(key: tuple[object, ...], rows: pl.DataFrame, strings: dict[str, int]) 
         "subject": first["person"],
         "relation": first["relation"],
         "exposure": first["exposure"],
+        "seen": _seen(first),
         "question": _cut(first["prompt"]),
         "answer": _cut(first["answer"]),
         "methods": {},
@@ -124,6 +125,13 @@ def _fact(key: tuple[object, ...], rows: pl.DataFrame, strings: dict[str, int]) 
         cell = [step, None if right is None else int(right), None if prob is None else round(prob, 3), number]
         fact["methods"].setdefault(method, []).append(cell)
     return fact
+
+
+def _seen(row: dict[str, Any]) -> str:
+    """Return how often the model saw the fact, as far as that is known."""
+    if row["count"] is not None:
+        return f"counted {row['count']} times"
+    return f"shown {row['exposure']} times"
 
 
 def _cut(text: str | None) -> str:

@@ -10,7 +10,8 @@ from unequal.analysis.observations import MIXED
 from unequal.report.agreement_figures import agreement_figure, sizes_figure, true_false_figure
 from unequal.report.agreement_tables import attack_table, hidden_table, leak_table, order_table
 from unequal.report.curve_figures import curves_figure, frontier_figure
-from unequal.report.figure import Figure, Scales, level_name
+from unequal.report.figure import COUNT_IN_CORPUS, Figure, Scales, level_names
+from unequal.report.known_table import known_table
 from unequal.report.level_figures import (
     cost_figure,
     dose_figure,
@@ -45,6 +46,7 @@ def contents_of(analysis: Analysis) -> Contents:
         leak_table(analysis, model),
         attack_table(analysis, model),
         methods_table(analysis, model),
+        *([known_table(analysis, scales, model)] if scales.dose == COUNT_IN_CORPUS else []),
         missing_table(analysis),
     ]
     return Contents(
@@ -66,8 +68,10 @@ def main_model(analysis: Analysis) -> tuple[str, list[str]]:
 def _scales(analysis: Analysis) -> Scales:
     mixed = analysis.runs.filter(pl.col("target_kind") == MIXED)
     runs = mixed if mixed.height else analysis.runs
+    names, dose = level_names(analysis.levels)
     return Scales(
-        levels=[level_name(exposure) for exposure in analysis.levels["exposure"].unique().sort()],
+        names=names,
+        dose=dose,
         methods=runs.sort("plain", "method", descending=[True, False])["method"]
         .unique(maintain_order=True)
         .to_list(),

@@ -27,9 +27,9 @@ METRIC_NAMES = {
 }
 
 
-def with_level(frame: pl.DataFrame) -> pl.DataFrame:
+def with_level(frame: pl.DataFrame, scales: Scales) -> pl.DataFrame:
     """Return the frame with the level's name beside its exposure."""
-    return frame.with_columns(pl.format("{}×", "exposure").alias("level"))
+    return frame.with_columns(scales.level_name().alias("level"))
 
 
 def curves_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
@@ -45,15 +45,13 @@ def curves_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         for method in scales.methods
     ]
     caption = (
-        "Share of facts still there (or mean score) as unlearning goes on, one line per number of times "
-        "shown; the grey dashed "
-        "line is what the same model says about people it never saw. Runs with all levels in one forget "
-        "set; bands are 95% "
-        "intervals over people and seeds."
+        f"Share of facts still there (or mean score) as unlearning goes on, one line a level ({scales.dose});"
+        " the grey dashed line is what the same model says about facts it never saw. Runs with all levels in "
+        "one forget set; bands are 95% intervals over people and seeds."
     )
     shown = panels if measures else []
     legend = [*scales.level_legend(), ("never seen", QUIET)]
-    return Figure("curves", "Forgetting curves", caption, shown, controls, legend, "times shown")
+    return Figure("curves", "Forgetting curves", caption, shown, controls, legend, scales.dose)
 
 
 def _measures(rows: pl.DataFrame) -> dict[str, str]:
@@ -65,13 +63,13 @@ def _measures(rows: pl.DataFrame) -> dict[str, str]:
 
 def _curve(rows: pl.DataFrame, scales: Scales, measures: dict[str, str]) -> dict[str, object]:
     columns = ("measure", "sample", "level", "step", "value", "low", "high", "n_facts")
-    values = records(with_level(rows), *columns)
+    values = records(with_level(rows, scales), *columns)
     first = next(iter(measures), "")
     measure, sample = alt.param(name="measure", value=first), alt.param(name="sample", value="known")
     chosen = "datum.measure === measure && datum.sample === sample"
     base = alt.Chart(data(values)).transform_filter(chosen).encode(x=step_axis(scales.steps))
     tip = [
-        alt.Tooltip("level:N", title="times shown"),
+        alt.Tooltip("level:N", title=scales.dose),
         alt.Tooltip("step:Q"),
         alt.Tooltip("value:Q", format=".3f"),
         alt.Tooltip("low:Q", format=".3f"),
@@ -93,7 +91,7 @@ def _curve(rows: pl.DataFrame, scales: Scales, measures: dict[str, str]) -> dict
 
 def frontier_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     """Return the forget–utility frontier, a panel per method, utility facts or neighbours to choose from."""
-    rows = with_level(analysis.frontier.filter(pl.col("model") == model))
+    rows = with_level(analysis.frontier.filter(pl.col("model") == model), scales)
     roles = [role for role in ("utility", "neighbour") if role in rows["role"].unique()]
     names = {"utility": "people never touched", "neighbour": "other facts of the same people"}
     controls = [Control("role", "Utility of", {role: names[role] for role in roles})]
@@ -119,7 +117,7 @@ def frontier_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         shown,
         controls,
         scales.level_legend(),
-        "times shown",
+        scales.dose,
     )
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from unequal.analysis.known import counts_label
 from unequal.report.colours import level_colours, method_colours
 
 PANEL_HEIGHT = 190
+TIMES_SHOWN, COUNT_IN_CORPUS = "times shown", "count in the corpus"
 QUIET = "var(--quiet)"
 MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-left")
 """Shapes of methods; seven, so that with eight colours no two of 56 methods look alike."""
@@ -59,11 +61,31 @@ class Figure:
 
 @dataclass(frozen=True)
 class Scales:
-    """The levels and methods of the study, in the order in which every figure shows them."""
+    """The levels and methods of the study, in the order in which every figure shows them.
 
-    levels: list[str]
+    Levels are exposures, or buckets of natural counts; ``names`` gives the name of each, ``dose`` says what
+    they are levels of.
+    """
+
+    names: dict[int, str]
     methods: list[str]
     steps: list[int]
+    dose: str = TIMES_SHOWN
+
+    @property
+    def levels(self) -> list[str]:
+        """The names of the levels, the lowest first."""
+        return [self.names[level] for level in sorted(self.names)]
+
+    def level_name(self) -> pl.Expr:
+        """Return the name of the level in the column ``exposure``."""
+        other = pl.format("{}×", "exposure")
+        return pl.col("exposure").replace_strict(self.names, default=other, return_dtype=pl.String)
+
+    def levels_axis(self, *before: str) -> alt.X:
+        """Return the x axis of the levels, with names that stand before them."""
+        axis = alt.Axis(labelAngle=0, labelOverlap=True)
+        return alt.X("level:N", sort=[*before, *self.levels], title=self.dose, axis=axis)
 
     def level_colour(self) -> alt.Color:
         """Return the colour of levels, without a legend in the chart."""
@@ -92,9 +114,16 @@ class Scales:
         return [MARKS[index % len(MARKS)] for index in range(len(self.methods))]
 
 
-def level_name(exposure: int) -> str:
-    """Return a level as the report writes it, such as ``120×``."""
-    return f"{exposure}×"
+def level_names(levels: pl.DataFrame) -> tuple[dict[int, str], str]:
+    """Return each level's name, such as ``120×`` or the counts ``3–9``, and what they are levels of.
+
+    ``levels`` comes from `level_inclusion`; levels of several models are one.
+    """
+    ends = [pl.col("count_low").min(), pl.col("count_high").max()]
+    rows = levels.group_by("exposure").agg(ends).sort("exposure").to_dicts()
+    counted = any(row["count_low"] is not None for row in rows)
+    names = {row["exposure"]: counts_label(row) if counted else f"{row['exposure']}×" for row in rows}
+    return names, COUNT_IN_CORPUS if counted else TIMES_SHOWN
 
 
 def records(frame: pl.DataFrame, *columns: str) -> list[dict[str, Any]]:
@@ -126,11 +155,6 @@ def step_axis(steps: list[int], fixed: bool = False) -> alt.X:
     ends = {"domain": [steps[0], steps[-1]]} if fixed and steps else {}
     scale = alt.Scale(type="symlog", constant=1, **ends)
     return alt.X("step:Q", title="unlearning steps", scale=scale, axis=axis)
-
-
-def levels_axis(levels: list[str], title: str = "times shown in pre-training") -> alt.X:
-    """Return the x axis of exposure levels."""
-    return alt.X("level:N", sort=levels, title=title, axis=alt.Axis(labelAngle=0, labelOverlap=True))
 
 
 def spec(chart: Any, height: int = PANEL_HEIGHT) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from unequal.report.figure import (
     Panel,
     Scales,
     data,
-    levels_axis,
     records,
     share,
     spec,
@@ -37,13 +36,13 @@ def _dodged(values: list[dict[str, Any]], scales: Scales, field: str, title: str
     """Return points with 95% intervals, methods side by side within each level."""
     axis = alt.Axis(format="%", tickCount=5)
     base = alt.Chart(data(values)).encode(
-        x=levels_axis(scales.levels),
+        x=scales.levels_axis(),
         xOffset=alt.XOffset("method:N", sort=scales.methods),
         color=scales.method_colour(),
     )
     tip = [
         "method:N",
-        alt.Tooltip("level:N", title="times shown"),
+        alt.Tooltip("level:N", title=scales.dose),
         alt.Tooltip(f"{field}:Q", format=".3f"),
         alt.Tooltip("low:Q", format=".3f"),
         alt.Tooltip("high:Q", format=".3f"),
@@ -73,7 +72,7 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     ).with_columns(
         pl.when(pl.col("role") == "never_seen")
         .then(pl.lit("never seen"))
-        .otherwise(pl.format("{}×", "exposure"))
+        .otherwise(scales.level_name())
         .alias("level")
     )
     names = {"exact_match": "by generation", "choice_accuracy": "by probability"}
@@ -83,7 +82,7 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     colours = ["var(--method-0)", "var(--method-1)"]
     colour = alt.Color("view:N", scale=alt.Scale(domain=domain, range=colours), legend=None)
     base = alt.Chart(data(values)).encode(
-        x=levels_axis(["never seen", *scales.levels]),
+        x=scales.levels_axis("never seen"),
         xOffset=alt.XOffset("view:N", sort=domain),
         color=colour,
     )
@@ -91,7 +90,7 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value"), tooltip=tip)
     error = base.mark_rule(strokeWidth=1.5).encode(y=share("low"), y2="high:Q", color=alt.value("var(--ink)"))
     caption = (
-        "Share of facts the model knew before unlearning, per number of times shown; only facts known by "
+        f"Share of facts the model knew before unlearning, by level ({scales.dose}); only facts known by "
         "generation can be forgotten, "
         "and the other pictures follow these. Greedy answer right, or right answer the most probable of its "
         "type; 95% intervals over "
@@ -104,7 +103,9 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
 
 def dose_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     """Return the dose-response: forgotten share per level and method, a panel per comparison."""
-    rows = with_level(analysis.dose.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED)))
+    rows = with_level(
+        analysis.dose.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED)), scales
+    )
     comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
     panels = []
     for comparison in comparisons:
@@ -125,7 +126,9 @@ def dose_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
 
 def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     """Return the median number of steps to forget per level and method; triangles lie beyond the end."""
-    rows = with_level(analysis.survival.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED)))
+    rows = with_level(
+        analysis.survival.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED)), scales
+    )
     rows = rows.with_columns(
         pl.col("value").is_null().alias("censored"),
         pl.col("value").fill_null(pl.col("last_step")).alias("shown"),
@@ -136,7 +139,7 @@ def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     scale = alt.Scale(type="symlog", constant=1, zero=False)
     axis = alt.Axis(values=scales.steps, format="d", labelOverlap="greedy")
     base = alt.Chart(data(values)).encode(
-        x=levels_axis(scales.levels),
+        x=scales.levels_axis(),
         xOffset=alt.XOffset("method:N", sort=scales.methods),
         color=scales.method_colour(),
     )
@@ -172,7 +175,7 @@ def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
 def formats_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the gap between other formats and the question per level, the method to choose."""
     rows = with_level(
-        analysis.formats.filter(pl.col("exposure").is_not_null() & pl.col("value").is_not_null())
+        analysis.formats.filter(pl.col("exposure").is_not_null() & pl.col("value").is_not_null()), scales
     )
     methods = [name for name in (ALL_METHODS, *scales.methods) if name in rows["method"].unique()]
     names = {
@@ -199,7 +202,7 @@ def formats_figure(analysis: Analysis, scales: Scales) -> Figure:
 def _gaps(rows: pl.DataFrame, scales: Scales, method: str, metric: str) -> dict[str, Any]:
     values = records(rows, "method", "metric", "level", "value", "low", "high")
     base = alt.Chart(data(values)).transform_filter("datum.method === method && datum.metric === metric")
-    base = base.encode(x=levels_axis(scales.levels, "times shown"), color=scales.level_colour())
+    base = base.encode(x=scales.levels_axis(), color=scales.level_colour())
     axis = alt.Axis(format="+.0%", tickCount=5)
     zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
     bars = base.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q", title=None, axis=axis), y2="high:Q")
@@ -216,7 +219,13 @@ def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
         (pl.col("contrast") == "level") & (pl.col("target_forgotten") == PRIMARY_TARGET)
     )
     values = records(
-        with_level(rows.drop_nulls("value")), "method", "level", "value", "low", "high", "n_not_reached"
+        with_level(rows.drop_nulls("value"), scales),
+        "method",
+        "level",
+        "value",
+        "low",
+        "high",
+        "n_not_reached",
     )
     caption = (
         "Utility lost at the step at which half of the facts known before are forgotten, in runs that "

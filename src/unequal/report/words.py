@@ -21,7 +21,10 @@ def finding(analysis: Analysis) -> list[str]:
     """Return the finding: a headline, then sentences with its numbers and whether what is forgotten is
     gone."""
     found = {one.claim: one for one in analysis.verdicts}
-    headline, numbers = _harder(found["C1"], analysis)
+    if found["C1"].verdict == NOT_DECIDABLE and found["C2"].verdict != NOT_DECIDABLE:
+        headline, numbers = _harder_by_count(found["C2"])
+    else:
+        headline, numbers = _harder(found["C1"], analysis)
     return [sentence for sentence in (headline, numbers, _hidden(found["C4"], analysis)) if sentence]
 
 
@@ -56,6 +59,24 @@ def _harder(verdict: Verdict, analysis: Analysis) -> tuple[str, str]:
     if verdict.verdict == REFUTED:
         return "How often a fact was seen made no difference that matters to unlearning it.", sentence
     return "Whether facts seen more often are harder to unlearn stays open.", sentence
+
+
+def _harder_by_count(verdict: Verdict) -> tuple[str, str]:
+    """Return the headline on C2 and the sentence with its numbers."""
+    headlines = {
+        SUPPORTED: "The more often a fact stands in the corpus, the harder it was to unlearn.",
+        REFUTED: "Facts that stand more often in the corpus were not harder to unlearn.",
+    }
+    opened = "Whether facts that stand more often in the corpus are harder to unlearn stays open."
+    effect, low, high = (
+        "?" if value is None else f"{value * 100:+.1f}".replace("-", "−")
+        for value in (verdict.effect, verdict.low, verdict.high)
+    )
+    sentence = (
+        f"Each tenfold count changed the share of facts forgotten by {effect} percentage points"
+        f" (95% interval {low} to {high}), within relations and adjusted for the answer."
+    )
+    return headlines.get(verdict.verdict, opened), sentence
 
 
 def _ends(analysis: Analysis) -> str:
@@ -143,7 +164,8 @@ def attack_sentence(analysis: Analysis, model: str) -> str:
 def sample_sentence(analysis: Analysis) -> str:
     """Return how much the study rests on, in one sentence."""
     runs = analysis.runs
-    harder = next(one for one in analysis.verdicts if one.claim == "C1")
+    by_claim = {one.claim: one for one in analysis.verdicts}
+    harder = by_claim["C1"] if by_claim["C1"].n_facts else by_claim["C2"]
     methods, bases = runs["method"].n_unique(), runs["base"].n_unique()
     people, facts = harder.n_people, harder.n_facts
     seeds = runs["seed_cluster"].n_unique()

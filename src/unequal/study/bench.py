@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -12,25 +11,27 @@ from unequal.evaluation.evaluate import Evaluator
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.models.load import load_model, load_tokenizer
-from unequal.study.steps.pretrain import PretrainStep
+from unequal.study.bases import AnyBase
 from unequal.unlearning.settings import TargetSettings
 from unequal.unlearning.targets import Target, select_target
 
+LARGE = 500_000_000  # weights of a model beside which no other is kept
+
 
 class Workbench:
-    """One pre-trained model with its facts, loaded once for many runs."""
+    """One base with its facts, loaded once for many runs."""
 
-    def __init__(self, study: Path, pretrain: PretrainStep) -> None:
-        model_folder = study / pretrain.folder / "model"
-        self._prompts = pretrain.corpus.prompts
-        self._seed = pretrain.seed
-        self._facts = read_facts(study / pretrain.corpus.folder / "data" / "facts.parquet")
+    def __init__(self, study: Path, base: AnyBase) -> None:
+        model_folder = base.model_folder(study)
+        self._prompts = base.prompts
+        self._seed = base.draw_seed
+        self._facts = read_facts(base.facts_file(study))
         self._model = load_model(model_folder)
         self.tokenizer = load_tokenizer(model_folder)
         self._evaluators: dict[tuple[object, ...], Evaluator] = {}
 
     def fresh_model(self) -> PreTrainedModel:
-        """Return a copy of the pre-trained model that may be changed."""
+        """Return a copy of the base model that may be changed."""
         return copy.deepcopy(self._model)
 
     def target(self, settings: TargetSettings, facts_per_role: int) -> Target:
@@ -67,7 +68,7 @@ class Workbench:
     ) -> Scene:
         """Return what attacks on a model are shown: the judged facts, and all that are retained.
 
-        What is drawn depends on the pre-training seed alone, so that attacks on all models of a target, the
+        What is drawn depends on the seed of the base alone, so that attacks on all models of a target, the
         starting one among them, train and test on the same facts.
         """
         target = self.target(settings, facts_per_role)
@@ -77,7 +78,15 @@ class Workbench:
         return Scene(model, self.tokenizer, facts, maker, self._prompts, self._seed, before)
 
 
-@lru_cache(maxsize=2)
-def workbench(study: Path, pretrain: PretrainStep) -> Workbench:
-    """Return the workbench of a pre-trained model; the last two stay loaded."""
-    return Workbench(study, pretrain)
+_benches: dict[tuple[Path, AnyBase], Workbench] = {}
+
+
+def workbench(study: Path, base: AnyBase) -> Workbench:
+    """Return the workbench of a base; the last two stay loaded, of large models only the last."""
+    key = (study, base)
+    bench = _benches.pop(key, None)
+    room = 1 if any(one.n_weights > LARGE for _, one in [key, *_benches]) else 2
+    while len(_benches) >= room:
+        _benches.pop(next(iter(_benches)))  # before the next one is loaded
+    _benches[key] = bench or Workbench(study, base)
+    return _benches[key]

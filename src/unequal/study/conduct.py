@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from unequal.config import build, read_toml
 from unequal.errors import ConfigError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json, writable_folder, write_json, write_table, write_text
@@ -17,18 +16,9 @@ from unequal.study.launch import run_steps
 from unequal.study.plan import plan_steps
 from unequal.study.progress import StudyProgress
 from unequal.study.settings import StudySettings
+from unequal.study.sources import load_study
 from unequal.study.step import Step
-from unequal.study.steps.baseline import BaselineStep
-from unequal.study.steps.corpus import CorpusStep
-from unequal.study.steps.pretrain import PretrainStep
 from unequal.study.steps.unlearn import UnlearnStep
-
-STEP_KINDS: tuple[type[Step], ...] = (CorpusStep, PretrainStep, BaselineStep, UnlearnStep)
-
-
-def load_study(path: Path) -> StudySettings:
-    """Return the settings in a run file; raises `ConfigError` that lists all that is wrong in it."""
-    return build(StudySettings, read_toml(path), str(path))
 
 
 def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) -> Path:
@@ -39,7 +29,7 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
     steps = plan_steps(settings)
     with locked(out):
         _claim(out, settings)
-        remove_leftovers(out)
+        remove_leftovers(out, steps)
         write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
         write_json(out / "study.json", describe(settings, run_file, out))
         to_do = [step for step in steps if not step.is_done(out)]
@@ -57,7 +47,7 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
 def collect(name: str, steps: Sequence[Step], out: Path) -> None:
     """Write ``scores.parquet`` and ``generations.parquet`` of all runs, always in the same order."""
     runs = [out / step.folder for step in steps if isinstance(step, UnlearnStep)]
-    scores = pl.concat(read_scores(run / "scores.parquet") for run in runs)
+    scores = pl.concat((read_scores(run / "scores.parquet") for run in runs), how="diagonal")
     write_table(scores.with_columns(study=pl.lit(name)).sort(SCORE_KEY), out / "scores.parquet")
     generations = pl.concat(read_generations(run / "generations.parquet") for run in runs)
     keys = ["run_id", "step", "fact_id", "probe", "prompt"]
@@ -70,11 +60,7 @@ def describe(settings: StudySettings, run_file: Path, out: Path) -> dict[str, ob
         "name": settings.name,
         "settings": settings.model_dump(mode="json"),
         "versions": manifest(),
-        "seeds": {
-            "world": settings.world.seed,
-            "pretraining": settings.pretrain_seeds,
-            "unlearning": settings.seeds,
-        },
+        "seeds": {**settings.other_seeds, "unlearning": settings.seeds},
         "commands": [f"unequal study run {run_file} --out {out}", f"unequal report {out}"],
     }
 
@@ -101,9 +87,9 @@ def locked(out: Path) -> Iterator[None]:
         yield
 
 
-def remove_leftovers(out: Path) -> None:
-    """Delete temporary files that a killed process left in the study folder and in its steps."""
-    kinds = [out / step.kind for step in STEP_KINDS]
+def remove_leftovers(out: Path, steps: Sequence[Step]) -> None:
+    """Delete temporary files that a killed process left in the study folder and in its kinds of steps."""
+    kinds = [out / kind for kind in dict.fromkeys(step.kind for step in steps)]
     found = [*out.glob(".*.tmp"), *(path for kind in kinds for path in kind.rglob(".*.tmp"))]
     for leftover in found:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

@@ -3,32 +3,27 @@
 from collections.abc import Iterator
 from itertools import product
 
-from unequal.corpus.settings import CorpusSettings
 from unequal.study.settings import StudySettings
 from unequal.study.step import Step
 from unequal.study.steps.baseline import BaselineStep
-from unequal.study.steps.corpus import CorpusStep
-from unequal.study.steps.pretrain import PretrainStep
 from unequal.study.steps.unlearn import UnlearnStep
-from unequal.unlearning.settings import TargetSettings
 
 
 def plan_steps(settings: StudySettings) -> list[Step]:
-    """Return every step of the study once."""
+    """Return every step of the study once; raises `ConfigError` or `DataError` for a file that is missing."""
     steps: dict[str, Step] = {}
     for unlearn in _unlearn_steps(settings):
-        pretrain = unlearn.baseline.pretrain
-        for step in (pretrain.corpus, pretrain, unlearn.baseline, unlearn):
+        for step in (*unlearn.baseline.base.steps, unlearn.baseline, unlearn):
             steps.setdefault(step.folder, step)
     return list(steps.values())
 
 
 def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
-    for pretrain in _pretrain_steps(settings):
-        for target in settings.targets:
+    for base in settings.bases():
+        for target, chosen in zip(settings.target_settings(), settings.targets, strict=True):
             baseline = BaselineStep(
-                pretrain=pretrain,
-                target=TargetSettings(relation=target.relation, level=target.level),
+                base=base,
+                target=target,
                 facts_per_role=settings.evaluate.facts_per_role,
                 probes=settings.evaluate.probes,
                 n_wordings=settings.evaluate.n_wordings,
@@ -36,7 +31,7 @@ def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
                 attacks=settings.attacks,
             )
             for method in settings.methods:
-                if target.methods is not None and method.kind not in target.methods:
+                if chosen.methods is not None and method.kind not in chosen.methods:
                     continue
                 for weighting, seed in product(settings.weightings, settings.seeds):
                     yield UnlearnStep(
@@ -46,12 +41,3 @@ def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
                         probes_between=settings.evaluate.probes_between,
                         seed=seed,
                     )
-
-
-def _pretrain_steps(settings: StudySettings) -> Iterator[PretrainStep]:
-    for seed in settings.pretrain_seeds:
-        for wording in settings.wordings:
-            plan = CorpusSettings(seed=seed, wording=wording, **settings.corpus.model_dump())
-            corpus = CorpusStep(world=settings.world, corpus=plan, prompts=settings.prompts)
-            for model in settings.models:
-                yield PretrainStep(corpus=corpus, model=model, pretrain=settings.pretrain, seed=seed)

@@ -1,23 +1,29 @@
-"""A run file: everything that determines a study."""
+"""A run file: what every study says, whatever its base models come from."""
 
+from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
-from unequal.corpus.settings import ExposureSettings, Wording
 from unequal.errors import did_you_mean
 from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
-from unequal.facts.world.world import WorldSettings
-from unequal.models.shapes import ModelSettings
-from unequal.training.settings import PretrainSettings
+from unequal.study.base import Base
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import TargetSettings, UnlearnSettings
 from unequal.unlearning.weighting import Weighting, schedule_problem
 
 Seeds = tuple[int, ...]
+
+
+def all_distinct(values: tuple[object, ...]) -> tuple[object, ...]:
+    """Return the values of a list in which none may stand twice; raises `ValueError`."""
+    if len(set(values)) < len(values):
+        raise ValueError("an entry stands twice")
+    return values
 
 
 class EvaluateSettings(BaseModel):
@@ -59,22 +65,16 @@ class TargetChoice(TargetSettings):
 
 
 class StudySettings(BaseModel):
-    """A controlled study: worlds and corpora, models, and unlearning runs over methods, targets and seeds.
+    """The grid of every study: methods, targets, weightings and seeds on each of its base models.
 
-    A pre-training seed decides who is shown how often, every wording and the model's first weights.
+    A subclass for each source of base models says what else its run files hold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    pretrain_seeds: Seeds = Field(default=(0,), min_length=1)
     seeds: Seeds = Field(default=(0, 1, 2), min_length=1, description="of unlearning")
-    wordings: tuple[Wording, ...] = Field(default=("rerendered",), min_length=1)
-    world: WorldSettings = WorldSettings()
-    corpus: ExposureSettings = ExposureSettings()
     prompts: PromptFormat = PromptFormat()
-    models: tuple[ModelSettings, ...] = Field(min_length=1)
-    pretrain: PretrainSettings = PretrainSettings()
     methods: tuple[MethodSettings, ...] = Field(min_length=1)
     targets: tuple[TargetChoice, ...] = Field(min_length=1)
     weightings: tuple[Weighting, ...] = Field(
@@ -86,13 +86,16 @@ class StudySettings(BaseModel):
         default=(), description="on the model before unlearning and after the last step"
     )
 
-    @field_validator("seeds", "pretrain_seeds", "wordings", "models", "weightings")
-    @classmethod
-    def _distinct(cls, values: tuple[object, ...]) -> tuple[object, ...]:
-        if len(set(values)) < len(values):
-            raise ValueError("an entry stands twice")
-        return values
+    def bases(self) -> Iterator[Base]:
+        """Yield the base models; raises `ConfigError` or `DataError` when a file of them cannot be read."""
+        raise NotImplementedError
 
+    @property
+    def other_seeds(self) -> dict[str, Any]:
+        """The seeds of the base models, by what they decide."""
+        raise NotImplementedError
+
+    _distinct = field_validator("seeds", "weightings")(all_distinct)
     _attacks_distinct = field_validator("attacks")(distinct)
 
     @field_validator("methods")
@@ -121,32 +124,29 @@ class StudySettings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _attacks_have_a_control(self) -> "StudySettings":
-        if self.attacks and 0 not in self.corpus.levels:
-            raise ValueError(
-                f"attacks: without never-seen people nothing shows what an attack finds by luck; put 0 among"
-                f" corpus.levels {list(self.corpus.levels)}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _targets_exist(self) -> "StudySettings":
+    def _methods_of_targets_exist(self) -> "StudySettings":
         kinds = [method.kind for method in self.methods]
         for index, target in enumerate(self.targets):
-            where = f"targets.{index}"
-            if target.relation not in self.world.relations:
-                known = ", ".join(self.world.relations)
-                raise ValueError(
-                    f"{where}.relation '{target.relation}' is not among world.relations ({known})"
-                )
-            if target.level != "mixed" and target.level not in self.corpus.levels:
-                raise ValueError(
-                    f"{where}.level {target.level} is not among corpus.levels {list(self.corpus.levels)}"
-                )
             for kind in target.methods or ():
                 if kind not in kinds:
                     hint = did_you_mean(kind, kinds)
                     raise ValueError(
-                        f"{where}.methods: '{kind}'{hint} is not among methods ({', '.join(kinds)})"
+                        f"targets.{index}.methods: '{kind}'{hint} is not among methods ({', '.join(kinds)})"
                     )
         return self
+
+    def target_settings(self) -> tuple[TargetSettings, ...]:
+        """Return the targets without the methods that they are for."""
+        return tuple(
+            TargetSettings.model_validate(target.model_dump(exclude={"methods"})) for target in self.targets
+        )
+
+
+def refuse_levels(targets: tuple[TargetChoice, ...]) -> None:
+    """Raise `ValueError` for a target of one level, which only assigned exposures have."""
+    for index, target in enumerate(targets):
+        if target.level != "mixed":
+            raise ValueError(
+                f"targets.{index}.level: levels are of assigned exposures; facts with natural counts have"
+                " bucket = 0, 1, …"
+            )

@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 class Step(BaseModel):
     """Settings of one step; inputs are named by their folders, so that their hashes enter this one's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     kind: ClassVar[str]
 
@@ -40,6 +40,11 @@ class Step(BaseModel):
     def memory(self) -> float:
         """Estimated peak memory of the step's process, in gigabytes; most of it is the libraries."""
         return 0.8
+
+    @property
+    def disk(self) -> float:
+        """Estimated gigabytes that the step leaves in its folder, or holds there while it runs."""
+        return 0.005
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Do the work: read inputs below ``study`` and write results into ``folder``."""

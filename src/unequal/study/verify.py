@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
-from pydantic import ValidationError
 
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json
 from unequal.report.compare_settings import differing, flat
-from unequal.study.settings import StudySettings
+from unequal.study.sources import study_settings
 
 N_SHOWN = 10
 HASH = r"-[0-9a-f]{8}$"
@@ -211,8 +210,8 @@ def _settings(folder: Path) -> dict[str, Any]:
     path = next((folder / name for name in ("study.json", "manifest.json") if (folder / name).exists()), None)
     held = read_json(path) if path else {}
     settings = held.get("settings", {}) if isinstance(held, dict) else {}
-    with suppress(ValidationError):  # of a single stage, or of another version
-        settings = StudySettings.model_validate(settings).model_dump(mode="json")
+    with suppress(ConfigError):  # of a single stage, or of another version
+        settings = study_settings(settings, str(path)).model_dump(mode="json")
     return {name: value for name, value in flat(settings).items() if name not in PLACES}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from unequal.models.adapters import AdapterSettings
 from unequal.training.settings import OptimiserSettings
@@ -11,17 +11,31 @@ from unequal.unlearning.weighting import Weighting
 
 
 class TargetSettings(BaseModel):
-    """One relation, of people of one exposure level (the seed paper's design) or of all levels at once."""
+    """One relation, of one exposure level or bucket of counts (the seed paper's design) or of all at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    relation: str
+    relation: str = Field(description="a relation, or the name of a fact table")
     level: Annotated[int, Field(ge=1)] | Literal["mixed"] = "mixed"
+    # Left out where it is not set, so that targets without it keep the names of their folders.
+    bucket: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        exclude_if=lambda bucket: bucket is None,
+        description="of natural counts, 0 the rarest; by default all",
+    )
 
     @property
     def name(self) -> str:
-        """The target's name in tables: ``mixed`` or ``level-16``."""
+        """The target's name in tables: ``mixed``, ``level-16`` or ``bucket-2``."""
+        if self.bucket is not None:
+            return f"bucket-{self.bucket}"
         return "mixed" if self.level == "mixed" else f"level-{self.level}"
+
+    @model_validator(mode="after")
+    def _level_or_bucket(self) -> "TargetSettings":
+        if self.bucket is not None and self.level != "mixed":
+            raise ValueError("a target has a level of exposure or a bucket of counts, not both")
+        return self
 
 
 class UnlearnSettings(BaseModel):

@@ -1,10 +1,10 @@
-"""What a run forgets, and the facts it is judged on: roles of the facts of a controlled world."""
+"""What a run forgets, and the facts it is judged on: roles of the facts of one base."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from unequal.errors import ConfigError
+from unequal.errors import ConfigError, did_you_mean
 from unequal.facts.schema import Fact, Role
 from unequal.seeds import random_stream
 from unequal.unlearning.settings import TargetSettings
@@ -37,45 +37,108 @@ class Target:
 
 
 def select_target(facts: Sequence[Fact], settings: TargetSettings, facts_per_role: int, seed: int) -> Target:
-    """Return the target's facts; raises `ConfigError` when none are of that relation or level.
+    """Return the target's facts; raises `ConfigError` when none are of that relation, level or bucket.
 
     All facts to forget and all never-seen facts of the relation are judged, and of each other role a
-    random sample that is spread evenly over exposure levels and is the same for every run of the seed.
+    random sample that is spread evenly over levels and is the same for every run of the seed. Neighbours
+    are the facts of the forget pool that share a subject with the target, or, where natural counts make
+    buckets, its relation; counted facts that share neither are never touched, so they are utility too.
     """
-    relations = sorted({fact.relation for fact in facts})
-    if settings.relation not in relations:
-        raise ConfigError(
-            f"target relation '{settings.relation}' is not in the world ({', '.join(relations)})"
-        )
+    check_relation(facts, settings.relation)
+    check_target(facts, settings)
     by_role: dict[Role | None, list[Fact]] = defaultdict(list)
     for fact in facts:
         by_role[fact.role].append(fact)
-    people = [fact for fact in by_role["forget"] if settings.level in ("mixed", level_of(fact))]
-    forget = [fact for fact in people if fact.relation == settings.relation]
-    if not forget:
-        levels = sorted({level_of(fact) for fact in by_role["forget"]})
-        raise ConfigError(f"target level {settings.level} is not among the levels of the corpus ({levels})")
-    never_seen = [fact for fact in by_role["never_seen"] if fact.relation == settings.relation]
-    neighbours = [fact for fact in people if fact.relation != settings.relation]
+    forget = [f for f in by_role["forget"] if _of_relation(f, settings) and _of_level(f, settings)]
+    never_seen = [fact for fact in by_role["never_seen"] if _of_relation(fact, settings)]
+    neighbours, others = _around(by_role["forget"], forget, settings)
     judged = [*with_role(forget, "forget"), *with_role(never_seen, "never_seen")]
     groups: tuple[tuple[Role, list[Fact]], ...] = (
         ("neighbour", neighbours),
         ("retain", by_role["retain"]),
-        ("utility", by_role["utility"]),
+        ("utility", [*by_role["utility"], *others]),
     )
     for role, group in groups:
         judged += with_role(_spread_sample(group, facts_per_role, seed), role)
     return Target(forget, by_role["retain"], judged)
 
 
+def check_relation(facts: Iterable[Fact], relation: str) -> None:
+    """Raise `ConfigError`, with what there is, when no fact is of the relation or table."""
+    relations = dict.fromkeys(name for fact in facts for name in (*_table_of(fact), fact.relation))
+    if relation not in relations:
+        shown = ", ".join([*relations][:20]) + (", …" if len(relations) > 20 else "")
+        hint = did_you_mean(relation, relations)
+        raise ConfigError(f"target relation '{relation}'{hint} is not among the facts' ({shown})")
+
+
+def check_target(facts: Sequence[Fact], settings: TargetSettings) -> None:
+    """Raise `ConfigError`, with what there is, when no fact to forget is of the target's level or bucket."""
+    pool = [fact for fact in facts if fact.role == "forget" and _of_relation(fact, settings)]
+    if any(_of_level(fact, settings) for fact in pool):
+        return
+    if settings.bucket is not None:
+        buckets = sorted({bucket for fact in pool if (bucket := bucket_of(fact)) is not None})
+        raise ConfigError(
+            f"target bucket {settings.bucket} is not among the buckets of its facts ({buckets})"
+        )
+    if settings.level == "mixed":
+        raise ConfigError(f"no fact of the relation '{settings.relation}' has the role forget")
+    levels = sorted({level_of(fact) for fact in facts if fact.role == "forget"})
+    raise ConfigError(f"target level {settings.level} is not among the levels of the corpus ({levels})")
+
+
 def level_of(fact: Fact) -> int:
-    """Return the biographies an epoch shows of the fact's subject."""
-    return int((fact.model_extra or {}).get("level", -1))
+    """Return the biographies an epoch shows of the fact's subject, or the number of its bucket of counts."""
+    extra = fact.model_extra or {}
+    return int(extra.get("level", extra.get("bucket", -1)))
+
+
+def bucket_of(fact: Fact) -> int | None:
+    """Return the number of the fact's bucket of counts, from 0; None where counts make no buckets."""
+    bucket = (fact.model_extra or {}).get("bucket")
+    return None if bucket is None else int(bucket)
 
 
 def with_role(facts: Iterable[Fact], role: Role) -> list[Fact]:
     """Return copies of the facts in that role."""
     return [fact.model_copy(update={"role": role}) for fact in facts]
+
+
+def _table_of(fact: Fact) -> tuple[str, ...]:
+    """Return the name of the table that the fact came from, if it came from one of several."""
+    table = (fact.model_extra or {}).get("fact_table")
+    return (str(table),) if table else ()
+
+
+def _of_relation(fact: Fact, settings: TargetSettings) -> bool:
+    return settings.relation in (fact.relation, *_table_of(fact))
+
+
+def _of_level(fact: Fact, settings: TargetSettings) -> bool:
+    if settings.bucket is not None:
+        return bucket_of(fact) == settings.bucket
+    return settings.level in ("mixed", level_of(fact))
+
+
+def _around(
+    pool: Sequence[Fact], forget: Sequence[Fact], settings: TargetSettings
+) -> tuple[list[Fact], list[Fact]]:
+    """Return the neighbours in the forget pool, and the counted facts there that share nothing with it."""
+    chosen = {fact.fact_id for fact in forget}
+    subjects = {fact.subject for fact in forget}
+    neighbours: list[Fact] = []
+    others: list[Fact] = []
+    for fact in pool:
+        if fact.fact_id in chosen:
+            continue
+        counted = bucket_of(fact) is not None
+        of_relation = _of_relation(fact, settings)
+        if (fact.subject in subjects and not of_relation) or (counted and of_relation):
+            neighbours.append(fact)
+        elif counted and fact.subject not in subjects:
+            others.append(fact)
+    return neighbours, others
 
 
 def _spread_sample(facts: Sequence[Fact], n_facts: int, seed: int) -> list[Fact]:

@@ -239,7 +239,7 @@ def test_rows_travel_as_columns_with_their_words_numbered():
 
 
 def test_methods_differ_in_shape_or_colour_and_quiet_text_can_be_read():
-    scales = Scales([], [str(number) for number in range(56)], [])
+    scales = Scales({}, [str(number) for number in range(56)], [])
     assert len({entry[1:] for entry in scales.method_legend()}) == 56
     colours = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6})", asset("report.css").split("}", 1)[0]))
 

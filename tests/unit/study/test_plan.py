@@ -3,9 +3,8 @@
 import pytest
 
 from study_settings import changed, study
-from unequal.config import build
 from unequal.study.plan import plan_steps
-from unequal.study.settings import StudySettings
+from unequal.study.sources import study_settings
 
 GRID = {
     "pretrain_seeds": [0, 1],
@@ -26,7 +25,7 @@ def plan(path=None, value=None):
 
 
 def grid():
-    return plan_steps(build(StudySettings, changed() | GRID, "run.toml"))
+    return plan_steps(study_settings(changed() | GRID, "run.toml"))
 
 
 def folders(steps, kind=None):

@@ -109,7 +109,7 @@ def test_a_sample_larger_than_the_group_is_the_group(facts):
 
 
 def test_facts_that_are_not_there_are_refused_with_what_there_is(facts):
-    with pytest.raises(ConfigError, match=r"relation 'town' is not in the world \(city, job, school\)"):
+    with pytest.raises(ConfigError, match=r"relation 'town' is not among the facts' \(city, job, school\)"):
         select(facts, relation="town")
     with pytest.raises(ConfigError, match=r"level 3 is not among the levels of the corpus \(\[1, 4, 16\]\)"):
         select(facts, level=3)

@@ -1,7 +1,7 @@
 """What the web service of infini-gram is asked, and how politely."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -20,6 +20,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 class ApiSettings(CountSettings):
     """Counts from a public index of infini-gram; the window is in tokens of the index."""
+
+    running: ClassVar[frozenset[str]] = CountSettings.running | {
+        "url", "requests_per_second", "timeout_seconds", "retries", "cache",
+    }  # fmt: skip
 
     engine: Literal["infinigram-api"] = "infinigram-api"
     index: str = Field(min_length=1, description="name of the index, such as v4_dolma-v1_7_llama")

@@ -1,7 +1,7 @@
 """What the local infini-gram index counts, and where the index lives."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from unequal.facts.packaged import resolve_corpus
 
 class LocalSettings(CountSettings):
     """A suffix-array index of the shards that match a glob, built once and then asked for every name."""
+
+    running: ClassVar[frozenset[str]] = CountSettings.running | {"corpus", "index_dir"}
 
     engine: Literal["infinigram-local"] = "infinigram-local"
     corpus: str = Field(min_length=1, description="glob of shards, or the packaged 'factbook'")

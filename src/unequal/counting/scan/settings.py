@@ -1,7 +1,7 @@
 """What the streaming scan counts, where, and how."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,10 @@ from unequal.facts.packaged import resolve_corpus
 
 class ScanSettings(CountSettings):
     """The streaming scan over the shards that match a glob."""
+
+    running: ClassVar[frozenset[str]] = CountSettings.running | {
+        "corpus", "matcher", "launcher", "workers", "shard_counts",
+    }  # fmt: skip
 
     engine: Literal["scan"] = "scan"
     corpus: str = Field(min_length=1, description="glob of shards, or the packaged 'factbook'")

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from unequal.errors import DataError, MissingExtraError
-from unequal.files import content_hash
+from unequal.files import content_hash, file_hash
 
 logger = logging.getLogger(__name__)
 
@@ -66,16 +67,17 @@ def local_shard(path: Path) -> Shard:
     return Shard(str(path), status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
 
-def find_shards(corpus: str) -> list[Shard]:
+def find_shards(corpus: str, setting: str = "--corpus") -> list[Shard]:
     """Return the files that match the glob, sorted by path; a file reached by two paths stands there once.
 
-    Raises `DataError` when no file matches, and `MissingExtraError` for a store whose library is missing.
+    ``setting`` is what messages call the glob. Raises `DataError` when no file matches, and
+    `MissingExtraError` for a store whose library is missing.
     """
     shards = _remote_shards(corpus) if is_remote(corpus) else _local_shards(corpus)
     if not shards:
         a_folder = not is_remote(corpus) and Path(corpus).expanduser().is_dir()
         what = "is a folder; add /*.jsonl.zst or the like" if a_folder else "matches no file"
-        raise DataError(f"--corpus '{corpus}' {what}; shards end in {', '.join(SUFFIXES)}")
+        raise DataError(f"{setting} '{corpus}' {what}; shards end in {', '.join(SUFFIXES)}")
     return shards
 
 
@@ -91,6 +93,24 @@ def corpus_id(shards: Iterable[tuple[Shard, str]]) -> str:
         if first.setdefault(sha256, shard) != shard:
             logger.warning("%s holds the same bytes as %s; both are counted", shard, first[sha256])
     return content_hash(sorted(identities))[:16]
+
+
+def content_id(corpus: str, setting: str = "--corpus") -> str:
+    """Return what `corpus_id` gives for the files that match a glob.
+
+    Files in a store are told apart by their stamps, since hashing would fetch them. Raises `DataError` when
+    no file matches or one cannot be read.
+    """
+    shards = find_shards(corpus, setting)
+    return corpus_id((shard, shard.stamp if is_remote(shard.path) else _sha256(shard)) for shard in shards)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(shard: Shard) -> str:
+    try:
+        return file_hash(Path(shard.path))
+    except OSError as error:
+        raise DataError(f"cannot read {shard}: {error.strerror or error}") from error
 
 
 def _local_shards(corpus: str) -> list[Shard]:

@@ -55,6 +55,19 @@ class Totals:
         np.add.at(self.anchored_object, together.pair[row[close > 0]], 1)
 
 
+def near_pairs(found: Occurrences, names: NameIndex, window: int) -> tuple[Ints, Ints]:
+    """Return pairs and documents: each pair and each document in which it stands within the window, once.
+
+    These are what ``docs_window`` counts.
+    """
+    together = _together(found, names)
+    subject, row = together.expand_subjects()
+    close = _close(found, subject, together.object_begin[row], together.object_end[row], window)
+    close -= _same_stretch(found, subject, names.pair_object[together.pair[row]])
+    near = np.unique(row[close > 0])
+    return together.pair[near], found.document[together.subject_begin[near]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Together:
     """Each pair and document that hold both entities, and the ranges [begin, end) of their occurrences."""

@@ -52,8 +52,10 @@ def file_source(path: Path) -> Source:
     return Source(str(path), path.name, lambda problems: reader(path, _text(path), problems))
 
 
-def hub_source(dataset: str) -> Source:
+def hub_source(dataset: str, revision: str | None = None) -> Source:
     """Return ``name[:config[:split]]`` of the Hub, or a folder that holds a data set, as a source.
+
+    ``revision`` is a commit, tag or branch; by default the newest.
 
     Raises `MissingExtraError` without the library `datasets`, and `DataError` when the data set cannot be
     had or has several splits of which none is named. Code that comes with a data set is never run.
@@ -64,7 +66,8 @@ def hub_source(dataset: str) -> Source:
         raise MissingExtraError("importing from the Hugging Face Hub", "hub") from error
     name, config, split = (*dataset.removeprefix("hf:").split(":", 2), "", "")[:3]
     try:
-        found = load_dataset(name, config or None, split=split or None)
+        pinned = {} if revision is None else {"revision": revision}
+        found = load_dataset(name, config or None, split=split or None, **pinned)
     except Exception as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"cannot load the data set {dataset}: {first}") from error

@@ -52,7 +52,7 @@
   const show = (fact) => {
     current = fact;
     if (!(method in fact.methods)) method = Object.keys(fact.methods)[0];
-    const line = `${fact.relation} · shown ${fact.exposure} times · ${fact.question || ""} ${fact.answer ? "→ " + fact.answer : ""}`;
+    const line = `${fact.relation} · ${fact.seen} · ${fact.question || ""} ${fact.answer ? "→ " + fact.answer : ""}`;
     head.replaceChildren(make("h3", fact.subject), make("p", line, "note"), methods(fact));
     rows.replaceChildren(answers(fact.methods[method]));
     picture(); mark();
@@ -66,7 +66,7 @@
     list.replaceChildren(...found.slice(0, SHOWN).map((fact) => {
       const item = make("li"), button = make("button", fact.subject);
       button.type = "button"; button.dataset.id = fact.id;
-      button.append(make("small", `${fact.relation} · shown ${fact.exposure} times`));
+      button.append(make("small", `${fact.relation} · ${fact.seen}`));
       button.addEventListener("click", () => show(fact));
       item.append(button);
       return item;

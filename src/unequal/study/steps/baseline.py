@@ -1,4 +1,4 @@
-"""Judge one pre-trained model before unlearning, on the facts and probes of one target."""
+"""Judge one base before unlearning, on the facts and probes of one target."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -10,8 +10,8 @@ from unequal.attacks.attack import AttackSettings, run_attacks
 from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
+from unequal.study.bases import AnyBase
 from unequal.study.step import Progress, Step
-from unequal.study.steps.pretrain import PretrainStep
 from unequal.unlearning.settings import TargetSettings
 
 
@@ -20,7 +20,7 @@ class BaselineStep(Step):
 
     kind: ClassVar[str] = "baseline"
 
-    pretrain: PretrainStep
+    base: AnyBase = Field(serialization_alias="pretrain")  # folders of older studies are named so
     target: TargetSettings
     facts_per_role: int
     probes: tuple[ProbeKind, ...]
@@ -32,12 +32,12 @@ class BaselineStep(Step):
     @property
     def name(self) -> str:
         """Return the model and target."""
-        return f"{self.pretrain.name}-{self.target.relation}-{self.target.name}"
+        return f"{self.base.name}-{self.target.relation}-{self.target.name}"
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The model, and the corpus whose facts it saw."""
-        return (self.pretrain.folder, self.pretrain.corpus.folder)
+        """The model, and its facts."""
+        return self.base.needs
 
     @property
     def cost(self) -> float:
@@ -47,13 +47,13 @@ class BaselineStep(Step):
     @property
     def attack_cost(self) -> float:
         """Estimated seconds of the attacks on one model, at 0.3 s an evaluation of half a million weights."""
-        return 0.3 * self.pretrain.n_weights / 5e5 * sum(attack.cost for attack in self.attacks)
+        return 0.3 * self.base.n_weights / 5e5 * sum(attack.cost for attack in self.attacks)
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` with the columns that describe facts."""
         from unequal.study.bench import workbench  # noqa: PLC0415
 
-        bench = workbench(study, self.pretrain)
+        bench = workbench(study, self.base)
         model = bench.fresh_model()
         evaluator = bench.evaluator(
             self.target, self.facts_per_role, self.probes, self.n_wordings, self.metrics

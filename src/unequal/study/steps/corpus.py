@@ -24,6 +24,22 @@ class CorpusStep(Step):
         return f"{self.corpus.wording}-seed{self.corpus.seed}"
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that make the corpus: this one alone."""
+        return (self,)
+
+    @property
+    def wording(self) -> str:
+        """The arm, for the score table."""
+        return self.corpus.wording
+
+    @property
+    def vocabulary(self) -> int:
+        """Estimated size of the vocabulary; one of whole words is taken to be of 1,000."""
+        tokenizer = self.corpus.tokenizer
+        return tokenizer.vocabulary_size if tokenizer.kind == "bpe" else 1000
+
+    @property
     def n_tokens(self) -> float:
         """Estimated tokens of all windows."""
         people = sum(self.corpus.levels) * self.corpus.people_per_level
@@ -37,6 +53,11 @@ class CorpusStep(Step):
     def cost(self) -> float:
         """About 250,000 tokens a second."""
         return 2 + self.n_tokens / 250_000
+
+    @property
+    def disk(self) -> float:
+        """Two bytes a token in windows, and about one in packed text."""
+        return 3 * self.n_tokens / 1e9
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
         """Write the corpus into ``folder/data``."""

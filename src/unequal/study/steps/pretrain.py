@@ -3,20 +3,23 @@
 from pathlib import Path
 from typing import ClassVar
 
+from unequal.facts.probes import PromptFormat
 from unequal.models.shapes import ModelSettings
+from unequal.study.base import Base
 from unequal.study.step import Progress, Step
 from unequal.study.steps.corpus import CorpusStep
+from unequal.study.steps.natural_corpus import NaturalCorpusStep
 from unequal.training.settings import PretrainSettings
 
 CHECKPOINT_EVERY = 200  # steps; does not change the result
 
 
-class PretrainStep(Step):
-    """From a corpus to a model folder."""
+class PretrainStep(Step, Base):
+    """From a corpus to a model folder; the base of the runs that start from this model."""
 
     kind: ClassVar[str] = "pretrain"
 
-    corpus: CorpusStep
+    corpus: CorpusStep | NaturalCorpusStep
     model: ModelSettings
     pretrain: PretrainSettings
     seed: int
@@ -24,8 +27,7 @@ class PretrainStep(Step):
     @property
     def name(self) -> str:
         """Return family, size, arm and seed."""
-        wording = self.corpus.corpus.wording
-        return f"{self.model.family}-{self.model.size}-{wording}-seed{self.seed}"
+        return f"{self.model.family}-{self.model.size}-{self.corpus.wording}-seed{self.seed}"
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -34,11 +36,8 @@ class PretrainStep(Step):
 
     @property
     def n_weights(self) -> int:
-        """Estimated weights of the model; a vocabulary of whole words is taken to be of 1,000."""
-        tokenizer = self.corpus.corpus.tokenizer
-        return self.model.build_shape().n_weights(
-            tokenizer.vocabulary_size if tokenizer.kind == "bpe" else 1000
-        )
+        """Estimated weights of the model."""
+        return self.model.build_shape().n_weights(self.corpus.vocabulary)
 
     @property
     def cost(self) -> float:
@@ -49,6 +48,53 @@ class PretrainStep(Step):
     def memory(self) -> float:
         """On top of the libraries, weights, gradients, two moments and a copy in float32."""
         return super().memory + 20 * self.n_weights / 1e9
+
+    @property
+    def disk(self) -> float:
+        """The weights in float32, and while it trains two checkpoints with both moments."""
+        return (4 + 2 * 12) * self.n_weights / 1e9
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Those of the corpus, and this one."""
+        return (*self.corpus.steps, self)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The model, and the corpus whose facts it saw."""
+        return (self.folder, self.corpus.folder)
+
+    @property
+    def prompts(self) -> PromptFormat:
+        """Those of the corpus: models are asked as they were trained."""
+        return self.corpus.prompts
+
+    @property
+    def draw_seed(self) -> int:
+        """The pre-training seed."""
+        return self.seed
+
+    @property
+    def training_memory(self) -> float:
+        """As much as pre-training takes."""
+        return self.memory
+
+    def model_folder(self, study: Path) -> Path:
+        """Return the folder of the trained model."""
+        return study / self.folder / "model"
+
+    def facts_file(self, study: Path) -> Path:
+        """Return the corpus's facts, with role and exposure."""
+        return study / self.corpus.folder / "data" / "facts.parquet"
+
+    def labels(self, study: Path) -> dict[str, object]:  # noqa: ARG002  the settings say it all
+        """Return family, size, wording arm and seed."""
+        return {
+            "family": self.model.family,
+            "size": self.model.size,
+            "wording": self.corpus.wording,
+            "pretrain_seed": self.seed,
+        }
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``folder/model``, from the newest checkpoint on if there is one."""

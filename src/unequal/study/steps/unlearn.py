@@ -1,13 +1,13 @@
 """Unlearn one target with one method and seed, and judge the model along the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
 from unequal.attacks.attack import run_attacks
-from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
+from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
 from unequal.study.step import Progress, Step
@@ -36,7 +36,7 @@ class UnlearnStep(Step):
     def name(self) -> str:
         """Return the model, method, target and seed."""
         target = self.baseline.target
-        model = self.baseline.pretrain.name
+        model = self.baseline.base.name
         weighting = "" if self.weighting == "uniform" else f"-{self.weighting}"
         return f"{model}-{self.method.kind}{weighting}-{target.relation}-{target.name}-seed{self.seed}"
 
@@ -47,7 +47,7 @@ class UnlearnStep(Step):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The baseline, the model and the corpus."""
+        """The baseline, the model and its facts."""
         return (self.baseline.folder, *self.baseline.inputs)
 
     @property
@@ -58,7 +58,7 @@ class UnlearnStep(Step):
     @property
     def cost(self) -> float:
         """About 40 ms a step and 0.3 s an evaluation, for a model of half a million weights."""
-        relative = self.baseline.pretrain.n_weights / 5e5
+        relative = self.baseline.base.n_weights / 5e5
         seconds_a_step = 0.04 * self.unlearn.batch_size / 32
         work = seconds_a_step * self.unlearn.steps + 0.3 * len(self.unlearn.evaluated_steps())
         return 1.5 + relative * work + self.baseline.attack_cost
@@ -66,7 +66,7 @@ class UnlearnStep(Step):
     @property
     def memory(self) -> float:
         """As in pre-training, and the base model beside it."""
-        return self.baseline.pretrain.memory + 4 * self.baseline.pretrain.n_weights / 1e9
+        return self.baseline.base.training_memory + 4 * self.baseline.base.n_weights / 1e9
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` of every evaluated step, step 0 included."""
@@ -74,7 +74,7 @@ class UnlearnStep(Step):
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
 
         settings = self.baseline
-        bench = workbench(study, settings.pretrain)
+        bench = workbench(study, settings.base)
         target = bench.target(settings.target, settings.facts_per_role)
         before = self.method.prompt_prefix(target.forget)
         asked = (settings.target, settings.facts_per_role)
@@ -103,7 +103,7 @@ class UnlearnStep(Step):
         n_steps, n_attacks = self.unlearn.steps, len(settings.attacks)
         unlearn(
             model, bench.tokenizer, self.method, target.forget, target.retain_set,
-            settings.pretrain.corpus.prompts, self.unlearn, self.seed, judge,
+            settings.base.prompts, self.unlearn, self.seed, judge,
             lambda done, _total: progress(done, n_steps + n_attacks), target.controls,
         )  # fmt: skip
         if end > 0:  # otherwise a stopping rule went back to the start, whose attacks are the baseline's
@@ -112,27 +112,27 @@ class UnlearnStep(Step):
                 settings.attacks, scene, lambda done, _total: progress(n_steps + done, n_steps + n_attacks)
             )
             scores[end] = pl.concat([scores[end], attacked.with_columns(step=end)], how="diagonal")
-        write_table(self._described([*scores.values()], n_params), folder / "scores.parquet")
+        labels = {**settings.base.labels(study), "n_params": n_params}
+        described = self._described([*scores.values()], labels)
+        write_table(with_buckets(described, target.judged), folder / "scores.parquet")
         texts = pl.concat(generations.values(), how="diagonal").with_columns(run_id=pl.lit(self.run_id))
         write_table(
             texts.select(pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()),
             folder / "generations.parquet",
         )
 
-    def _described(self, parts: Sequence[pl.DataFrame], n_params: int) -> pl.DataFrame:
+    def _described(self, parts: Sequence[pl.DataFrame], labels: Mapping[str, object]) -> pl.DataFrame:
         """Return the rows with the run's columns; the study's name is added when they are collected."""
-        pretrain = self.baseline.pretrain
-        described = pl.concat(parts, how="diagonal").with_columns(
-            study=pl.lit(""),
-            run_id=pl.lit(self.run_id),
-            family=pl.lit(pretrain.model.family),
-            size=pl.lit(pretrain.model.size),
-            n_params=pl.lit(n_params),
-            wording=pl.lit(pretrain.corpus.corpus.wording),
-            pretrain_seed=pl.lit(pretrain.seed),
-            method=pl.lit(self.method.kind),
-            weighting=pl.lit(self.weighting),
-            target=pl.lit(self.baseline.target.name),
-            seed=pl.lit(self.seed),
+        own = {
+            "study": "",
+            "run_id": self.run_id,
+            "method": self.method.kind,
+            "weighting": self.weighting,
+            "target": self.baseline.target.name,
+            "seed": self.seed,
+        }
+        rows = pl.concat(parts, how="diagonal").with_columns(
+            pl.lit(value).alias(name) for name, value in (own | dict(labels)).items()
         )
-        return described.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items())
+        extra = [name for name in OPTIONAL_SCORES if labels.get(name) is not None]
+        return rows.select(*(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()), *extra)

@@ -1,0 +1,43 @@
+"""The table of what was known before, by natural count: only known facts can be unlearned."""
+
+import polars as pl
+
+from unequal.analysis.analyze import Analysis
+from unequal.report.figure import Scales
+from unequal.report.table import COUNT, PERCENT, WORDS, Column, Row, Table
+
+VIEWS = {
+    "greedy": ("question", "exact_match", "Question, greedy answer"),
+    "choice": ("question", "choice_accuracy", "Question, most probable of its type"),
+    "cloze": ("cloze", "exact_match", "Statement, greedy completion"),
+    "cloze_choice": ("cloze", "choice_accuracy", "Statement, most probable of its type"),
+}
+NEVER_SEEN = "never seen"
+
+
+def known_table(analysis: Analysis, scales: Scales, model: str) -> Table:
+    """Return the share of facts to forget known before by each view, a row for each bucket of counts."""
+    columns = [
+        Column("level", "Count in the corpus", WORDS),
+        Column("n_facts", "Facts", COUNT),
+        *(Column(name, title, PERCENT) for name, (_, _, title) in VIEWS.items()),
+    ]
+    known = analysis.known.filter(pl.col("model") == model)
+    rows = [_row(known.filter(pl.col("role") == "never_seen"), NEVER_SEEN)]
+    forget = known.filter(pl.col("role") == "forget")
+    for level in sorted(scales.names):
+        rows.append(_row(forget.filter(pl.col("exposure") == level), scales.names[level]))
+    note = (
+        f"Of {model}, before unlearning; 95% intervals over facts. Greedy answers decide what can be "
+        "forgotten; the most probable answer of its type shows what else is known, above never-seen facts."
+    )
+    return Table("known_by_count", "Known before, by count", columns, rows, note)
+
+
+def _row(known: pl.DataFrame, level: str) -> Row:
+    row: Row = {"level": level, "n_facts": None}
+    for name, (probe, metric, _) in VIEWS.items():
+        for found in known.filter((pl.col("probe") == probe) & (pl.col("metric") == metric)).to_dicts():
+            row |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+            row["n_facts"] = found["n_facts"] if row["n_facts"] is None else row["n_facts"]
+    return row

@@ -1,0 +1,74 @@
+"""A controlled study: base models that are trained on a world whose every exposure was assigned."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from unequal.corpus.settings import CorpusSettings, ExposureSettings, Wording
+from unequal.facts.world.world import WorldSettings
+from unequal.models.shapes import ModelSettings
+from unequal.study.settings import Seeds, StudySettings, all_distinct
+from unequal.study.steps.corpus import CorpusStep
+from unequal.study.steps.pretrain import PretrainStep
+from unequal.training.settings import PretrainSettings
+
+
+class ControlledStudy(StudySettings):
+    """Worlds and corpora, models trained on them, and unlearning runs.
+
+    A pre-training seed decides who is shown how often, every wording and the model's first weights.
+    """
+
+    # Left out, since it was the only source once.
+    source: Literal["controlled"] = Field(default="controlled", exclude_if=lambda _: True)
+    pretrain_seeds: Seeds = Field(default=(0,), min_length=1)
+    wordings: tuple[Wording, ...] = Field(default=("rerendered",), min_length=1)
+    world: WorldSettings = WorldSettings()
+    corpus: ExposureSettings = ExposureSettings()
+    models: tuple[ModelSettings, ...] = Field(min_length=1)
+    pretrain: PretrainSettings = PretrainSettings()
+
+    _distinct_bases = field_validator("pretrain_seeds", "wordings", "models")(all_distinct)
+
+    def bases(self) -> Iterator[PretrainStep]:
+        """Yield one model for each seed, wording arm and shape."""
+        for seed in self.pretrain_seeds:
+            for wording in self.wordings:
+                plan = CorpusSettings(seed=seed, wording=wording, **self.corpus.model_dump())
+                corpus = CorpusStep(world=self.world, corpus=plan, prompts=self.prompts)
+                for model in self.models:
+                    yield PretrainStep(corpus=corpus, model=model, pretrain=self.pretrain, seed=seed)
+
+    @property
+    def other_seeds(self) -> dict[str, Any]:
+        """The seeds of the world and of pre-training."""
+        return {"world": self.world.seed, "pretraining": self.pretrain_seeds}
+
+    @model_validator(mode="after")
+    def _attacks_have_a_control(self) -> "ControlledStudy":
+        if self.attacks and 0 not in self.corpus.levels:
+            raise ValueError(
+                f"attacks: without never-seen people nothing shows what an attack finds by luck; put 0 among"
+                f" corpus.levels {list(self.corpus.levels)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_exist(self) -> "ControlledStudy":
+        for index, target in enumerate(self.targets):
+            where = f"targets.{index}"
+            if target.relation not in self.world.relations:
+                known = ", ".join(self.world.relations)
+                raise ValueError(
+                    f"{where}.relation '{target.relation}' is not among world.relations ({known})"
+                )
+            if target.bucket is not None:
+                raise ValueError(
+                    f"{where}.bucket: buckets are of natural counts; a controlled study has level"
+                )
+            if target.level != "mixed" and target.level not in self.corpus.levels:
+                raise ValueError(
+                    f"{where}.level {target.level} is not among corpus.levels {list(self.corpus.levels)}"
+                )
+        return self

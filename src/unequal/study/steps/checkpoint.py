@@ -1,0 +1,155 @@
+"""A published model as a base: fetched from the hub or found in a folder, hashed, and given facts."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from unequal.facts.probes import PromptFormat
+from unequal.files import read_json, write_json
+from unequal.models.snapshot import (
+    Snapshot,
+    count_weights,
+    fingerprint,
+    is_folder,
+    named_weights,
+    take_snapshot,
+)
+from unequal.study.base import Base
+from unequal.study.step import Progress, Step
+from unequal.study.steps.split import SplitStep
+
+UNKNOWN_WEIGHTS = 1_000_000_000
+WORDING = "natural"
+
+
+class CheckpointSettings(BaseModel):
+    """One model of a study: a folder, or a name on the hub; labels are read from it where none are given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(min_length=1, description="folder, or name on the hub")
+    revision: str | None = Field(default=None, description="commit, tag or branch on the hub")
+    start: Literal["base", "instruct"] | None = Field(default=None, description="what it was trained to be")
+    family: str | None = Field(default=None, description="by default the model type of its configuration")
+    size: str | None = Field(default=None, description="by default its weights, counted")
+
+    @property
+    def label(self) -> str:
+        """The last part of the model's name, with its revision if it has one."""
+        last = self.model.rstrip("/").rsplit("/", 1)[-1] or "model"
+        return last if self.revision is None else f"{last}@{self.revision[:12]}"
+
+
+class CheckpointStep(Step):
+    """From a name to hashed files; of a folder ``content`` says what it holds, of a hub name its revision."""
+
+    kind: ClassVar[str] = "checkpoint"
+
+    model: str
+    revision: str | None
+    content: str | None
+    folder_of_model: Path | None = Field(default=None, exclude=True)
+
+    @classmethod
+    def of(cls, settings: CheckpointSettings) -> Self:
+        """Return the step; raises `DataError` for a folder without a model or with pickled weights only."""
+        if not is_folder(settings.model):
+            return cls(model=settings.model, revision=settings.revision, content=None)
+        path = Path(settings.model).absolute()
+        return cls(model=path.name, revision=None, content=fingerprint(path), folder_of_model=path)
+
+    @property
+    def name(self) -> str:
+        """Return the last part of the model's name."""
+        return self.model.rsplit("/", 1)[-1][:60]
+
+    @property
+    def n_weights(self) -> int:
+        """The weights of a folder, or those that the name tells; a billion where neither does."""
+        if self.folder_of_model is not None:
+            return count_weights(self.folder_of_model)
+        return named_weights(self.model) or UNKNOWN_WEIGHTS
+
+    @property
+    def cost(self) -> float:
+        """Four bytes a weight: hashed at a gigabyte a second, and fetched at a tenth of that."""
+        return 2 + 4 * self.n_weights / (1e9 if self.folder_of_model else 1e8)
+
+    def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
+        """Write ``checkpoint.json``: where the files are, and what they hash to."""
+        place = str(self.folder_of_model or self.model)
+        write_json(
+            folder / "checkpoint.json", take_snapshot(place, self.revision, progress).model_dump(mode="json")
+        )
+
+    def snapshot(self, study: Path) -> Snapshot:
+        """Return what was found, once the step is done."""
+        return Snapshot.model_validate(read_json(study / self.folder / "checkpoint.json"))
+
+
+class CheckpointBase(BaseModel, Base):
+    """A published model and the facts that it is asked about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint: CheckpointStep
+    facts: SplitStep
+    prompt_format: PromptFormat
+    start: str | None = None
+    family: str | None = None
+    size: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the model and the seed of the split."""
+        return f"{self.checkpoint.name}-{self.facts.name}"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Those of the facts, and the model's own."""
+        return (*self.facts.steps, self.checkpoint)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The model and the facts."""
+        return (self.checkpoint.folder, self.facts.folder)
+
+    @property
+    def prompts(self) -> PromptFormat:
+        """Those of the run file."""
+        return self.prompt_format
+
+    @property
+    def draw_seed(self) -> int:
+        """The seed of the split."""
+        return self.facts.seed
+
+    @property
+    def n_weights(self) -> int:
+        """Those of the model."""
+        return self.checkpoint.n_weights
+
+    @property
+    def training_memory(self) -> float:
+        """On top of the libraries, weights, gradients, two moments and a copy in float32."""
+        return 0.8 + 20 * self.n_weights / 1e9
+
+    def model_folder(self, study: Path) -> Path:
+        """Return the folder of the files, which still are what they were."""
+        return self.checkpoint.snapshot(study).verified()
+
+    def facts_file(self, study: Path) -> Path:
+        """Return the facts with their roles."""
+        return study / self.facts.folder / "facts.parquet"
+
+    def labels(self, study: Path) -> dict[str, Any]:
+        """Return family, size, start and the seed of the split."""
+        found = self.checkpoint.snapshot(study)
+        return {
+            "family": self.family or found.model_type,
+            "size": self.size or f"{found.n_weights / 1e6:.4g}M",
+            "wording": WORDING,
+            "pretrain_seed": self.facts.seed,
+            "start": self.start,
+        }
