@@ -42,6 +42,11 @@ class Regression:
     covariance: Array
     left: Array
 
+    @property
+    def varies(self) -> bool:
+        """Whether the outcome differs at all within strata, so that there is something to explain."""
+        return self.total > SINGULAR * len(self.left)
+
 
 def regress(
     rows: pl.DataFrame,
@@ -93,7 +98,7 @@ def explained(fit: Regression, columns: Sequence[int]) -> Share:
     slopes = fit.slopes[:, list(columns)]
     draws = slopes[1:][np.isfinite(slopes[1:]).all(axis=1)]
     too_few = len(draws) < max(2, (1 - UNDEFINED_SHARE) * (len(slopes) - 1))
-    if not np.isfinite(slopes[0]).all() or too_few or fit.total <= 0:
+    if not np.isfinite(slopes[0]).all() or too_few or not fit.varies:
         return NO_SHARE
     block = np.ix_(list(columns), list(columns))
     metric = np.linalg.inv(fit.inverse[block]) / fit.total

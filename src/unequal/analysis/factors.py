@@ -152,7 +152,7 @@ def _labels(term: Term) -> dict[str, Any]:
 
 def _share_of_effect(fit: Regression, place: int, row: dict[str, Any]) -> dict[str, Any]:
     """Return the interval of the share as that of the effect has it; none without one."""
-    if row["low"] is None:
+    if row["low"] is None or not fit.varies:
         return {"share_low": None, "share_high": None}
     low, high = explained_between(fit, place, row["low"], row["high"])
     return {"share_low": low, "share_high": high}

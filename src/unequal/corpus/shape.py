@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from unequal.corpus.factors import FactorSettings, Levels
+from unequal.corpus.factors import FactorSettings
 from unequal.corpus.plan import Assignment
-from unequal.corpus.settings import ExposureSettings
+from unequal.corpus.settings import ExposureSettings, Wording
 from unequal.facts.world.people import N_DATES, Person, draw_object
 from unequal.facts.world.relations import load_relation, load_vocabulary
 from unequal.facts.world.world import World, WorldSettings
@@ -47,6 +47,27 @@ def factor_problem(settings: ExposureSettings, world: WorldSettings) -> str | No
     return _too_common(factors, world)
 
 
+def crossing_problem(
+    settings: ExposureSettings, world: WorldSettings, wordings: Sequence[Wording], targets: Sequence[str]
+) -> str | None:
+    """Return why a study of these wording arms and targets cannot cross the factors, or None."""
+    factors = settings.factors
+    if factors is None:
+        return None
+    if tuple(wordings) != ("rerendered",):
+        return 'corpus.factors vary the wording themselves; leave wordings at ["rerendered"]'
+    if problem := factor_problem(settings, world):
+        return f"corpus.{problem}"
+    kept = world.relations[: factors.few_facts]
+    for index, relation in enumerate(targets):
+        if "facts_per_person" in factors.cross and relation in world.relations and relation not in kept:
+            return (
+                f"targets.{index}.relation '{relation}' is not known of people of few facts"
+                f" ({', '.join(kept)}); put it first among world.relations, or raise corpus.factors.few_facts"
+            )
+    return None
+
+
 def _too_common(factors: FactorSettings, world: WorldSettings) -> str | None:
     """Return why so many common objects leave no rare ones, or None."""
     if "object_popularity" not in factors.cross:
@@ -62,12 +83,6 @@ def _too_common(factors: FactorSettings, world: WorldSettings) -> str | None:
                 f" at most {most}"
             )
     return None
-
-
-def kept_relations(world: WorldSettings, factors: FactorSettings, levels: Levels) -> tuple[str, ...]:
-    """Return the relations that people of these levels have."""
-    few = levels.get("facts_per_person") == "few"
-    return world.relations[: factors.few_facts] if few else world.relations
 
 
 def _common_objects(world: WorldSettings, factors: FactorSettings) -> Common:
@@ -97,8 +112,9 @@ def _shaped(
     long = assigned.factors.get("answer_length") == "long"
     popularity = assigned.factors.get("object_popularity", "")
     stream = random_stream(world.seed, "shaped objects", index, popularity, str(long))
+    few = assigned.factors.get("facts_per_person") == "few"
     objects: dict[str, str] = {}
-    for relation in kept_relations(world, factors, assigned.factors):
+    for relation in world.relations[: factors.few_facts] if few else world.relations:
         if popularity == "common":
             objects[relation] = stream.choice(common[relation, long])
         else:

@@ -10,6 +10,8 @@ from unequal.analysis.observations import MIXED
 from unequal.report.agreement_figures import agreement_figure, sizes_figure, true_false_figure
 from unequal.report.agreement_tables import attack_table, hidden_table, leak_table, order_table
 from unequal.report.curve_figures import curves_figure, frontier_figure
+from unequal.report.factor_figures import factors_figure
+from unequal.report.factor_tables import factor_levels_table, factors_table
 from unequal.report.figure import Figure, Scales, level_name
 from unequal.report.level_figures import (
     cost_figure,
@@ -45,6 +47,8 @@ def contents_of(analysis: Analysis) -> Contents:
         leak_table(analysis, model),
         attack_table(analysis, model),
         methods_table(analysis, model),
+        factors_table(analysis),
+        factor_levels_table(analysis),
         missing_table(analysis),
     ]
     return Contents(
@@ -82,6 +86,7 @@ def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> l
         known_figure(analysis, scales, model),
         curves_figure(analysis, scales, model),
         dose_figure(analysis, scales, model),
+        *([factors_figure(analysis)] if analysis.factors.height else []),
         survival_figure(analysis, scales, model),
         frontier_figure(analysis, scales, model),
         agreement_figure(analysis, scales, model),

@@ -13,6 +13,7 @@ from unequal.errors import ConfigError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json, writable_folder, write_json, write_table, write_text
 from unequal.manifest import manifest
+from unequal.study.factor_table import collect_factors
 from unequal.study.launch import run_steps
 from unequal.study.plan import plan_steps
 from unequal.study.progress import StudyProgress
@@ -51,6 +52,7 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
             progress.close()
         progress.say("collecting scores, analysing, drawing the report")
         collect(settings.name, steps, out)
+        collect_factors(steps, out)
         return build_report(out)
 
 

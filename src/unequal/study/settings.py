@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.corpus.settings import ExposureSettings, Wording
-from unequal.corpus.shape import factor_problem, kept_relations
+from unequal.corpus.shape import crossing_problem
 from unequal.errors import did_you_mean
 from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
@@ -132,20 +132,9 @@ class StudySettings(BaseModel):
 
     @model_validator(mode="after")
     def _factors_can_be_crossed(self) -> "StudySettings":
-        factors = self.corpus.factors
-        if factors is None:
-            return self
-        if self.wordings != ("rerendered",):
-            raise ValueError('corpus.factors vary the wording themselves; leave wordings at ["rerendered"]')
-        if problem := factor_problem(self.corpus, self.world):
-            raise ValueError(f"corpus.{problem}")
-        kept = kept_relations(self.world, factors, {"facts_per_person": "few"})
-        for index, target in enumerate(self.targets):
-            if "facts_per_person" in factors.cross and target.relation not in kept:
-                raise ValueError(
-                    f"targets.{index}.relation '{target.relation}' is not known of people of few facts"
-                    f" ({', '.join(kept)}); put it first among world.relations, or raise few_facts"
-                )
+        relations = [target.relation for target in self.targets]
+        if problem := crossing_problem(self.corpus, self.world, self.wordings, relations):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -31,7 +31,8 @@ class FactorsTruth:
     pretrain_seeds: tuple[int, ...] = (0, 1)
     methods: tuple[str, ...] = ("ga", "npo")
     models: tuple[tuple[str, str, int], ...] = MODELS
-    known: dict[str, float] = field(default_factory=dict)  # changes of the chance to be known, from 0.9
+    chance: float = 0.9  # to be known
+    known: dict[str, float] = field(default_factory=dict)  # changes of that chance
     start: dict[str, float] = field(default_factory=dict)  # changes of the starting log-probability
     of_start: float = 0.0  # forgotten share per nat of starting log-probability
 
@@ -118,7 +119,7 @@ def _people(truth: FactorsTruth, rng: np.random.Generator, pretrain_seed: int) -
                     "log2_exposure": np.log2(exposure),
                     "start_log_prob": start,
                     "middle": 0.5 + _sum(truth.effects, high) + own + truth.of_start * start,
-                    "chance": np.clip(0.9 + _sum(truth.known, high), 0, 1),
+                    "chance": np.clip(truth.chance + _sum(truth.known, high), 0, 1),
                     **{name: [run[name] for _, run in places] for name in truth.cross},
                 }
             )

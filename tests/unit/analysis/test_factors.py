@@ -211,6 +211,15 @@ def test_a_level_that_was_hardly_known_leaves_its_factor_out_by_name():
     assert rows["asked"]["verdict"] != LEFT_OUT
 
 
+def test_what_does_not_vary_has_effects_of_nothing_and_no_shares():
+    known = main_rows(effects_of(TRUTH, draws=50), KNOWN)
+    assert known["asked"]["share"] is not None
+    certain = replace(TRUTH, chance=1.0)
+    for row in main_rows(effects_of(certain, draws=50), KNOWN).values():
+        assert (row["share"], row["share_low"], row["share_high"]) == (None, None, None)
+        assert row["value"] in (0.0, None)
+
+
 def test_fewer_factors_and_none():
     rows = main_rows(effects_of(replace(TRUTH, cross=("asked",), repeats=16), draws=100))
     assert set(rows) == {"exposure", "asked", "size", "family", TOGETHER}
