@@ -59,7 +59,11 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
 def collect(name: str, steps: Sequence[Step], out: Path) -> None:
     """Write ``scores.parquet`` and ``generations.parquet`` of all runs, always in the same order."""
     runs = [out / step.folder for step in steps if isinstance(step, UnlearnStep)]
-    scores = pl.concat(read_scores(run / "scores.parquet") for run in runs)
+    scores = pl.concat((read_scores(run / "scores.parquet") for run in runs), how="diagonal")
+    if (
+        "precision" in scores.columns
+    ):  # of the others' runs, which keep the names they had before there was any
+        scores = scores.with_columns(pl.col("precision").fill_null("fp32"))
     write_table(scores.with_columns(study=pl.lit(name)).sort(SCORE_KEY), out / "scores.parquet")
     generations = pl.concat(read_generations(run / "generations.parquet") for run in runs)
     keys = ["run_id", "step", "fact_id", "probe", "prompt"]

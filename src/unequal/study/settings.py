@@ -14,8 +14,9 @@ from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.models.shapes import ModelSettings
 from unequal.training.settings import PretrainSettings
+from unequal.unlearning.forms import WithoutLoss
 from unequal.unlearning.method import MethodSettings
-from unequal.unlearning.settings import TargetSettings, UnlearnSettings
+from unequal.unlearning.settings import Precision, TargetSettings, UnlearnSettings
 from unequal.unlearning.weighting import Weighting, schedule_problem
 
 Seeds = tuple[int, ...]
@@ -81,13 +82,19 @@ class StudySettings(BaseModel):
     weightings: tuple[Weighting, ...] = Field(
         default=(Weighting(),), min_length=1, description="of facts to forget; each makes runs of its own"
     )
+    precisions: tuple[Precision, ...] = Field(
+        default=("fp32",),
+        min_length=1,
+        exclude_if=lambda precisions: precisions == ("fp32",),
+        description="of the weights while unlearning; each makes runs of its own",
+    )
     unlearn: UnlearnSettings = UnlearnSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     attacks: tuple[AttackSettings, ...] = Field(
         default=(), description="on the model before unlearning and after the last step"
     )
 
-    @field_validator("seeds", "pretrain_seeds", "wordings", "models", "weightings")
+    @field_validator("seeds", "pretrain_seeds", "wordings", "models", "weightings", "precisions")
     @classmethod
     def _distinct(cls, values: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(values)) < len(values):
@@ -109,9 +116,11 @@ class StudySettings(BaseModel):
 
     @field_validator("unlearn")
     @classmethod
-    def _weighted_by_the_study(cls, unlearn: UnlearnSettings) -> UnlearnSettings:
+    def _listed_by_the_study(cls, unlearn: UnlearnSettings) -> UnlearnSettings:
         if unlearn.weighting != Weighting():
             raise ValueError("weighting of a study stands in its own list: weightings = [{by = …}]")
+        if unlearn.precision != "fp32":
+            raise ValueError('precision of a study stands in its own list: precisions = ["fp32", "bf16"]')
         return unlearn
 
     @model_validator(mode="after")
@@ -119,6 +128,16 @@ class StudySettings(BaseModel):
         for weighting, method in product(self.weightings, self.methods):
             if problem := schedule_problem(method, weighting):
                 raise ValueError(f"weightings: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_can_be_rounded(self) -> "StudySettings":
+        without = [method.kind for method in self.methods if isinstance(method, WithoutLoss)]
+        if without and self.precisions != ("fp32",):
+            raise ValueError(
+                f"precisions: method {', '.join(without)} minimises no loss, so there are no steps to round;"
+                " leave it out"
+            )
         return self
 
     @model_validator(mode="after")

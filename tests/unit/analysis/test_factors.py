@@ -272,7 +272,7 @@ def long_run(truth, repetitions, draws):
         for name, row in main_rows(effects_of(truth, repetition, draws)).items():
             effect, share = truth.effects.get(name, 0.0), truth.share(name)
             if name == TOGETHER:
-                share = sum(truth.share(one) for one in truth.effects if one not in ("size", "family"))
+                share = sum(map(truth.share, truth.effects))
                 rows.append({"factor": name, "share": row["share"] - share})
                 continue
             rows.append(

@@ -38,7 +38,9 @@ class UnlearnStep(Step):
         target = self.baseline.target
         model = self.baseline.pretrain.name
         weighting = "" if self.weighting == "uniform" else f"-{self.weighting}"
-        return f"{model}-{self.method.kind}{weighting}-{target.relation}-{target.name}-seed{self.seed}"
+        precision = "" if self.unlearn.precision == "fp32" else f"-{self.unlearn.precision}"
+        what = f"{self.method.kind}{weighting}{precision}"
+        return f"{model}-{what}-{target.relation}-{target.name}-seed{self.seed}"
 
     @property
     def weighting(self) -> str:
@@ -135,4 +137,6 @@ class UnlearnStep(Step):
             target=pl.lit(self.baseline.target.name),
             seed=pl.lit(self.seed),
         )
-        return described.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items())
+        described = described.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items())
+        rounded = self.unlearn.precision != "fp32"
+        return described.with_columns(precision=pl.lit(self.unlearn.precision)) if rounded else described
