@@ -15,7 +15,6 @@ from unequal.files import file_hash, read_json, write_text
 from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.colours import palette
 from unequal.report.contents import contents_of, main_model
-from unequal.report.factor_tables import factor_sentence
 from unequal.report.page import asset, environment, packed, script_json, vega_bundle
 from unequal.report.words import attack_sentence, effect, finding, order_sentence, sample_sentence
 
@@ -101,7 +100,6 @@ def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str) -
             other_models=contents.other_models,
             order_sentence=order_sentence(analysis, model),
             attack_sentence=attack_sentence(analysis, model),
-            factor_sentence=factor_sentence(analysis),
             study=study,
             settings=analysis.settings,
             light=palette(len(scales.levels), dark=False),

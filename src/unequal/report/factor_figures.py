@@ -8,12 +8,19 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.claims import SHARE_MATTERS
 from unequal.analysis.dose_response import NOTHING, START
-from unequal.report.factor_tables import factor_rows
+from unequal.report.factor_tables import factor_rows, factor_sentence
 from unequal.report.figure import QUIET, Figure, Panel, data, records, spec
 
 VIEWS = {NOTHING: "not adjusted", START: "adjusted for starting log-probability"}
 COLOURS = ["var(--method-0)", "var(--method-1)"]
 ROW = 34
+READING = (
+    "Explained variance: how much of the differences between facts in the forgotten share each factor "
+    "explains beyond all others, chance taken off. Change: that of the forgotten share from the factor's "
+    "first level to its second; left of zero, the second level is harder to unlearn, and between the dotted "
+    "lines no effect is large enough to matter. Orange compares facts of equal starting log-probability. "
+    "Facts known before, mean of the methods, 95% intervals."
+)
 
 
 def factors_figure(analysis: Analysis) -> Figure:
@@ -22,20 +29,14 @@ def factors_figure(analysis: Analysis) -> Figure:
     rows = rows.drop_nulls("share").with_columns(pl.col("adjusted_for").replace_strict(VIEWS).alias("view"))
     first = rows.filter(pl.col("adjusted_for") == NOTHING)
     order = first["title"].to_list()
-    caption = (
-        "How much of the differences between facts in the forgotten share each factor explains beyond all "
-        "others, chance taken off, and how the forgotten share changes from the factor's first level to its "
-        "second; left of zero, the second level is harder to unlearn. Facts known before, mean of the "
-        "methods; 95% intervals. Between the dotted lines no effect is large enough to matter. Orange "
-        "compares facts of equal starting log-probability."
-    )
+    caption = f"{factor_sentence(analysis)} {READING}".strip()
     panels = [
         Panel("explained variance", _shares(first, order)),
         Panel("change of the forgotten share", _effects(rows.drop_nulls("value"), order)),
     ]
     legend = list(zip(VIEWS.values(), COLOURS, strict=True))
     shown = panels if first.height else []
-    return Figure("factors", "What else makes facts hard to forget?", caption, shown, [], legend, wide=True)
+    return Figure("factors", "What else makes facts hard to forget?", caption, shown, [], legend)
 
 
 def _shares(rows: pl.DataFrame, order: list[str]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def _shares(rows: pl.DataFrame, order: list[str]) -> dict[str, Any]:
     axis = alt.Axis(format="%", tickCount=5)
     base = alt.Chart(data(values)).encode(y=alt.Y("title:N", sort=order, title=None, axis=_labels()))
     bars = base.mark_rule(strokeWidth=1.8, color=COLOURS[0]).encode(
-        x=alt.X("share_low:Q", title="share of the variance among facts", axis=axis), x2="share_high:Q"
+        x=alt.X("share_low:Q", title="share of the variance", axis=axis), x2="share_high:Q"
     )
     tip = ["title:N", "verdict:N", *[alt.Tooltip(f"{name}:Q", format=".1%") for name in _ENDS]]
     points = base.mark_point(filled=True, size=56, opacity=1, color=COLOURS[0]).encode(

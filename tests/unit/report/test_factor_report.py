@@ -63,6 +63,7 @@ def test_the_picture_ranks_the_factors_in_both_panels(analysis, contents):
     for panel in figure.panels:
         sorts = re.findall(r'"y": \{[^{}]*?(?:\{[^{}]*\}[^{}]*?)*"sort": (\[.*?\])', json.dumps(panel.spec))
         assert sorts and all(json.loads(sort) == order for sort in sorts)
+    assert figure.caption.startswith(factor_sentence(analysis))
     text = json.dumps(figure.panels[1].spec)
     assert "adjusted for starting log-probability" in text
 
