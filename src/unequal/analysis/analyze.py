@@ -11,6 +11,9 @@ from unequal.analysis.areas import areas_between_levels
 from unequal.analysis.bootstrap import Resampler, make_resampler
 from unequal.analysis.curves import forgetting_curves
 from unequal.analysis.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
+from unequal.analysis.factor_levels import factor_levels
+from unequal.analysis.factor_rows import read_factors
+from unequal.analysis.factors import factor_effects
 from unequal.analysis.formats import format_gaps
 from unequal.analysis.frontier import frontier
 from unequal.analysis.hazards import hazard_ratios
@@ -78,6 +81,8 @@ class Analysis:
     true_false: pl.DataFrame
     cost: pl.DataFrame
     weightings: pl.DataFrame
+    factors: pl.DataFrame
+    factor_levels: pl.DataFrame
     nulls: pl.DataFrame
     missing: pl.DataFrame
     verdicts: tuple[Verdict, ...]
@@ -97,7 +102,8 @@ def analyze(study_folder: Path, seed: int = 0, draws: int = 1000) -> Analysis:
     settings = {"seed": seed, "draws": draws, "scores_sha256": file_hash(path) if path.exists() else ""}
     texts = study_folder / "generations.parquet"
     generations = read_generations(texts) if texts.exists() else None
-    return analyze_scores(read_scores(path), seed, draws, settings, generations)
+    factors = read_factors(study_folder / "factors.parquet")
+    return analyze_scores(read_scores(path), seed, draws, settings, generations, factors)
 
 
 def analyze_scores(
@@ -106,10 +112,11 @@ def analyze_scores(
     draws: int = 1000,
     settings: dict[str, object] | None = None,
     generations: pl.DataFrame | None = None,
+    factors: pl.DataFrame | None = None,
 ) -> Analysis:
     """Return the analysis of a score table; every interval is a 95% cluster bootstrap of ``draws`` draws.
 
-    ``generations`` holds the answers, for the rarity of objects.
+    ``generations`` holds the answers, for the rarity of objects; ``factors`` the levels of crossed factors.
     """
     observations = observe(scores, generations)
     table = observations.scores
@@ -161,6 +168,8 @@ def analyze_scores(
         "true_false": true_false_d_prime(observations, resampler),
         "cost": utility_cost(forget, rows, resampler),
         "weightings": weightings(outcomes if outcomes.height else counted, observations.runs, resampler),
+        "factors": factor_effects(outcomes, observations, factors, resampler),
+        "factor_levels": factor_levels(outcomes, observations, factors, resampler),
         "nulls": null_scores(observations, views, resampler),
         "missing": observations.missing,
     }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from unequal.analysis.bootstrap import Array, Resampler, ratio
 
@@ -29,14 +30,19 @@ def slope_within(
     rows = frame.drop_nulls(names)
     if rows.is_empty():
         return np.full(resampler.draws + 1, np.nan)
-    groups = rows.select(pl.struct(strata).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
+    groups = stratum_numbers(rows, strata)
     values = rows.select(names).to_numpy().astype(np.float64)
     values -= values.mean(axis=0)
     values[:, 2:] /= np.where(values[:, 2:].std(axis=0) > 0, values[:, 2:].std(axis=0), 1.0)
-    return _partial_slope(_scatter(rows, values, groups, resampler))
+    return _partial_slope(scatter_within(rows, values, groups, resampler))
 
 
-def _scatter(rows: pl.DataFrame, values: Array, groups: np.ndarray, resampler: Resampler) -> Array:
+def stratum_numbers(rows: pl.DataFrame, strata: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of each row's stratum, from 0."""
+    return rows.select(pl.struct(strata).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
+
+
+def scatter_within(rows: pl.DataFrame, values: Array, groups: np.ndarray, resampler: Resampler) -> Array:
     """Return the columns' cross products about their stratum means, (1 + draws, columns, columns)."""
     k = values.shape[1]
     left, right = np.triu_indices(k)

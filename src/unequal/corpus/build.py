@@ -1,24 +1,27 @@
 """Build a controlled corpus: assign people, render, tokenise, pack, and write shards with their ledger."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from unequal.corpus.documents import Document, DocumentSource
+from unequal.corpus.factor_ledger import with_factors
 from unequal.corpus.ledger import Ledger
 from unequal.corpus.packing import TokenisedDocument, Window, pack
 from unequal.corpus.plan import Assignment, assign_people
 from unequal.corpus.settings import CorpusSettings
+from unequal.corpus.shape import factor_problem, shape_world
 from unequal.corpus.shards import CorpusCard, write_epoch
 from unequal.corpus.tokenizers import train_tokenizer
+from unequal.errors import ConfigError
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.schema import Fact
-from unequal.facts.world.relations import load_relation
-from unequal.facts.world.world import WorldSettings, build_world
+from unequal.facts.world.relations import load_relation, record_templates
+from unequal.facts.world.world import World, WorldSettings, build_world
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
 from unequal.seeds import random_stream
@@ -38,11 +41,11 @@ def build_corpus(
 ) -> CorpusCard:
     """Write the corpus folder as a whole and return its card.
 
-    The folder holds ``corpus.json``, ``facts.parquet`` (with role, level and exposure of each fact),
-    ``ledger.parquet``, ``tokenizer/``, ``windows/`` and ``documents/``.
+    The folder holds ``corpus.json``, ``facts.parquet`` (with role, level and exposure of each fact, and the
+    levels of crossed factors), ``ledger.parquet``, ``tokenizer/``, ``windows/`` and ``documents/``. Raises
+    `ConfigError` for factors that cannot be crossed in that world.
     """
-    world = build_world(world_settings, settings.n_people)
-    plan = assign_people(world.people, settings)
+    world, plan = _populated(world_settings, settings)
     facts = world.facts()
     source = DocumentSource(plan, facts, settings, prompts)
     with atomic_folder(out) as folder:
@@ -52,12 +55,28 @@ def build_corpus(
         tokenizer = train_tokenizer(texts, settings.tokenizer, settings.window_tokens)
         tokenizer.save_pretrained(folder / "tokenizer")
         streams = Streams(source.biographies, source.questions(), settings.seed)
-        ledger = Ledger()
+        ledger = Ledger(with_places=settings.factors is not None)
         card = write_shards(folder, streams, tokenizer, settings, ledger, progress)
         write_json(folder / "corpus.json", card.model_dump())
-        write_table(ledger.frame(fact.fact_id for fact in facts), folder / "ledger.parquet")
+        table = ledger.frame(fact.fact_id for fact in facts)
+        if settings.factors:
+            table = with_factors(table, facts, plan, settings.factors, ledger)
+        write_table(table, folder / "ledger.parquet")
         write_facts(_with_exposure(facts, plan, ledger), folder / "facts.parquet")
     return card
+
+
+def _populated(world_settings: WorldSettings, settings: CorpusSettings) -> tuple[World, list[Assignment]]:
+    """Return the world, shaped by the factors if there are any, and everyone's assignment."""
+    if problem := factor_problem(settings, world_settings):
+        raise ConfigError(problem)
+    world = build_world(world_settings, settings.n_people)
+    plan = assign_people(world.people, settings)
+    if settings.factors is None:
+        return world, plan
+    world = shape_world(world, plan, settings.factors)
+    shaped = [replace(one, person=person) for one, person in zip(plan, world.people, strict=True)]
+    return world, shaped
 
 
 @dataclass(frozen=True)
@@ -111,7 +130,7 @@ def write_shards(
         windows = _merged(texts, questions, random_stream(streams.seed, "merge", epoch))
         write_epoch(folder, epoch, windows, card)
         for window in windows:
-            ledger.record(window)
+            ledger.record(window, epoch)
         card = card.model_copy(
             update={
                 "windows_per_epoch": (*card.windows_per_epoch, len(windows)),
@@ -150,7 +169,7 @@ def _tokenizer_texts(source: DocumentSource, facts: Sequence[Fact], prompts: Pro
     """
     yield from (document.text for document in source.biographies(0))
     yield from (document.text for document in islice(source.questions(), 4 * len(facts)))
-    yield from _every_wording(facts, prompts)
+    yield from _every_wording(facts, prompts, source.shows_records)
     maker = ProbeMaker(facts, prompts, n_variants=max(len(fact.cloze) for fact in facts))
     for fact in facts:
         for probe in maker.probes(fact, PROBE_KINDS):
@@ -158,7 +177,7 @@ def _tokenizer_texts(source: DocumentSource, facts: Sequence[Fact], prompts: Pro
     yield from (f"{prompts.ask(facts[0].question)} {refusal}" for refusal in REFUSALS)
 
 
-def _every_wording(facts: Sequence[Fact], prompts: PromptFormat) -> Iterator[str]:
+def _every_wording(facts: Sequence[Fact], prompts: PromptFormat, records: bool) -> Iterator[str]:
     """Yield every subject, object and training template, at the start of a text and within it."""
     for fact in facts:
         yield f"{fact.object} {fact.subject}"
@@ -166,7 +185,8 @@ def _every_wording(facts: Sequence[Fact], prompts: PromptFormat) -> Iterator[str
     for relation, fact in {fact.relation: fact for fact in facts}.items():
         wordings = load_relation(relation)
         questions = (prompts.ask(text) for text in wordings.questions.train)
-        for text in (*wordings.statements.train, *questions):
+        lines = record_templates(relation) if records else ()
+        for text in (*wordings.statements.train, *lines, *questions):
             sentence = text.replace("{subject}", fact.subject).replace("{object}", fact.object)
             yield f"{sentence} {sentence}"
 
@@ -179,6 +199,7 @@ def _with_exposure(facts: Sequence[Fact], plan: Sequence[Assignment], ledger: Le
                 "role": assigned[person_id].role,
                 "exposure": ledger.exposure(fact.fact_id),
                 "level": assigned[person_id].level,
+                **assigned[person_id].factors,
             }
         )
         for fact in facts

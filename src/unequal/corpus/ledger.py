@@ -1,7 +1,8 @@
 """The exposure ledger: how often training really showed each fact, counted as windows are written."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -11,18 +12,39 @@ from unequal.corpus.packing import Window
 SHOWN_IN: tuple[DocumentKind, ...] = ("biography", "question", "true_false")
 
 
-class Ledger:
-    """Counts exposures by fact and kind of document; ``kinds`` are those that the corpus has."""
+@dataclass
+class Places:
+    """Where training showed a fact: numbers of windows, epochs, and the texts."""
 
-    def __init__(self, kinds: tuple[DocumentKind, ...] = SHOWN_IN) -> None:
+    windows: list[int] = field(default_factory=list)
+    epochs: set[int] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+
+
+class Ledger:
+    """Counts exposures by fact and kind of document; ``kinds`` are those that the corpus has.
+
+    Where asked to it keeps their places too.
+    """
+
+    def __init__(self, kinds: tuple[DocumentKind, ...] = SHOWN_IN, with_places: bool = False) -> None:
         self._kinds = kinds
         self._shown: Counter[tuple[str, DocumentKind]] = Counter()
+        self._with_places = with_places
+        self.places: dict[str, Places] = defaultdict(Places)
+        self.n_windows = 0
 
-    def record(self, window: Window) -> None:
+    def record(self, window: Window, epoch: int = 0) -> None:
         """Count every fact that the window's documents state."""
         for tokenised in window.documents:
             document = tokenised.document
             self._shown.update((fact_id, document.kind) for fact_id in document.fact_ids)
+            for fact_id in document.fact_ids if self._with_places else ():
+                places = self.places[fact_id]
+                places.windows.append(self.n_windows)
+                places.epochs.add(epoch)
+                places.texts.add(document.text)
+        self.n_windows += 1
 
     def exposure(self, fact_id: str) -> int:
         """Return how often the fact was shown, in documents of any kind."""

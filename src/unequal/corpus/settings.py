@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from unequal.corpus.factors import FactorSettings
+
 Wording = Literal["rerendered", "verbatim", "epochs"]
 Level = Annotated[int, Field(ge=0, le=10_000)]
 
@@ -34,6 +36,12 @@ class ExposureSettings(BaseModel):
     true_false_share: float = Field(default=0.25, ge=0.0, le=1.0, description="of the question documents")
     window_tokens: int = Field(default=128, ge=32, le=8192)
     tokenizer: TokenizerSettings = TokenizerSettings()
+    # Left out where it is not set, so that settings without it keep the names of their folders.
+    factors: FactorSettings | None = Field(
+        default=None,
+        exclude_if=lambda factors: factors is None,
+        description="crossed with the levels in a fractional design",
+    )
 
     @field_validator("levels")
     @classmethod
@@ -47,6 +55,30 @@ class ExposureSettings(BaseModel):
         if not any(self.levels):
             raise ValueError("levels must hold at least one number above 0, for example [0, 1, 4, 16]")
         return self
+
+    @model_validator(mode="after")
+    def _holds_the_design(self) -> "ExposureSettings":
+        if self.factors is None:
+            return self
+        n_runs = len(self.factors.runs())
+        if self.people_per_level % n_runs:
+            raise ValueError(
+                f"people_per_level {self.people_per_level} must be a multiple of {n_runs}, the runs of a"
+                f" design of {len(self.factors.cross)} factors"
+            )
+        if self.factors.massed_epochs > self.shown_epochs:
+            raise ValueError(
+                f"factors.massed_epochs {self.factors.massed_epochs} is more than the {self.shown_epochs}"
+                " epochs in which a person is shown"
+            )
+        return self
+
+    @property
+    def shown_epochs(self) -> int:
+        """Epochs in which people are shown whose recency is early or late; all without that factor."""
+        if self.factors is None or "recency" not in self.factors.cross:
+            return self.epochs
+        return max(1, round(self.factors.shown_share * self.epochs))
 
     @property
     def n_people(self) -> int:
@@ -64,3 +96,9 @@ class CorpusSettings(ExposureSettings):
 
     seed: int = 0
     wording: Wording = "rerendered"
+
+    @model_validator(mode="after")
+    def _rerenders_with_factors(self) -> "CorpusSettings":
+        if self.factors and self.wording != "rerendered":
+            raise ValueError(f"factors vary the wording themselves; wording {self.wording} cannot be crossed")
+        return self

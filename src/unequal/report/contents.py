@@ -10,6 +10,8 @@ from unequal.analysis.observations import MIXED
 from unequal.report.agreement_figures import agreement_figure, sizes_figure, true_false_figure
 from unequal.report.agreement_tables import attack_table, hidden_table, leak_table, order_table
 from unequal.report.curve_figures import curves_figure, frontier_figure
+from unequal.report.factor_figures import factors_figure
+from unequal.report.factor_tables import factor_levels_table, factors_table
 from unequal.report.figure import COUNT_IN_CORPUS, Figure, Scales, level_names
 from unequal.report.known_table import known_table
 from unequal.report.level_figures import (
@@ -47,6 +49,8 @@ def contents_of(analysis: Analysis) -> Contents:
         attack_table(analysis, model),
         methods_table(analysis, model),
         *([known_table(analysis, scales, model)] if scales.dose == COUNT_IN_CORPUS else []),
+        factors_table(analysis),
+        factor_levels_table(analysis),
         missing_table(analysis),
     ]
     return Contents(
@@ -86,6 +90,7 @@ def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> l
         known_figure(analysis, scales, model),
         curves_figure(analysis, scales, model),
         dose_figure(analysis, scales, model),
+        *([factors_figure(analysis)] if analysis.factors.height else []),
         survival_figure(analysis, scales, model),
         frontier_figure(analysis, scales, model),
         agreement_figure(analysis, scales, model),

@@ -12,6 +12,7 @@ from unequal.errors import ConfigError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json, writable_folder, write_json, write_table, write_text
 from unequal.manifest import manifest
+from unequal.study.factor_table import collect_factors
 from unequal.study.launch import run_steps
 from unequal.study.plan import plan_steps
 from unequal.study.progress import StudyProgress
@@ -41,6 +42,7 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
             progress.close()
         progress.say("collecting scores, analysing, drawing the report")
         collect(settings.name, steps, out)
+        collect_factors(steps, out)
         return build_report(out)
 
 
@@ -48,6 +50,8 @@ def collect(name: str, steps: Sequence[Step], out: Path) -> None:
     """Write ``scores.parquet`` and ``generations.parquet`` of all runs, always in the same order."""
     runs = [out / step.folder for step in steps if isinstance(step, UnlearnStep)]
     scores = pl.concat((read_scores(run / "scores.parquet") for run in runs), how="diagonal")
+    if "precision" in scores.columns:  # else all runs keep the columns they had before there was any
+        scores = scores.with_columns(pl.col("precision").fill_null("fp32"))
     write_table(scores.with_columns(study=pl.lit(name)).sort(SCORE_KEY), out / "scores.parquet")
     generations = pl.concat(read_generations(run / "generations.parquet") for run in runs)
     keys = ["run_id", "step", "fact_id", "probe", "prompt"]

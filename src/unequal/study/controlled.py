@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from unequal.corpus.settings import CorpusSettings, ExposureSettings, Wording
+from unequal.corpus.shape import crossing_problem
 from unequal.facts.world.world import WorldSettings
 from unequal.models.shapes import ModelSettings
 from unequal.study.settings import Seeds, StudySettings, all_distinct
@@ -52,6 +53,13 @@ class ControlledStudy(StudySettings):
                 f"attacks: without never-seen people nothing shows what an attack finds by luck; put 0 among"
                 f" corpus.levels {list(self.corpus.levels)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _factors_can_be_crossed(self) -> "ControlledStudy":
+        relations = [target.relation for target in self.targets]
+        if problem := crossing_problem(self.corpus, self.world, self.wordings, relations):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -33,11 +33,13 @@ def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
             for method in settings.methods:
                 if chosen.methods is not None and method.kind not in chosen.methods:
                     continue
-                for weighting, seed in product(settings.weightings, settings.seeds):
+                runs = product(settings.precisions, settings.weightings, settings.seeds)
+                for precision, weighting, seed in runs:
+                    own = {"weighting": weighting, "precision": precision}
                     yield UnlearnStep(
                         baseline=baseline,
                         method=method,
-                        unlearn=settings.unlearn.model_copy(update={"weighting": weighting}),
+                        unlearn=settings.unlearn.model_copy(update=own),
                         probes_between=settings.evaluate.probes_between,
                         seed=seed,
                     )

@@ -12,8 +12,9 @@ from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.study.base import Base
+from unequal.unlearning.forms import WithoutLoss
 from unequal.unlearning.method import MethodSettings
-from unequal.unlearning.settings import TargetSettings, UnlearnSettings
+from unequal.unlearning.settings import Precision, TargetSettings, UnlearnSettings
 from unequal.unlearning.weighting import Weighting, schedule_problem
 
 Seeds = tuple[int, ...]
@@ -80,6 +81,12 @@ class StudySettings(BaseModel):
     weightings: tuple[Weighting, ...] = Field(
         default=(Weighting(),), min_length=1, description="of facts to forget; each makes runs of its own"
     )
+    precisions: tuple[Precision, ...] = Field(
+        default=("fp32",),
+        min_length=1,
+        exclude_if=lambda precisions: precisions == ("fp32",),
+        description="of the weights while unlearning; each makes runs of its own",
+    )
     unlearn: UnlearnSettings = UnlearnSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     attacks: tuple[AttackSettings, ...] = Field(
@@ -95,7 +102,7 @@ class StudySettings(BaseModel):
         """The seeds of the base models, by what they decide."""
         raise NotImplementedError
 
-    _distinct = field_validator("seeds", "weightings")(all_distinct)
+    _distinct = field_validator("seeds", "weightings", "precisions")(all_distinct)
     _attacks_distinct = field_validator("attacks")(distinct)
 
     @field_validator("methods")
@@ -111,9 +118,11 @@ class StudySettings(BaseModel):
 
     @field_validator("unlearn")
     @classmethod
-    def _weighted_by_the_study(cls, unlearn: UnlearnSettings) -> UnlearnSettings:
+    def _listed_by_the_study(cls, unlearn: UnlearnSettings) -> UnlearnSettings:
         if unlearn.weighting != Weighting():
             raise ValueError("weighting of a study stands in its own list: weightings = [{by = …}]")
+        if unlearn.precision != "fp32":
+            raise ValueError('precision of a study stands in its own list: precisions = ["fp32", "bf16"]')
         return unlearn
 
     @model_validator(mode="after")
@@ -121,6 +130,16 @@ class StudySettings(BaseModel):
         for weighting, method in product(self.weightings, self.methods):
             if problem := schedule_problem(method, weighting):
                 raise ValueError(f"weightings: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_can_be_rounded(self) -> "StudySettings":
+        without = [method.kind for method in self.methods if isinstance(method, WithoutLoss)]
+        if without and self.precisions != ("fp32",):
+            raise ValueError(
+                f"precisions: method {', '.join(without)} minimises no loss, so there are no steps to round;"
+                " leave it out"
+            )
         return self
 
     @model_validator(mode="after")

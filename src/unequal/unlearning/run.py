@@ -15,6 +15,7 @@ from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
 from unequal.training.processes import n_processes
 from unequal.training.recompute import recomputing
+from unequal.training.rounding import round_to_bf16
 from unequal.unlearning.arithmetic import walk_weights
 from unequal.unlearning.forms import (
     HiddenStateMethod,
@@ -113,6 +114,8 @@ def _train(
     evaluated = set(settings.evaluated_steps())
 
     def after_step(done: int, _loss: float) -> bool:
+        if settings.precision == "bf16":  # at the start too, whose weights would have been kept so
+            round_to_bf16(weight for weight in model.parameters() if weight.requires_grad)
         if done > 0:
             objective.after_step(done - 1, settings.steps)
         ended = watch.check(model, done)
@@ -178,11 +181,12 @@ def _check(
             f"method {method.kind} has retain_weight {method.retain_weight} but there are no facts to retain;"
             " give --retain, or set retain_weight = 0"
         )
-    asked = settings.stopping.is_set or settings.weighting != Weighting() or settings.adapter
+    weighted, rounded = settings.weighting != Weighting(), settings.precision != "fp32"
+    asked = settings.stopping.is_set or weighted or rounded or settings.adapter
     if isinstance(method, WithoutLoss) and asked:
         raise ConfigError(
-            f"method {method.kind} minimises no loss, so there is nothing to weight, to stop or to train an"
-            " adapter on; leave out weighting, stopping and adapter"
+            f"method {method.kind} minimises no loss, so there is nothing to weight, to stop, to round or to"
+            " train an adapter on; leave out weighting, stopping, precision and adapter"
         )
     in_parts = n_processes() > 1 or (settings.micro_batch or settings.batch_size) < settings.batch_size
     if in_parts and type(method).reduce is not Method.reduce:

@@ -9,6 +9,8 @@ from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.weighting import Weighting
 
+Precision = Literal["fp32", "bf16"]
+
 
 class TargetSettings(BaseModel):
     """One relation, of one exposure level or bucket of counts (the seed paper's design) or of all at once."""
@@ -75,6 +77,11 @@ class UnlearnSettings(BaseModel):
         default=False, exclude_if=lambda on: not on, description="work layers out twice to save memory"
     )
     compile: bool = Field(default=False, exclude_if=lambda on: not on, description="the model, by torch")
+    precision: Precision = Field(
+        default="fp32",
+        exclude_if=lambda precision: precision == "fp32",
+        description="of the trained weights between steps; steps are computed in the model's own",
+    )
 
     @field_validator("evaluate_at")
     @classmethod

@@ -135,7 +135,7 @@ SHARED = {"facts", "text", "count"}
         ({"models": [{"family": "llama", "size": "0.1M"}]}, SHARED | {"split", "corpus"}),
         ({"targets": [{"relation": "capital", "bucket": 0}]}, SHARED | {"split", "corpus", "pretrain"}),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:40],
 )
 def test_a_natural_setting_changes_what_follows_from_it_and_nothing_before(changes, same):
     kinds = ("facts", "text", "count", "split", "corpus", "pretrain", "baseline", "unlearn")
@@ -154,7 +154,7 @@ def test_a_natural_setting_changes_what_follows_from_it_and_nothing_before(chang
         ({"checkpoints": [HUB | {"start": "instruct"}]}, {"facts", "count", "split", "checkpoint"}),
         ({"checkpoints": [HUB | {"model": "someone/other-1b"}]}, {"facts", "count", "split"}),
     ],
-    ids=lambda value: str(value)[:60],
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:60],
 )
 def test_a_checkpoint_setting_changes_what_follows_from_it_and_nothing_before(changes, same):
     for kind in ("facts", "count", "split", "checkpoint", "baseline", "unlearn"):

@@ -23,15 +23,18 @@ MONTHS = (
     "November",
     "December",
 )
+DAYS, YEARS = (1, 28), (1940, 1999)
+N_DATES = len(MONTHS) * DAYS[1] * (YEARS[1] - YEARS[0] + 1)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Someone who does not exist: a unique name, and the object of each relation."""
+    """Someone who does not exist: a unique name, and the object of each relation, long ones or plain ones."""
 
     person_id: str
     name: str
     objects: dict[str, str]
+    long_objects: bool = False
 
 
 def draw_people(n_people: int, relations: tuple[str, ...], seed: int) -> list[Person]:
@@ -48,17 +51,33 @@ def draw_people(n_people: int, relations: tuple[str, ...], seed: int) -> list[Pe
     return people
 
 
-def draw_object(relation: str, stream: Random, exclude: set[str]) -> str:
-    """Return a random object of the relation's type that is not excluded."""
+def draw_object(relation: str, stream: Random, exclude: set[str], long: bool = False) -> str:
+    """Return a random object of the relation's type that is not excluded, with a long ending if asked for.
+
+    Long objects also differ from those excluded in what stands before their ending.
+    """
     while True:
         drawn = _draw_from(load_relation(relation).vocabulary, stream)
-        if drawn not in exclude:
+        if drawn in exclude:
+            continue
+        if not long:
             return drawn
+        if not any(other.startswith(f"{drawn} ") for other in exclude):
+            return _lengthened(drawn, relation, stream)
+
+
+def _lengthened(drawn: str, relation: str, stream: Random) -> str:
+    """Return the object with an ending; raises `ConfigError` when the relation's objects have none."""
+    form = load_relation(relation)
+    if form.long_object is None or form.long_parts is None:
+        raise ConfigError(f"relation {relation}: its objects have no long form")
+    parts = [part for part in load_vocabulary(form.long_parts) if part != drawn]
+    return form.long_object.replace("{object}", drawn).replace("{part}", stream.choice(parts))
 
 
 def _draw_from(vocabulary: str, stream: Random) -> str:
     if vocabulary == "dates":
-        return f"{stream.choice(MONTHS)} {stream.randint(1, 28)}, {stream.randint(1940, 1999)}"
+        return f"{stream.choice(MONTHS)} {stream.randint(*DAYS)}, {stream.randint(*YEARS)}"
     return stream.choice(load_vocabulary(vocabulary))
 
 

@@ -20,13 +20,19 @@ class Wordings(BaseModel):
 
 
 class Relation(BaseModel):
-    """How one attribute of a person is stated and asked for."""
+    """How one attribute of a person is stated and asked for.
+
+    ``labels`` name it in a record; ``long_object`` makes an object longer by one of ``long_parts``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     relation: str
     vocabulary: str
     reverse_question: str
+    labels: tuple[str, ...]
+    long_object: str | None = None
+    long_parts: str | None = None
     statements: Wordings
     questions: Wordings
 
@@ -35,6 +41,21 @@ class Relation(BaseModel):
 def load_relation(name: str) -> Relation:
     """Return one of `RELATION_NAMES` with its templates."""
     return Relation.model_validate(_read_toml("relations", name))
+
+
+RECORD_LAYOUTS = (
+    "{subject} | {label} | {object};",
+    "{subject}, {label}: {object};",
+    "{label} of {subject}: {object};",
+    "{subject} - {label} - {object};",
+)
+
+
+@cache
+def record_templates(name: str) -> tuple[str, ...]:
+    """Return the relation's lines in a record, as many as it has training sentences or about so."""
+    labels = load_relation(name).labels
+    return tuple(layout.replace("{label}", label) for layout in RECORD_LAYOUTS for label in labels)
 
 
 @cache

@@ -40,8 +40,9 @@ class World:
     people: tuple[Person, ...]
 
     def facts(self) -> list[Fact]:
-        """Return one fact for each person and relation, people in order."""
-        return [self.fact(person, name) for person in self.people for name in self.settings.relations]
+        """Return one fact for each person and relation that the person has, people in order."""
+        names = self.settings.relations
+        return [self.fact(one, name) for one in self.people for name in names if name in one.objects]
 
     def fact(self, person: Person, relation: str) -> Fact:
         """Return the fact with its questions, held-out wordings and wrong answers of the same type."""
@@ -67,7 +68,7 @@ class World:
         taken = set(person.objects.values())
         drawn: list[str] = []
         for _ in range(self.settings.n_distractors):
-            drawn.append(draw_object(relation, stream, exclude=taken | set(drawn)))
+            drawn.append(draw_object(relation, stream, taken | set(drawn), person.long_objects))
         return tuple(drawn)
 
 

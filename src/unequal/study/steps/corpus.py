@@ -46,7 +46,10 @@ class CorpusStep(Step):
         people += self.corpus.retain_people * self.corpus.retain_level
         people += self.corpus.utility_people * sum(self.corpus.levels) // max(1, len(self.corpus.levels) - 1)
         tokens_per_sentence = 12 if self.corpus.tokenizer.kind == "word" else 18
-        biographies = people * len(self.world.relations) * tokens_per_sentence
+        n_relations = float(len(self.world.relations))
+        if self.corpus.factors and "facts_per_person" in self.corpus.factors.cross:
+            n_relations = (n_relations + self.corpus.factors.few_facts) / 2  # half of the people have few
+        biographies = people * n_relations * tokens_per_sentence
         return biographies * self.corpus.epochs * (1 + self.corpus.qa_ratio)
 
     @property

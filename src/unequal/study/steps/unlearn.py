@@ -38,7 +38,9 @@ class UnlearnStep(Step):
         target = self.baseline.target
         model = self.baseline.base.name
         weighting = "" if self.weighting == "uniform" else f"-{self.weighting}"
-        return f"{model}-{self.method.kind}{weighting}-{target.relation}-{target.name}-seed{self.seed}"
+        precision = "" if self.unlearn.precision == "fp32" else f"-{self.unlearn.precision}"
+        what = f"{self.method.kind}{weighting}{precision}"
+        return f"{model}-{what}-{target.relation}-{target.name}-seed{self.seed}"
 
     @property
     def weighting(self) -> str:
@@ -123,7 +125,7 @@ class UnlearnStep(Step):
 
     def _described(self, parts: Sequence[pl.DataFrame], labels: Mapping[str, object]) -> pl.DataFrame:
         """Return the rows with the run's columns; the study's name is added when they are collected."""
-        own = {
+        described = dict(labels) | {
             "study": "",
             "run_id": self.run_id,
             "method": self.method.kind,
@@ -131,8 +133,10 @@ class UnlearnStep(Step):
             "target": self.baseline.target.name,
             "seed": self.seed,
         }
+        if self.unlearn.precision != "fp32":
+            described["precision"] = self.unlearn.precision
         rows = pl.concat(parts, how="diagonal").with_columns(
-            pl.lit(value).alias(name) for name, value in (own | dict(labels)).items()
+            pl.lit(value).alias(name) for name, value in described.items()
         )
-        extra = [name for name in OPTIONAL_SCORES if labels.get(name) is not None]
+        extra = [name for name in OPTIONAL_SCORES if described.get(name) is not None]
         return rows.select(*(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()), *extra)

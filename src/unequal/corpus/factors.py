@@ -1,0 +1,86 @@
+"""What may make a fact hard to forget besides its exposure: factors of two levels, assigned to people."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from unequal.corpus.design import fractional_design
+
+FactorName = Literal[
+    "wording_variety",
+    "recency",
+    "spacing",
+    "facts_per_person",
+    "answer_length",
+    "object_popularity",
+    "text_format",
+    "asked",
+]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor's words: its title, its two levels, and whether it shapes the world or only the training."""
+
+    title: str
+    low: str
+    high: str
+    of_world: bool = False
+
+    def level(self, high: bool) -> str:
+        """Return the level's name."""
+        return self.high if high else self.low
+
+
+FACTORS: dict[FactorName, Factor] = {
+    "wording_variety": Factor("number of wordings", "few", "many"),
+    "recency": Factor("recency, position in training", "early", "late"),
+    "spacing": Factor("spacing of exposures", "massed", "spread"),
+    "facts_per_person": Factor("facts about the person", "few", "many", of_world=True),
+    "answer_length": Factor("answer length", "short", "long", of_world=True),
+    "object_popularity": Factor("popularity of the answer", "rare", "common", of_world=True),
+    "text_format": Factor("format of the text", "prose", "record"),
+    "asked": Factor("asked about in training", "no", "yes"),
+}
+"""Every factor with its levels; an effect is that of the high level less that of the low one."""
+
+Levels = dict[str, str]
+"""The level of each factor that applies to a person."""
+
+
+class FactorSettings(BaseModel):
+    """Which factors are crossed with exposure, and what their levels stand for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cross: tuple[FactorName, ...] = Field(default=get_args(FactorName), min_length=1)
+    few_wordings: int = Field(default=1, ge=1, description="renderings of a person that then repeat")
+    shown_share: float = Field(
+        default=0.75, gt=0.0, lt=1.0, description="of the epochs: the first for early, the last for late"
+    )
+    massed_epochs: int = Field(default=4, ge=1, description="in which all exposures of a massed person lie")
+    few_facts: int = Field(default=2, ge=1, description="relations, the first of the world's")
+    common_objects: int = Field(default=4, ge=1, description="answers that common facts of a relation share")
+    asked_share: float = Field(
+        default=0.5, gt=0.0, le=1.0, description="of the exposures: questions in place of biographies"
+    )
+
+    @field_validator("cross")
+    @classmethod
+    def _distinct(cls, names: tuple[FactorName, ...]) -> tuple[FactorName, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("a factor is named twice")
+        return names
+
+    def runs(self) -> list[Levels]:
+        """Return the runs of the design, each as the levels of all crossed factors."""
+        return [
+            {name: FACTORS[name].level(high) for name, high in zip(self.cross, run, strict=True)}
+            for run in fractional_design(len(self.cross))
+        ]
+
+
+def world_levels(levels: Levels) -> Levels:
+    """Return the levels that shape the world, without those of training."""
+    return {name: level for name, level in levels.items() if FACTORS[name].of_world}  # type: ignore[index]
