@@ -9,6 +9,7 @@ import polars as pl
 from unequal.analysis.agreement import agreement, both_views
 from unequal.analysis.areas import areas_between_levels
 from unequal.analysis.bootstrap import Resampler, make_resampler
+from unequal.analysis.count_levels import count_groups, count_known, count_levels
 from unequal.analysis.curves import forgetting_curves
 from unequal.analysis.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
 from unequal.analysis.formats import format_gaps
@@ -55,6 +56,8 @@ class Analysis:
     dose: pl.DataFrame
     slopes: pl.DataFrame
     effects: pl.DataFrame
+    count_known: pl.DataFrame
+    count_levels: pl.DataFrame
     interactions: pl.DataFrame
     matched: pl.DataFrame
     areas: pl.DataFrame
@@ -138,6 +141,8 @@ def analyze_scores(
         "effects": pl.concat(
             [dose_slopes(outcomes, resampler, PLUS_ONE), dose_slopes(counted, resampler, COUNT)]
         ),
+        "count_known": count_known(observations, resampler),
+        "count_levels": count_levels(counted, count_groups(observations.forget), resampler),
         "interactions": interactions(outcomes, observations.runs, resampler),
         "matched": matched_comparisons(outcomes, forget, rows, resampler),
         "areas": areas_between_levels(forget, resampler),

@@ -1,6 +1,7 @@
 """One self-contained HTML file from a study folder: the finding in words, the verdicts, the pictures, how
 to reproduce."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ from unequal.report.contents import contents_of, main_model
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
 from unequal.report.words import attack_sentence, effect, finding, order_sentence, sample_sentence
+
+BESIDE = {
+    "natural": ("natural_slopes", "natural"),
+    "interactions": ("interactions",),
+    "methods": ("methods",),
+}
+"""The tables that stand below a figure."""
 
 
 def build_report(study_folder: Path, out: Path | None = None, small: bool = False) -> Path:
@@ -47,12 +55,13 @@ def build_report(study_folder: Path, out: Path | None = None, small: bool = Fals
 
 
 def current_analysis(study_folder: Path) -> Analysis:
-    """Return the folder's analysis, made anew when it is missing or belongs to other scores."""
+    """Return the folder's analysis, made anew when it is missing or of another version or other scores."""
     path = study_folder / "scores.parquet"
-    if (study_folder / "analysis" / "verdicts.json").exists() and path.exists():
-        analysis = read_analysis(study_folder)
-        if analysis.settings.get("scores_sha256") == file_hash(path):
-            return analysis
+    if path.exists():
+        with suppress(DataError):
+            analysis = read_analysis(study_folder)
+            if analysis.settings.get("scores_sha256") == file_hash(path):
+                return analysis
     analysis = analyze(study_folder)
     write_analysis(analysis, study_folder)
     return analysis
@@ -97,6 +106,7 @@ def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str, s
             remarks=analysis.remarks,
             figures=contents.figures,
             tables=contents.tables,
+            beside=BESIDE,
             has_facts=bool(facts["facts"]),
             has_more=bool(facts["beside"]),
             model=model,

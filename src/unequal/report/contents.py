@@ -9,6 +9,7 @@ from unequal.analysis.dose_response import ALL_MODELS
 from unequal.analysis.observations import MIXED
 from unequal.report.agreement_figures import agreement_figure, sizes_figure, true_false_figure
 from unequal.report.agreement_tables import attack_table, hidden_table, leak_table, order_table
+from unequal.report.arm_figures import interactions_figure, interactions_table, wording_figure
 from unequal.report.curve_figures import curves_figure, frontier_figure
 from unequal.report.figure import Figure, Scales, level_name
 from unequal.report.level_figures import (
@@ -20,6 +21,12 @@ from unequal.report.level_figures import (
     survival_figure,
 )
 from unequal.report.method_tables import methods_table, missing_table, verdict_table
+from unequal.report.natural_figures import (
+    natural_figure,
+    natural_known_figure,
+    natural_slopes_table,
+    natural_table,
+)
 from unequal.report.table import Table
 
 
@@ -45,6 +52,9 @@ def contents_of(analysis: Analysis) -> Contents:
         leak_table(analysis, model),
         attack_table(analysis, model),
         methods_table(analysis, model),
+        natural_table(analysis, model),
+        natural_slopes_table(analysis, model),
+        interactions_table(analysis),
         missing_table(analysis),
     ]
     return Contents(
@@ -76,16 +86,31 @@ def _scales(analysis: Analysis) -> Scales:
 
 
 def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> list[Figure]:
+    """Return the figures in the order of the page; one that only some studies can have is left out where
+    there is nothing to draw."""
     scope = ALL_MODELS if several else model
-    by_size = sizes_figure(analysis, scales)
+    of_some = [
+        natural_known_figure(analysis, model),
+        natural_figure(analysis, scales, model),
+        wording_figure(analysis, scales, model),
+        interactions_figure(analysis),
+        sizes_figure(analysis, scales),
+    ]
+    known_by_count, by_count, wording, interactions, by_size = (
+        [one] if one.panels else [] for one in of_some
+    )
     return [
         known_figure(analysis, scales, model),
+        *known_by_count,
         curves_figure(analysis, scales, model),
         dose_figure(analysis, scales, model),
+        *by_count,
+        *wording,
+        *interactions,
         survival_figure(analysis, scales, model),
         frontier_figure(analysis, scales, model),
         agreement_figure(analysis, scales, model),
-        *([by_size] if by_size.panels else []),
+        *by_size,
         formats_figure(analysis, scales),
         true_false_figure(analysis, scales, model),
         cost_figure(analysis, scales),

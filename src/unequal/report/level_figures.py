@@ -34,7 +34,7 @@ FORMAT_NAMES = {
 }
 
 
-def _dodged(scales: Scales, field: str, title: str | None, whole: bool) -> Any:
+def dodged(scales: Scales, field: str, title: str | None, whole: bool) -> Any:
     """Return points with 95% intervals, methods side by side within each level."""
     axis = alt.Axis(format="%", tickCount=5)
     base = alt.Chart(ROWS).encode(
@@ -112,7 +112,7 @@ def dose_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         values = records(
             rows.filter(pl.col("comparison") == comparison), "method", "level", "value", "low", "high"
         )
-        panels.append(Panel(comparison, spec(_dodged(scales, "value", None, True), TALL, values)))
+        panels.append(Panel(comparison, spec(dodged(scales, "value", None, True), TALL, values)))
     caption = (
         "Share of the facts known before that were forgotten: averaged over the evaluated steps (equal "
         "steps), or read where the run has "
@@ -225,7 +225,7 @@ def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
         "dearer target. 95% intervals over people and seeds; a point without a line has none, as too few "
         "draws reach half."
     )
-    panels = [Panel("", spec(_dodged(scales, "value", None, False), TALL, values))] if values else []
+    panels = [Panel("", spec(dodged(scales, "value", None, False), TALL, values))] if values else []
     empty = "No runs that unlearn one level alone and reach half forgotten."
     return Figure(
         "cost",
