@@ -67,9 +67,12 @@ def contents_of(analysis: Analysis) -> Contents:
 
 
 def main_model(analysis: Analysis) -> tuple[str, list[str]]:
-    """Return the model with the most runs, the largest of such, which the pictures show, and all models."""
-    counts = analysis.runs.group_by("model").agg(pl.len(), pl.col("n_params").max())
-    counts = counts.sort("len", "n_params", "model", descending=[True, True, False])
+    """Return the model with the most runs, the largest of such, re-rendered if any is, which the pictures
+    show, and all models."""
+    rerendered = (pl.col("wording") == "rerendered").any().alias("rerendered")
+    counts = analysis.runs.group_by("model").agg(pl.len(), pl.col("n_params").max(), rerendered)
+    order = ["len", "n_params", "rerendered", "model"]
+    counts = counts.sort(order, descending=[True, True, True, False])
     return str(counts["model"][0]), counts["model"].to_list()
 
 
