@@ -24,7 +24,7 @@ from unequal.analysis.logistic import logistic_dose
 from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
 from unequal.analysis.nulls import null_scores
 from unequal.analysis.observations import MIXED, Observations, observe
-from unequal.analysis.outcomes import UTILITY_BUDGETS
+from unequal.analysis.outcomes import UTILITY_BUDGETS, at_budget
 from unequal.analysis.robustness import robustness
 from unequal.analysis.signature import signature
 from unequal.analysis.size_effects import size_effects
@@ -32,7 +32,7 @@ from unequal.analysis.size_trend import sizes
 from unequal.analysis.spearman import spearman
 from unequal.analysis.steps_to_forget import steps_to_forget, survival_curves, survival_medians
 from unequal.analysis.true_false import true_false_d_prime
-from unequal.analysis.utility import utility_curves, utility_rows
+from unequal.analysis.utility import utility_curves, utility_rows, with_readings
 from unequal.analysis.utility_cost import utility_cost
 from unequal.analysis.utility_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
@@ -122,6 +122,8 @@ def analyze_scores(
     levels = level_inclusion(observations)
     forget = comparable(observations.forget, levels)
     rows = utility_rows(observations)
+    budgets = {at_budget(budget): budget for budget in UTILITY_BUDGETS}
+    resampler = with_readings(resampler, rows, budgets)
     outcomes = _outcomes(forget, rows)
     natural = observations.forget.filter(pl.col("known") & pl.col("count").is_not_null())
     counted = _outcomes(natural, rows)

@@ -247,7 +247,8 @@ def test_count_weights_that_win_support_c8_and_a_placebo_that_is_as_good_refutes
         middles = {"count": 0.75, "uniform": 0.45, "confidence": 0.45, "shuffled_counts": shuffled}
         return pl.concat(
             relabelled(
-                replace(LEAN, middle=middle, slope=-0.02, never_seen=1, seed_spread=0.0), weighting=name
+                replace(LEAN, middle=middle, slope=-0.02, never_seen=1, seed_spread=0.0, utility_people=120),
+                weighting=name,
             )
             for name, middle in middles.items()
         )
