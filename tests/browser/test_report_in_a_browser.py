@@ -176,6 +176,38 @@ def test_on_paper_it_is_light_and_has_every_picture_with_what_was_chosen(visit, 
     assert pdf.startswith(b"%PDF") and len(pdf) > 50_000
 
 
+def test_what_is_not_drawn_yet_is_drawn_before_printing(browser, folder):
+    page = browser.new_page()
+    page.add_init_script("window.setTimeout = () => 0;")  # no picture is drawn in passing
+    page.goto((folder / "report.html").as_uri())
+    charts, drawn = page.locator(".chart").count(), page.locator(".chart:has(svg path)")
+    assert drawn.count() == 0 and page.locator(DRAWN).count() == 0
+    page.pdf(format="A4")
+    assert drawn.count() == charts > 10
+    page.close()
+
+
+def test_the_picture_that_a_reader_jumps_to_is_drawn_before_those_above(visit, browser, folder):
+    page = browser.new_page()
+    order = (
+        "window.order = []; addEventListener('drawn', ({target}) => order.push(target.dataset.spec), true);"
+    )
+    page.add_init_script(order)
+    page.goto((folder / "report.html").as_uri() + "#methods")
+    page.wait_for_selector(DRAWN, state="attached")
+    order = page.evaluate("order")
+    assert len(order) == len(set(order)) == page.locator(".chart").count()
+    assert order.index("methods-0") < 4 < order.index("formats-0")
+    page.close()
+
+
+def test_the_small_page_does_all_that_the_whole_one_does(visit, folder, tmp_path):
+    page = visit(build_report(folder, tmp_path / "small.html", small=True))
+    assert page.locator(".chart:has(svg path)").count() == page.locator(".chart").count() > 10
+    page.get_by_label("Search a person").fill("person 0-5 university")
+    assert page.locator("#fact-count").inner_text() == "1 fact"
+
+
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_no_width_makes_the_page_scroll_sideways(visit, width):
     page = visit(viewport={"width": width, "height": 900})
@@ -192,6 +224,14 @@ def test_all_facts_are_loaded_from_beside_the_page_on_request(visit, folder, tmp
     page.get_by_role("button", name="Load all").wait_for(state="hidden")
     page.get_by_label("Search a person").fill("onerror")
     assert page.locator("#fact-list button").count() == len(STUDY.relations)
+
+
+def test_a_search_reads_the_facts_beside_the_page(visit, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(fact_browser, "MAX_BYTES", 6_000)
+    page = visit(build_report(folder, tmp_path / "report.html"))
+    page.get_by_label("Search a person").fill("onerror")
+    page.wait_for_function("document.querySelectorAll('#fact-list button').length === 2")
+    assert page.get_by_role("button", name="Load all").is_hidden()
 
 
 def test_a_page_that_was_moved_alone_says_what_it_lacks(browser, folder, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import polars as pl
 from unequal.analysis.agreement import agreement, both_views
 from unequal.analysis.areas import areas_between_levels
 from unequal.analysis.bootstrap import Resampler, make_resampler
+from unequal.analysis.count_levels import count_groups, count_known, count_levels
 from unequal.analysis.curves import forgetting_curves
 from unequal.analysis.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
 from unequal.analysis.factor_levels import factor_levels
@@ -26,7 +27,7 @@ from unequal.analysis.logistic import logistic_dose
 from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
 from unequal.analysis.nulls import null_scores
 from unequal.analysis.observations import MIXED, Observations, observe
-from unequal.analysis.outcomes import UTILITY_BUDGETS
+from unequal.analysis.outcomes import UTILITY_BUDGETS, at_budget
 from unequal.analysis.robustness import robustness
 from unequal.analysis.signature import signature
 from unequal.analysis.size_effects import size_effects
@@ -34,7 +35,7 @@ from unequal.analysis.size_trend import sizes
 from unequal.analysis.spearman import spearman
 from unequal.analysis.steps_to_forget import steps_to_forget, survival_curves, survival_medians
 from unequal.analysis.true_false import true_false_d_prime
-from unequal.analysis.utility import utility_curves, utility_rows
+from unequal.analysis.utility import utility_curves, utility_rows, with_readings
 from unequal.analysis.utility_cost import utility_cost
 from unequal.analysis.utility_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
@@ -58,6 +59,8 @@ class Analysis:
     dose: pl.DataFrame
     slopes: pl.DataFrame
     effects: pl.DataFrame
+    count_known: pl.DataFrame
+    count_levels: pl.DataFrame
     interactions: pl.DataFrame
     matched: pl.DataFrame
     areas: pl.DataFrame
@@ -126,6 +129,8 @@ def analyze_scores(
     levels = level_inclusion(observations)
     forget = comparable(observations.forget, levels)
     rows = utility_rows(observations)
+    budgets = {at_budget(budget): budget for budget in UTILITY_BUDGETS}
+    resampler = with_readings(resampler, rows, budgets)
     outcomes = _outcomes(forget, rows)
     natural = observations.forget.filter(pl.col("known") & pl.col("count").is_not_null())
     counted = _outcomes(natural, rows)
@@ -145,6 +150,8 @@ def analyze_scores(
         "effects": pl.concat(
             [dose_slopes(outcomes, resampler, PLUS_ONE), dose_slopes(counted, resampler, COUNT)]
         ),
+        "count_known": count_known(observations, resampler),
+        "count_levels": count_levels(counted, count_groups(observations.forget), resampler),
         "interactions": interactions(outcomes, observations.runs, resampler),
         "matched": matched_comparisons(outcomes, forget, rows, resampler),
         "areas": areas_between_levels(forget, resampler),

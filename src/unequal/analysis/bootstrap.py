@@ -1,8 +1,8 @@
 """Cluster bootstrap over people and seeds: every statistic is a function of weighted sums over (person,
 seed) cells."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 LEVEL = 0.95
 UNDEFINED_SHARE = 0.05  # more undefined draws than this, and no interval is given
 GROUPS_AT_ONCE = 256  # bounds the memory of the cell table
+FORGOTTEN, PATH = "forgotten", "forgotten_path"
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,15 @@ class Resampler:
     Rescaled draws (Rao and Wu 1988): n − 1 of n clusters with replacement, weighted n/(n − 1), so that the
     variance of a mean is unbiased also with two or three seeds. A draw's weight of a row is the product of
     its person's and its seed's weight (Owen 2007, the pigeonhole bootstrap), which errs on the wide side.
+    ``readings`` says, by comparison and run, at which place each draw reads the run, (1 + draws,), counted in
+    evaluated steps from 0; a run that is not in it is read at the same place in every draw.
     """
 
     people: dict[str, int]
     seeds: dict[str, int]
     person_weights: Array  # (1 + draws, people)
     seed_weights: Array  # (1 + draws, seeds)
+    readings: Mapping[tuple[str, str], Array] = field(default_factory=dict)
 
     @property
     def draws(self) -> int:
@@ -68,6 +72,39 @@ class Resampler:
                 person[rows], seed[rows], groups[rows] - start, values[rows], stop - start, by_seed
             )
             out[:, start:stop] = block
+        return out
+
+    def sums_as_read(
+        self,
+        frame: pl.DataFrame,
+        groups: NDArray[np.int64],
+        values: Array,
+        gains: Array,
+        n_groups: int,
+        by_seed: bool = True,
+    ) -> Array:
+        """Return sums as `sums` does, but each draw reads a run where its own people put it (`readings`).
+
+        ``gains`` (rows, values) says how much each value grows with the row's ``forgotten``, which draws
+        read off its ``forgotten_path``, linear between evaluated steps.
+        """
+        out = self.sums(frame, groups, values, n_groups, by_seed)
+        if not self.readings or PATH not in frame.columns or not gains.any():
+            return out
+        numbered = frame.select("comparison", "run_id", FORGOTTEN, PATH).with_row_index("row")
+        for key, part in numbered.group_by("comparison", "run_id", maintain_order=True):
+            places = self.readings.get((str(key[0]), str(key[1])))
+            if places is None or part[PATH].is_null().any():
+                continue
+            path = np.array(part[PATH].to_list(), dtype=np.float64) - part[FORGOTTEN].to_numpy()[:, None]
+            hats = np.maximum(0.0, 1 - np.abs(places[:, None] - np.arange(path.shape[1])))
+            read = np.flatnonzero(hats.any(axis=0))
+            rows = part["row"].to_numpy()
+            present, local = np.unique(groups[rows], return_inverse=True)
+            moves = gains[rows][:, None, :] * path[:, read, None]
+            moved = self.sums(frame[rows], local, moves.reshape(len(rows), -1), len(present), by_seed)
+            moved = moved.reshape(*moved.shape[:2], len(read), -1)
+            out[:, present] += np.einsum("dk,dgkv->dgv", hats[:, read], moved)
         return out
 
     def _block(
@@ -185,6 +222,11 @@ def index_groups(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame
     return table, joined["group number"].cast(pl.Int64).to_numpy()
 
 
+def gains_of(value: str, n_rows: int) -> Array:
+    """Return by how much a value and a count of rows grow with ``forgotten``, (rows, 2)."""
+    return np.tile([float(value == FORGOTTEN), 0.0], (n_rows, 1))
+
+
 def grouped_ratio(
     resampler: Resampler,
     frame: pl.DataFrame,
@@ -198,7 +240,7 @@ def grouped_ratio(
     table, groups = index_groups(frame, keys)
     denominator = frame[base].to_numpy() if base else np.ones(frame.height)
     values = np.stack([frame[value].to_numpy(), denominator], axis=1).astype(np.float64)
-    sums = resampler.sums(frame, groups, values, table.height, by_seed)
+    sums = resampler.sums_as_read(frame, groups, values, gains_of(value, frame.height), table.height, by_seed)
     samples = ratio(sums[..., 0], sums[..., 1])
     return pl.concat([table, group_intervals(samples)], how="horizontal")
 
@@ -218,7 +260,8 @@ def aligned_means(
     places, groups = index_groups(frame, keys)
     counts = frame[weight].to_numpy() if weight else np.ones(frame.height)
     values = np.stack([frame[value].to_numpy() * counts, counts], axis=1).astype(np.float64)
-    sums = resampler.sums(frame, groups, values, places.height)
+    gains = gains_of(value, frame.height) * counts[:, None]
+    sums = resampler.sums_as_read(frame, groups, values, gains, places.height)
     means = ratio(sums[..., 0], sums[..., 1])
     means = np.hstack([means, np.full((resampler.draws + 1, 1), np.nan)])  # the last: no such group
     numbered = places.select(keys).with_row_index("place")

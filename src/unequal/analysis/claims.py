@@ -48,7 +48,7 @@ C2 = Claim(
     "utility (−10%) lies above 0. Counts were not assigned, so what is not adjusted for may stand behind the "
     "slope.",
     "forgotten share per tenfold count, adjusted",
-    "dose",
+    "natural",
     "a study whose facts carry natural counts; exposures that were assigned cannot show it",
 )
 C3 = Claim(
@@ -132,7 +132,7 @@ R1 = Claim(
     "else undecided. The effect shown is the largest (least negative) slope of the arms without new "
     "wording.",
     "forgotten share per doubling of exposure, without new wording",
-    "dose",
+    "wording",
     "the same exposures as verbatim copies or as more epochs, beside re-rendered ones",
 )
 R2 = Claim(
@@ -165,7 +165,7 @@ R4 = Claim(
     "supported when one 95% interval lies below 0 and the other above 0, refuted when both lie on the same "
     "side of 0, else undecided. The effect shown is the larger slope.",
     "forgotten share per doubling of exposure, the larger of both starts",
-    "dose",
+    "interactions",
     "both starts of the same model, named base and instruct in a column start of the score table",
 )
 R5 = Claim(
@@ -188,7 +188,7 @@ R6 = Claim(
     "found with both. Refuted when C1 is supported with fp32; supported when it is supported with bf16 "
     "and refuted with fp32; else undecided. The effect shown is the slope with fp32.",
     "forgotten share per doubling of exposure, fp32",
-    "dose",
+    "interactions",
     "the same runs with fp32 and with bf16 master weights, named so in a column precision of the score table",
 )
 R7 = Claim(

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from unequal.analysis.bootstrap import Array, Resampler, ratio
+from unequal.analysis.bootstrap import FORGOTTEN, Array, Resampler, ratio
 
 SINGULAR = 1e-10  # share of a column's scatter below which the others explain it wholly
 
@@ -34,7 +34,7 @@ def slope_within(
     values = rows.select(names).to_numpy().astype(np.float64)
     values -= values.mean(axis=0)
     values[:, 2:] /= np.where(values[:, 2:].std(axis=0) > 0, values[:, 2:].std(axis=0), 1.0)
-    return _partial_slope(scatter_within(rows, values, groups, resampler))
+    return _partial_slope(scatter_within(rows, values, groups, resampler, outcome == FORGOTTEN))
 
 
 def stratum_numbers(rows: pl.DataFrame, strata: Sequence[str]) -> NDArray[np.int64]:
@@ -42,12 +42,22 @@ def stratum_numbers(rows: pl.DataFrame, strata: Sequence[str]) -> NDArray[np.int
     return rows.select(pl.struct(strata).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
 
 
-def scatter_within(rows: pl.DataFrame, values: Array, groups: np.ndarray, resampler: Resampler) -> Array:
-    """Return the columns' cross products about their stratum means, (1 + draws, columns, columns)."""
+def scatter_within(
+    rows: pl.DataFrame, values: Array, groups: np.ndarray, resampler: Resampler, is_read: bool = False
+) -> Array:
+    """Return the columns' cross products about their stratum means, (1 + draws, columns, columns).
+
+    ``is_read`` says that column 1 is what each draw reads where its own people put it, but for its own
+    square, which no slope needs.
+    """
     k = values.shape[1]
     left, right = np.triu_indices(k)
     moments = np.column_stack([np.ones(len(values)), values, values[:, left] * values[:, right]])
-    sums = resampler.sums(rows, groups, moments, int(groups.max()) + 1)
+    own = np.zeros_like(values)
+    own[:, 1] = float(is_read)
+    crossed = values[:, left] * own[:, right] + own[:, left] * values[:, right]
+    gains = np.column_stack([np.zeros(len(values)), own, crossed])
+    sums = resampler.sums_as_read(rows, groups, moments, gains, int(groups.max()) + 1)
     n, totals, products = sums[..., :1], sums[..., 1 : k + 1], sums[..., k + 1 :]
     means = np.nan_to_num(ratio(totals[..., left] * totals[..., right], n))
     scatter = np.zeros((len(sums), k, k))

@@ -3,6 +3,7 @@ utility."""
 
 import polars as pl
 
+from unequal.analysis.bootstrap import PATH
 from unequal.analysis.covariates import ANSWER_TOKENS, OBJECT_RARITY
 
 EQUAL_STEPS = "equal steps"
@@ -43,7 +44,7 @@ def forgotten_over_steps(forget: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.group_by(LABELS)
         .agg((1 - pl.col("exact_match")).mean().alias("forgotten"))
-        .with_columns(pl.lit(EQUAL_STEPS).alias("comparison"))
+        .with_columns(pl.lit(None, pl.List(pl.Float64)).alias(PATH), pl.lit(EQUAL_STEPS).alias("comparison"))
         .sort("run_id", "fact_id")
     )
 
@@ -52,6 +53,7 @@ def forgotten_at_utility(forget: pl.DataFrame, readings: pl.DataFrame, budget: f
     """Return per run and fact ``forgotten`` in [0, 1], read where the run's utility has fallen by the budget.
 
     ``readings`` comes from `budget_steps`; between two evaluated steps the value is interpolated.
+    ``forgotten_path`` is what it is at every evaluated step of the run.
     """
     rows = forget.filter(pl.col("exact_match").is_not_null()).join(readings, on="run_id", how="inner")
     before = pl.col("exact_match").filter(pl.col("step") == pl.col("step_before")).first()
@@ -62,6 +64,18 @@ def forgotten_at_utility(forget: pl.DataFrame, readings: pl.DataFrame, budget: f
         rows.group_by(LABELS)
         .agg((1 - remaining).alias("forgotten"))
         .drop_nulls("forgotten")
+        .join(_paths(rows), on=["run_id", "fact_id"], how="left")
         .with_columns(pl.lit(at_budget(budget)).alias("comparison"))
         .sort("run_id", "fact_id")
     )
+
+
+def _paths(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return per run and fact ``forgotten_path``, one value a step of the run's ``steps``.
+
+    Null where the fact was not asked at all of them.
+    """
+    asked = rows.filter(pl.col("step").is_in(pl.col("steps")))
+    path = (1 - pl.col("exact_match")).sort_by("step")
+    whole = pl.len() == pl.col("steps").first().list.len()
+    return asked.group_by("run_id", "fact_id").agg(pl.when(whole).then(path.implode()).alias(PATH))

@@ -9,6 +9,7 @@ import polars as pl
 from unequal.analysis.bootstrap import Array, Resampler, interval, ratio
 from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.observations import SINGLE
+from unequal.analysis.utility import kept_by_draw
 
 TARGETS = (0.25, 0.5, 0.75)
 PRIMARY_TARGET = 0.5
@@ -91,14 +92,7 @@ def run_curves(
         mine, np.searchsorted(steps, mine["step"].to_numpy()), right, len(steps), by_seed=False
     )
     forgotten = 1 - ratio(sums[..., 0], sums[..., 1])
-    roles = []
-    for role in kept["role"].unique().sort():
-        rows = kept.filter(pl.col("role") == role)
-        values = rows.select("value", "start").to_numpy()
-        at = np.searchsorted(steps, rows["step"].to_numpy())
-        sums = resampler.sums(rows, at, values, len(steps), by_seed=False)
-        roles.append(ratio(sums[..., 0], sums[..., 1]))
-    left = np.mean(roles, axis=0) if roles else np.full_like(forgotten, np.nan)
+    left = kept_by_draw(kept, resampler)[1] if kept.height else np.full_like(forgotten, np.nan)
     return forgotten, left
 
 

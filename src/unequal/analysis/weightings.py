@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unequal.analysis.bootstrap import Array, Resampler, index_groups, ratio
+from unequal.analysis.bootstrap import Array, Resampler, aligned_means, index_groups
 from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.estimates import ESTIMATE, estimate
 from unequal.analysis.observations import MIXED, PLAIN_WEIGHTING
@@ -87,7 +87,5 @@ def _against(facts: pl.DataFrame, rival: str, resampler: Resampler) -> dict[str,
 
 
 def _by_level(facts: pl.DataFrame, resampler: Resampler) -> Array:
-    table, groups = index_groups(facts, ["exposure"])
-    values = np.stack([facts["forgotten"].to_numpy(), np.ones(facts.height)], axis=1)
-    sums = resampler.sums(facts, groups, values, table.height)
-    return ratio(sums[..., 0], sums[..., 1])
+    table, _ = index_groups(facts, ["exposure"])
+    return aligned_means(resampler, facts, ["exposure"], "forgotten", table)

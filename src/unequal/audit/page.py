@@ -6,7 +6,8 @@ import polars as pl
 from markupsafe import Markup
 
 from unequal.audit.verdicts import VERDICTS
-from unequal.report.page import asset, environment, script_json
+from unequal.report.page import asset, environment
+from unequal.report.scripts import page_scripts
 
 MAX_LISTED = 20_000
 """Facts up to which the page lists all of them."""
@@ -46,10 +47,7 @@ def render_audit(facts: pl.DataFrame, summary: dict[str, Any]) -> str:
             light={},
             dark={},
             style=Markup(asset("report.css") + asset("audit.css")),  # our own files
-            script=Markup(asset("audit.js")),  # our own file
-            bundle="",
-            specs=script_json({}),
-            facts=script_json(_listed(facts)),
+            code=page_scripts({}, _listed(facts), "audit.js", charts=False),
         )
     )
 

@@ -6,7 +6,9 @@ from unequal.console import say
 from unequal.errors import ConfigError
 
 
-def report(study: Path, *others: Path, out: Path | None = None, paper: Path | None = None) -> None:
+def report(
+    study: Path, *others: Path, out: Path | None = None, paper: Path | None = None, small: bool = False
+) -> None:
     """Draw the report of a finished study, or set several side by side: one HTML file, no network.
 
     Parameters
@@ -19,7 +21,11 @@ def report(study: Path, *others: Path, out: Path | None = None, paper: Path | No
         File to write. [default: report.html in the folder; of several, comparison.html in the first]
     paper
         Folder to write besides, of one study: every figure as PDF and SVG, every table as CSV and LaTeX.
+    small
+        Write a page of less than a megabyte, to send or to commit: compressed, with fewer facts to browse.
     """
+    if others and small:
+        raise ConfigError("--small is of one study; name one folder, or leave --small out to compare several")
     if others and paper:
         raise ConfigError("--paper is of one study; name one folder, or leave --paper out to compare several")
     if others:
@@ -29,7 +35,7 @@ def report(study: Path, *others: Path, out: Path | None = None, paper: Path | No
         return
     from unequal.report.build import build_report  # noqa: PLC0415
 
-    say(f"the report is {build_report(study, out)}")
+    say(f"the report is {build_report(study, out, small)}")
     if paper:
         from unequal.report.paper import write_paper  # noqa: PLC0415
 

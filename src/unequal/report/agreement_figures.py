@@ -7,6 +7,7 @@ from unequal.analysis.analyze import Analysis
 from unequal.analysis.dose_response import ALL_METHODS
 from unequal.report.figure import (
     QUIET,
+    ROWS,
     Control,
     Figure,
     Panel,
@@ -58,7 +59,7 @@ def _cells(rows: pl.DataFrame) -> dict[str, object]:
         alt.Tooltip("kappa:Q", format=".2f"),
     ]
     chart = (
-        alt.Chart(data(values))
+        alt.Chart(ROWS)
         .transform_filter("datum.level === level")
         .transform_fold(names, as_=["cell", "facts"])
         .transform_calculate(order=f"indexof({names!r}, datum.cell)")
@@ -71,7 +72,7 @@ def _cells(rows: pl.DataFrame) -> dict[str, object]:
             tooltip=tip,
         )
     )
-    return spec(chart.add_params(alt.param(name="level", value="all")))
+    return spec(chart.add_params(alt.param(name="level", value="all")), rows=values)
 
 
 def sizes_figure(analysis: Analysis, scales: Scales) -> Figure:
@@ -106,7 +107,7 @@ def _by_size(rows: pl.DataFrame, scales: Scales, sizes: list[float]) -> dict[str
     scale = alt.Scale(type="log", nice=False, domain=ends)
     x = alt.X("millions:Q", title="million parameters (log scale)", axis=axis, scale=scale)
     percent = alt.Axis(format="%", tickCount=5)
-    base = alt.Chart(data(values)).encode(
+    base = alt.Chart(ROWS).encode(
         x=x, color=alt.Color("method:N", scale=alt.Scale(domain=names, range=colours), legend=None)
     )
     tip = [
@@ -125,7 +126,7 @@ def _by_size(rows: pl.DataFrame, scales: Scales, sizes: list[float]) -> dict[str
     faint = base.transform_filter(f"!({together})").mark_line(strokeWidth=1.3, opacity=0.6).encode(y=y)
     strong = base.transform_filter(together).mark_line(strokeWidth=2.4).encode(y=y)
     points = base.mark_point(filled=True, size=44, opacity=1).encode(y=y, shape=shape, tooltip=tip)
-    return spec(alt.layer(zero, bars, faint, strong, points), 260)
+    return spec(alt.layer(zero, bars, faint, strong, points), 260, values)
 
 
 def true_false_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
@@ -157,7 +158,7 @@ def true_false_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
 def _d_prime(rows: pl.DataFrame, scales: Scales, span: list[float]) -> dict[str, object]:
     values = records(rows, "level", "time", "step", "value", "low", "high")
     times = alt.Scale(domain=list(TIMES), range=list(TIMES.values()))
-    base = alt.Chart(data(values)).encode(
+    base = alt.Chart(ROWS).encode(
         x=scales.levels_axis("0×"),
         xOffset=alt.XOffset("time:N", sort=list(TIMES)),
         color=alt.Color("time:N", scale=times, legend=None),
@@ -167,4 +168,4 @@ def _d_prime(rows: pl.DataFrame, scales: Scales, span: list[float]) -> dict[str,
     tip = ["level:N", "time:N", "step:Q", alt.Tooltip("value:Q", format=".2f")]
     y = alt.Y("value:Q", title="d′", scale=alt.Scale(domain=span))
     points = base.mark_point(filled=True, size=44, opacity=1).encode(y=y, tooltip=tip)
-    return spec(alt.layer(zero, bars, points))
+    return spec(alt.layer(zero, bars, points), rows=values)

@@ -6,11 +6,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from unequal.analysis.observations import MIXED, Observations, observe
+from unequal.analysis.observations import MIXED, observe
 from unequal.files import content_hash
 from unequal.report.figure import Scales, share, spec, step_axis
 
-MAX_BYTES = 1_400_000
+MAX_BYTES, MAX_BYTES_SMALL = 1_400_000, 500_000
 BYTES_PER_CELL, BYTES_PER_FACT = 26, 260
 MAX_TEXT = 160
 MARKS = {"yes": "circle", "no": "cross", "not generated": "diamond"}
@@ -18,18 +18,18 @@ MARKS = {"yes": "circle", "no": "cross", "not generated": "diamond"}
 Facts = dict[str, Any]
 
 
-def fact_browser(scores: pl.DataFrame, generations: pl.DataFrame, model: str) -> Facts:
+def fact_browser(scores: pl.DataFrame, generations: pl.DataFrame, runs: pl.DataFrame, model: str) -> Facts:
     """Return the facts of one model with ``[step, right, answer probability, text number]`` per method and
     step.
 
-    The first seed of each method. Texts are stored once and cut at 160 characters.
+    The first seed of each method, of the analysis' ``runs``. Texts are stored once and cut at 160 characters.
     """
-    observations = observe(scores)
-    chosen = _first_runs(observations, model)
-    cells = observations.mixed().join(chosen.select("run_id"), on="run_id", how="semi")
-    texts = generations.filter(pl.col("probe") == "question").join(
-        chosen.select("run_id"), on="run_id", how="semi"
-    )
+    chosen = _first_runs(runs, model)
+    if chosen.is_empty():
+        return {"facts": [], "texts": [], "seeds": {}, "left_out": 0}
+    mine = pl.col("run_id").is_in(chosen["run_id"].to_list())
+    cells = observe(scores.filter(mine)).mixed()
+    texts = generations.filter(mine & (pl.col("probe") == "question"))
     texts = texts.select("run_id", "step", "fact_id", "prompt", "answer", "generation")
     cells = cells.join(
         texts.unique(["run_id", "step", "fact_id"]), on=["run_id", "step", "fact_id"], how="left"
@@ -41,10 +41,10 @@ def fact_browser(scores: pl.DataFrame, generations: pl.DataFrame, model: str) ->
     return {"facts": facts, "texts": list(strings), "seeds": seeds, "left_out": 0}
 
 
-def thinned(whole: Facts) -> Facts:
+def thinned(whole: Facts, small: bool = False) -> Facts:
     """Return the facts that fit into the page, evenly thinned within levels; ``left_out`` says how many do
     not, and ``belongs`` what a file with all of them must be called inside."""
-    every = int(_size(whole) / MAX_BYTES) + 1
+    every = int(_size(whole) / (MAX_BYTES_SMALL if small else MAX_BYTES)) + 1
     if every == 1:
         return whole
     kept, seen = [], dict[int, int]()
@@ -84,9 +84,9 @@ def fact_chart(scales: Scales) -> dict[str, Any]:
     return {**spec(alt.layer(line, points).add_params(chosen)), "datasets": {"cells": []}}
 
 
-def _first_runs(observations: Observations, model: str) -> pl.DataFrame:
-    runs = observations.runs.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED))
-    first = runs.sort("method", "pretrain_seed", "seed").group_by("method", maintain_order=True).first()
+def _first_runs(runs: pl.DataFrame, model: str) -> pl.DataFrame:
+    mixed = runs.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED))
+    first = mixed.sort("method", "pretrain_seed", "seed").group_by("method", maintain_order=True).first()
     base = first["base"].sort()[0] if first.height else ""
     return first.filter(pl.col("base") == base)
 

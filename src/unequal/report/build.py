@@ -1,6 +1,7 @@
 """One self-contained HTML file from a study folder: the finding in words, the verdicts, the pictures, how
 to reproduce."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,26 @@ from unequal.files import file_hash, read_json, write_text
 from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.colours import palette
 from unequal.report.contents import contents_of, main_model
-from unequal.report.page import asset, environment, packed, script_json, vega_bundle
+from unequal.report.page import asset, environment
+from unequal.report.scripts import page_scripts
 from unequal.report.words import attack_sentence, effect, finding, order_sentence, sample_sentence
 
+BESIDE = {
+    "known": ("known_by_count",),
+    "factors": ("factors",),
+    "natural": ("natural_slopes", "natural"),
+    "interactions": ("interactions",),
+    "methods": ("methods",),
+}
+"""The tables that stand below a figure."""
 
-def build_report(study_folder: Path, out: Path | None = None) -> Path:
+
+def build_report(study_folder: Path, out: Path | None = None, small: bool = False) -> Path:
     """Write the report of a study and return its path, ``report.html`` in the folder unless told otherwise.
 
     Uses the folder's analysis when it belongs to these scores and makes it otherwise. Where the facts are
-    too many for the page, all of them are in a script beside it, ``report.facts.js``. Raises `DataError`
-    when the folder holds no scores.
+    too many for the page, all of them are in a script beside it, ``report.facts.js``; a ``small`` page holds
+    fewer, compressed, and has nothing beside it. Raises `DataError` when the folder holds no scores.
     """
     analysis, study = current_analysis(study_folder), study_record(study_folder)
     scores = read_scores(study_folder / "scores.parquet")
@@ -33,23 +44,26 @@ def build_report(study_folder: Path, out: Path | None = None) -> Path:
     generations = read_generations(generations_path) if generations_path.exists() else no_texts
     target = out or study_folder / "report.html"
     beside = target.with_suffix(".facts.js")
-    whole = fact_browser(scores, generations, main_model(analysis)[0])
-    facts = thinned(whole)
-    if facts["left_out"]:
+    whole = fact_browser(scores, generations, analysis.runs, main_model(analysis)[0])
+    facts = thinned(whole, small)
+    apart = facts["left_out"] > 0 and not small
+    if apart:
         write_text(beside, fact_file(whole))
     else:
         beside.unlink(missing_ok=True)
-    write_text(target, render(analysis, {**facts, "beside": beside.name}, study, str(scores["study"][0])))
+    facts = {**facts, "beside": beside.name if apart else ""}
+    write_text(target, render(analysis, facts, study, str(scores["study"][0]), small))
     return target
 
 
 def current_analysis(study_folder: Path) -> Analysis:
-    """Return the folder's analysis, made anew when it is missing or belongs to other scores."""
+    """Return the folder's analysis, made anew when it is missing or of another version or other scores."""
     path = study_folder / "scores.parquet"
-    if (study_folder / "analysis" / "verdicts.json").exists() and path.exists():
-        analysis = read_analysis(study_folder)
-        if analysis.settings.get("scores_sha256") == file_hash(path):
-            return analysis
+    if path.exists():
+        with suppress(DataError):
+            analysis = read_analysis(study_folder)
+            if analysis.settings.get("scores_sha256") == file_hash(path):
+                return analysis
     analysis = analyze(study_folder)
     write_analysis(analysis, study_folder)
     return analysis
@@ -65,7 +79,7 @@ def study_record(study_folder: Path) -> dict[str, Any]:
     return study
 
 
-def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str) -> str:
+def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str, small: bool = False) -> str:
     """Return the report as one HTML text that needs no network."""
     contents = contents_of(analysis)
     model, scales = contents.model, contents.scales
@@ -94,8 +108,9 @@ def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str) -
             remarks=analysis.remarks,
             figures=contents.figures,
             tables=contents.tables,
+            beside=BESIDE,
             has_facts=bool(facts["facts"]),
-            has_more=facts["left_out"] > 0,
+            has_more=bool(facts["beside"]),
             model=model,
             other_models=contents.other_models,
             order_sentence=order_sentence(analysis, model),
@@ -105,9 +120,6 @@ def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str) -
             light=palette(len(scales.levels), dark=False),
             dark=palette(len(scales.levels), dark=True),
             style=Markup(asset("report.css")),  # our own file
-            script=Markup(asset("report.js")),  # our own file
-            bundle=Markup(vega_bundle()),  # the library's own bundle
-            specs=script_json(packed(specs)),
-            facts=script_json({**facts, "colours": colours}),
+            code=page_scripts(specs, {**facts, "colours": colours}, "report.js", small=small),
         )
     )

@@ -17,7 +17,8 @@ from unequal.report.compare_figure import slope_rows, slopes_figure
 from unequal.report.compare_settings import differing, flat
 from unequal.report.contents import main_model
 from unequal.report.method_tables import method_rows
-from unequal.report.page import asset, environment, script_json, vega_bundle
+from unequal.report.page import asset, environment
+from unequal.report.scripts import page_scripts
 from unequal.report.words import effect, sample_sentence
 
 MOST_NAMED = 4
@@ -95,10 +96,7 @@ def render_comparison(studies: Sequence[Study]) -> str:
             light=palette(1, dark=False),
             dark=palette(1, dark=True),
             style=Markup(asset("report.css")),  # our own file
-            script=Markup("unequal.draw();"),  # ours
-            bundle=Markup(vega_bundle()),  # the library's own bundle
-            specs=script_json(specs),
-            facts=script_json({}),
+            code=page_scripts(specs, {}, "compare.js"),
         )
     )
 

@@ -11,7 +11,7 @@ from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.colours import method_colours
-from unequal.report.figure import QUIET, Control, Figure, Panel, data, spec
+from unequal.report.figure import QUIET, ROWS, Control, Figure, Panel, data, spec
 
 Named = tuple[str, Analysis]
 
@@ -66,7 +66,7 @@ def slopes_figure(studies: Sequence[Named]) -> Figure:
 def _forest(values: list[dict[str, Any]], labels: list[str], colours: list[str]) -> dict[str, Any]:
     methods = _order([{row["method"]: row} for row in values])
     base = (
-        alt.Chart(data(values))
+        alt.Chart(ROWS)
         .transform_filter("datum.comparison === comparison")
         .encode(
             y=alt.Y("method:N", sort=methods, title=None, axis=alt.Axis(ticks=False, domain=False)),
@@ -83,4 +83,4 @@ def _forest(values: list[dict[str, Any]], labels: list[str], colours: list[str])
     zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
     height = 40 + ROW_HEIGHT * len(methods) * (len(labels) + 1)
     chart = alt.layer(zero, bars, points).add_params(alt.param(name="comparison", value=EQUAL_STEPS))
-    return spec(chart, height)
+    return spec(chart, height, values)

@@ -9,6 +9,7 @@ from unequal.analysis.dose_response import ALL_MODELS
 from unequal.analysis.observations import MIXED
 from unequal.report.agreement_figures import agreement_figure, sizes_figure, true_false_figure
 from unequal.report.agreement_tables import attack_table, hidden_table, leak_table, order_table
+from unequal.report.arm_figures import interactions_figure, interactions_table, wording_figure
 from unequal.report.curve_figures import curves_figure, frontier_figure
 from unequal.report.factor_figures import factors_figure
 from unequal.report.factor_tables import factor_levels_table, factors_table
@@ -23,6 +24,12 @@ from unequal.report.level_figures import (
     survival_figure,
 )
 from unequal.report.method_tables import methods_table, missing_table, verdict_table
+from unequal.report.natural_figures import (
+    natural_figure,
+    natural_known_figure,
+    natural_slopes_table,
+    natural_table,
+)
 from unequal.report.table import Table
 
 
@@ -48,9 +55,12 @@ def contents_of(analysis: Analysis) -> Contents:
         leak_table(analysis, model),
         attack_table(analysis, model),
         methods_table(analysis, model),
-        *([known_table(analysis, scales, model)] if scales.dose == COUNT_IN_CORPUS else []),
+        known_table(analysis, scales, model),
         factors_table(analysis),
         factor_levels_table(analysis),
+        natural_table(analysis, model),
+        natural_slopes_table(analysis, model),
+        interactions_table(analysis),
         missing_table(analysis),
     ]
     return Contents(
@@ -63,9 +73,12 @@ def contents_of(analysis: Analysis) -> Contents:
 
 
 def main_model(analysis: Analysis) -> tuple[str, list[str]]:
-    """Return the model with the most runs, the largest of such, which the pictures show, and all models."""
-    counts = analysis.runs.group_by("model").agg(pl.len(), pl.col("n_params").max())
-    counts = counts.sort("len", "n_params", "model", descending=[True, True, False])
+    """Return the model with the most runs, the largest of such, re-rendered if any is, which the pictures
+    show, and all models."""
+    rerendered = (pl.col("wording") == "rerendered").any().alias("rerendered")
+    counts = analysis.runs.group_by("model").agg(pl.len(), pl.col("n_params").max(), rerendered)
+    order = ["len", "n_params", "rerendered", "model"]
+    counts = counts.sort(order, descending=[True, True, True, False])
     return str(counts["model"][0]), counts["model"].to_list()
 
 
@@ -84,17 +97,33 @@ def _scales(analysis: Analysis) -> Scales:
 
 
 def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> list[Figure]:
+    """Return the figures in the order of the page; one that only some studies can have is left out where
+    there is nothing to draw."""
     scope = ALL_MODELS if several else model
-    by_size = sizes_figure(analysis, scales)
+    of_some = [
+        natural_known_figure(analysis, model),
+        natural_figure(analysis, scales, model),
+        wording_figure(analysis, scales, model),
+        interactions_figure(analysis),
+        factors_figure(analysis),
+        sizes_figure(analysis, scales),
+    ]
+    known_by_count, by_count, wording, interactions, factors, by_size = (
+        [one] if one.panels else [] for one in of_some
+    )
     return [
         known_figure(analysis, scales, model),
+        *(known_by_count if scales.dose != COUNT_IN_CORPUS else []),  # else the levels are the counts
         curves_figure(analysis, scales, model),
         dose_figure(analysis, scales, model),
-        *([factors_figure(analysis)] if analysis.factors.height else []),
+        *factors,
+        *by_count,
+        *wording,
+        *interactions,
         survival_figure(analysis, scales, model),
         frontier_figure(analysis, scales, model),
         agreement_figure(analysis, scales, model),
-        *([by_size] if by_size.panels else []),
+        *by_size,
         formats_figure(analysis, scales),
         true_false_figure(analysis, scales, model),
         cost_figure(analysis, scales),

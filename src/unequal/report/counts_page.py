@@ -31,7 +31,8 @@ from unequal.report.counts_words import (
     settings_of,
     source_sentence,
 )
-from unequal.report.page import asset, environment, script_json, vega_bundle
+from unequal.report.page import asset, environment
+from unequal.report.scripts import page_scripts
 
 MAX_LISTED = 20_000
 """Facts up to which the page holds a table of all of them."""
@@ -88,10 +89,7 @@ def render_counts(view: CountView, metadata: dict[str, Any]) -> str:
             light={**palette(0, dark=False), **density_palette(dark=False)},
             dark={**palette(0, dark=True), **density_palette(dark=True)},
             style=Markup(asset("report.css")),  # our own file
-            script=Markup(asset("counts.js")),  # our own file
-            bundle=Markup(vega_bundle()),  # the library's own bundle
-            specs=script_json(specs),
-            facts=script_json(_listed(view)),
+            code=page_scripts(specs, _listed(view), "counts.js"),
             **about,
         )
     )

@@ -6,11 +6,11 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.report.figure import (
     QUIET,
+    ROWS,
     Control,
     Figure,
     Panel,
     Scales,
-    data,
     extreme,
     records,
     share,
@@ -67,7 +67,7 @@ def _curve(rows: pl.DataFrame, scales: Scales, measures: dict[str, str]) -> dict
     first = next(iter(measures), "")
     measure, sample = alt.param(name="measure", value=first), alt.param(name="sample", value="known")
     chosen = "datum.measure === measure && datum.sample === sample"
-    base = alt.Chart(data(values)).transform_filter(chosen).encode(x=step_axis(scales.steps))
+    base = alt.Chart(ROWS).transform_filter(chosen).encode(x=step_axis(scales.steps))
     tip = [
         alt.Tooltip("level:N", title=scales.dose),
         alt.Tooltip("step:Q"),
@@ -81,12 +81,12 @@ def _curve(rows: pl.DataFrame, scales: Scales, measures: dict[str, str]) -> dict
         y=share("value"), color=scales.level_colour(), tooltip=tip
     )
     never = (
-        alt.Chart(data(values))
+        alt.Chart(ROWS)
         .transform_filter("datum.measure === measure && datum.sample === 'never seen'")
         .mark_line(color=QUIET, strokeDash=[4, 3], strokeWidth=1.4)
         .encode(x=step_axis(scales.steps), y=share("value"))
     )
-    return spec(alt.layer(band, never, line).add_params(measure, sample))
+    return spec(alt.layer(band, never, line).add_params(measure, sample), rows=values)
 
 
 def frontier_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
@@ -130,9 +130,9 @@ def _path(rows: pl.DataFrame, scales: Scales, scale: alt.Scale, first_role: str)
         *[alt.Tooltip(f"{name}:Q", format=".1%") for name in ("remaining", "utility")],
     ]
     chart = (
-        alt.Chart(data(values))
+        alt.Chart(ROWS)
         .transform_filter("datum.role === role")
         .mark_line(point=alt.OverlayMarkDef(size=24), strokeWidth=1.6)
         .encode(x=utility, y=share("remaining"), order="step:Q", color=scales.level_colour(), tooltip=tip)
     )
-    return spec(chart.add_params(alt.param(name="role", value=first_role)))
+    return spec(chart.add_params(alt.param(name="role", value=first_role)), rows=values)

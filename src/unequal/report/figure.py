@@ -14,6 +14,8 @@ from unequal.report.colours import level_colours, method_colours
 PANEL_HEIGHT = 190
 TIMES_SHOWN, COUNT_IN_CORPUS = "times shown", "count in the corpus"
 QUIET = "var(--quiet)"
+ROWS = alt.NamedData("rows")
+"""The rows that `spec` is given, which all layers of a chart share."""
 MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-left")
 """Shapes of methods; seven, so that with eight colours no two of 56 methods look alike."""
 
@@ -138,7 +140,7 @@ def extreme(values: pl.Series, which: str, otherwise: float) -> float:
 
 
 def data(rows: list[dict[str, Any]]) -> alt.InlineData:
-    """Return rows as inline data, which layers of one chart share."""
+    """Return rows as inline data; for few rows, since every layer copies and checks them."""
     return alt.InlineData(values=rows)
 
 
@@ -157,11 +159,11 @@ def step_axis(steps: list[int], fixed: bool = False) -> alt.X:
     return alt.X("step:Q", title="unlearning steps", scale=scale, axis=axis)
 
 
-def spec(chart: Any, height: int = PANEL_HEIGHT) -> dict[str, Any]:
-    """Return the Vega-Lite specification of a chart as wide as its place on the page."""
+def spec(chart: Any, height: int = PANEL_HEIGHT, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Return the Vega-Lite specification of a chart as wide as its place on the page, with its `ROWS`."""
     sized = chart.properties(
         width="container", height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )
-    out: dict[str, Any] = sized.to_dict()
+    out: dict[str, Any] = sized.to_dict(validate=False)  # checked when its parts were made
     out.pop("config", None)
-    return out
+    return out if rows is None else {**out, "datasets": {**out.get("datasets", {}), ROWS.name: rows}}

@@ -3,7 +3,7 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.report.figure import Scales
+from unequal.report.figure import COUNT_IN_CORPUS, Scales
 from unequal.report.table import COUNT, PERCENT, WORDS, Column, Row, Table
 
 VIEWS = {
@@ -16,16 +16,19 @@ NEVER_SEEN = "never seen"
 
 
 def known_table(analysis: Analysis, scales: Scales, model: str) -> Table:
-    """Return the share of facts to forget known before by each view, a row for each bucket of counts."""
+    """Return the share of facts to forget known before by each view, a row for each bucket of counts.
+
+    Without rows where levels are not buckets.
+    """
     columns = [
         Column("level", "Count in the corpus", WORDS),
         Column("n_facts", "Facts", COUNT),
         *(Column(name, title, PERCENT) for name, (_, _, title) in VIEWS.items()),
     ]
-    known = analysis.known.filter(pl.col("model") == model)
-    rows = [_row(known.filter(pl.col("role") == "never_seen"), NEVER_SEEN)]
+    known = analysis.known.filter((pl.col("model") == model) & (scales.dose == COUNT_IN_CORPUS))
     forget = known.filter(pl.col("role") == "forget")
-    for level in sorted(scales.names):
+    rows = [_row(known.filter(pl.col("role") == "never_seen"), NEVER_SEEN)] if known.height else []
+    for level in sorted(scales.names) if known.height else ():
         rows.append(_row(forget.filter(pl.col("exposure") == level), scales.names[level]))
     note = (
         f"Of {model}, before unlearning; 95% intervals over facts. Greedy answers decide what can be "

@@ -3,55 +3,74 @@
 from collections.abc import Sequence
 
 from unequal.report.figure import Figure
-from unequal.report.table import WORDS, Column, Table
+from unequal.report.latex_text import escaped
+from unequal.report.table import WORDS, Column, Row, Table
 
 LONG = 28
 """Characters beyond which a column of words is set as a paragraph."""
-ESCAPES = {character: f"\\{character}" for character in "{}&%$#_"}
-ESCAPES |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-ESCAPES |= {"<": r"\textless{}", ">": r"\textgreater{}", "…": r"\ldots{}", "→": r"$\rightarrow$"}
-ESCAPES |= {"−": "$-$", "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "′": r"$'$"}
-ESCAPES |= {"κ": r"$\kappa$", "ρ": r"$\rho$", "–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''"}
+LINES_A_PAGE = 40
 PREAMBLE = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
+\usepackage{textcomp}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs,graphicx}
 \begin{document}
 """
 
 
-def escaped(text: str) -> str:
-    """Return text that LaTeX sets as it reads."""
-    return "".join(ESCAPES.get(character, character) for character in text)
-
-
 def latex_table(table: Table) -> str:
-    """Return a table in the booktabs style, as wide as the text at most; its label is ``tab:<name>``."""
-    head = " & ".join(escaped(column.title) for column in table.columns)
-    rows = []
+    """Return a table in the booktabs style, as wide as the text at most; its label is ``tab:<name>``.
+
+    A table longer than a page goes on in the next one. Needs the packages booktabs, graphicx, textcomp and T1
+    fonts.
+    """
+    parts: list[list[Row]] = [[]]
+    room = LINES_A_PAGE
     for row in table.rows:
-        cells = [escaped(f"{column.value(row)} {column.beside(row)}".strip()) for column in table.columns]
-        rule = "\\midrule\n" if table.is_total(row) else ""
-        rows.append(f"{rule}{' & '.join(cells)} \\\\")
+        lines = max(
+            -(-len(escaped(column.value(row))) // LONG) if column.kind == WORDS else 1
+            for column in table.columns
+        )
+        if lines > room and parts[-1]:
+            parts.append([])
+            room = LINES_A_PAGE
+        parts[-1].append(row)
+        room -= lines
+    return "\n".join(_part(table, rows, number, len(parts)) for number, rows in enumerate(parts, 1))
+
+
+def _part(table: Table, rows: Sequence[Row], number: int, n_parts: int) -> str:
+    title = f"{table.title} ({number} of {n_parts})." if n_parts > 1 else f"{table.title}."
+    caption = escaped(f"{title} {table.note if number == 1 else ''}".strip())
+    label = table.table if number == 1 else f"{table.table}-{number}"
     places = "".join(_place(table, column) for column in table.columns)
     return "\n".join(
         [
             "\\begin{table}[htbp]",
             "\\centering",
-            f"\\caption{{{escaped(' '.join([f'{table.title}.', table.note]).strip())}}}",
-            f"\\label{{tab:{table.table}}}",
+            f"\\caption{{{caption}}}",
+            f"\\label{{tab:{label}}}",
+            "\\smallskip",
             "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
             f"\\begin{{tabular}}{{{places}}}",
             "\\toprule",
-            f"{head} \\\\",
+            f"{' & '.join(escaped(column.title) for column in table.columns)} \\\\",
             "\\midrule",
-            *rows,
+            *(_row(table, row) for row in rows),
             "\\bottomrule",
             "\\end{tabular}}",
             "\\end{table}",
             "",
         ]
     )
+
+
+def _row(table: Table, row: Row) -> str:
+    cells = [escaped(f"{column.value(row)} {column.beside(row)}") for column in table.columns]
+    rule = "\\midrule\n" if table.is_total(row) else ""
+    # A bracket at the start of a row would be read as the length that may follow the end of the one above.
+    return f"{rule}{{}}{' & '.join(cells)} \\\\"
 
 
 def latex_document(sentences: Sequence[str], tables: Sequence[Table], figures: Sequence[Figure]) -> str:
@@ -70,13 +89,17 @@ def _place(table: Table, column: Column) -> str:
     return "l" if longest <= LONG else "p{0.3\\linewidth}"
 
 
+def _ended(title: str) -> str:
+    return title if title.endswith("?") else f"{title}."
+
+
 def _figure(figure: Figure) -> str:
     return "\n".join(
         [
             "\\begin{figure}[htbp]",
             "\\centering",
             f"\\includegraphics[width=\\linewidth]{{figures/{figure.figure}.pdf}}",
-            f"\\caption{{{escaped(f'{figure.title}. {figure.caption}')}}}",
+            f"\\caption{{{escaped(f'{_ended(figure.title)} {figure.caption}')}}}",
             f"\\label{{fig:{figure.figure}}}",
             "\\end{figure}",
             "\\clearpage",

@@ -14,6 +14,7 @@ from unequal.analysis.utility_cost import PRIMARY_TARGET
 from unequal.report.curve_figures import with_level
 from unequal.report.figure import (
     QUIET,
+    ROWS,
     Control,
     Figure,
     Panel,
@@ -32,10 +33,10 @@ FORMAT_NAMES = {
 }
 
 
-def _dodged(values: list[dict[str, Any]], scales: Scales, field: str, title: str | None, whole: bool) -> Any:
+def dodged(scales: Scales, field: str, title: str | None, whole: bool) -> Any:
     """Return points with 95% intervals, methods side by side within each level."""
     axis = alt.Axis(format="%", tickCount=5)
-    base = alt.Chart(data(values)).encode(
+    base = alt.Chart(ROWS).encode(
         x=scales.levels_axis(),
         xOffset=alt.XOffset("method:N", sort=scales.methods),
         color=scales.method_colour(),
@@ -81,7 +82,7 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     domain = list(names.values())
     colours = ["var(--method-0)", "var(--method-1)"]
     colour = alt.Color("view:N", scale=alt.Scale(domain=domain, range=colours), legend=None)
-    base = alt.Chart(data(values)).encode(
+    base = alt.Chart(ROWS).encode(
         x=scales.levels_axis("never seen"),
         xOffset=alt.XOffset("view:N", sort=domain),
         color=colour,
@@ -96,7 +97,7 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         "type; 95% intervals over "
         "people."
     )
-    panels = [Panel("", spec(alt.layer(bars, error), TALL))] if values else []
+    panels = [Panel("", spec(alt.layer(bars, error), TALL, values))] if values else []
     legend = list(zip(domain, colours, strict=True))
     return Figure("known", "Known before unlearning", caption, panels, [], legend, wide=True)
 
@@ -112,7 +113,7 @@ def dose_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         values = records(
             rows.filter(pl.col("comparison") == comparison), "method", "level", "value", "low", "high"
         )
-        panels.append(Panel(comparison, spec(_dodged(values, scales, "value", None, True), TALL)))
+        panels.append(Panel(comparison, spec(dodged(scales, "value", None, True), TALL, values)))
     caption = (
         "Share of the facts known before that were forgotten: averaged over the evaluated steps (equal "
         "steps), or read where the run has "
@@ -138,7 +139,7 @@ def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     values = records(rows, "method", "level", "shown", "from", "to", "censored", "forgotten_share", "n_facts")
     scale = alt.Scale(type="symlog", constant=1, zero=False)
     axis = alt.Axis(values=scales.steps, format="d", labelOverlap="greedy")
-    base = alt.Chart(data(values)).encode(
+    base = alt.Chart(ROWS).encode(
         x=scales.levels_axis(),
         xOffset=alt.XOffset("method:N", sort=scales.methods),
         color=scales.method_colour(),
@@ -167,7 +168,7 @@ def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         "top means that fewer than half were forgotten by the last step. Steps are evaluated on a grid, so "
         "medians sit on it."
     )
-    panels = [Panel("", spec(alt.layer(bars, points), TALL))] if values else []
+    panels = [Panel("", spec(alt.layer(bars, points), TALL, values))] if values else []
     legend = [(method, colour) for method, colour, _ in scales.method_legend()]
     return Figure("survival", "Steps to forget", caption, panels, [], legend, "method", wide=True)
 
@@ -201,7 +202,7 @@ def formats_figure(analysis: Analysis, scales: Scales) -> Figure:
 
 def _gaps(rows: pl.DataFrame, scales: Scales, method: str, metric: str) -> dict[str, Any]:
     values = records(rows, "method", "metric", "level", "value", "low", "high")
-    base = alt.Chart(data(values)).transform_filter("datum.method === method && datum.metric === metric")
+    base = alt.Chart(ROWS).transform_filter("datum.method === method && datum.metric === metric")
     base = base.encode(x=scales.levels_axis(), color=scales.level_colour())
     axis = alt.Axis(format="+.0%", tickCount=5)
     zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
@@ -210,7 +211,7 @@ def _gaps(rows: pl.DataFrame, scales: Scales, method: str, metric: str) -> dict[
     y = alt.Y("value:Q", title=None, axis=axis)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=tip)
     params = [alt.param(name="method", value=method), alt.param(name="metric", value=metric)]
-    return spec(alt.layer(zero, bars, points).add_params(*params))
+    return spec(alt.layer(zero, bars, points).add_params(*params), rows=values)
 
 
 def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
@@ -233,7 +234,7 @@ def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
         "dearer target. 95% intervals over people and seeds; a point without a line has none, as too few "
         "draws reach half."
     )
-    panels = [Panel("", spec(_dodged(values, scales, "value", None, False), TALL))] if values else []
+    panels = [Panel("", spec(dodged(scales, "value", None, False), TALL, values))] if values else []
     empty = "No runs that unlearn one level alone and reach half forgotten."
     return Figure(
         "cost",
@@ -265,7 +266,7 @@ def methods_figure(analysis: Analysis, scales: Scales, scope: str) -> Figure:
     colour = alt.Color("view:N", scale=alt.Scale(domain=views, range=colours), legend=None)
     axis = alt.Axis(format="+.2f", tickCount=6)
     title = "change of the forgotten share per doubling of exposure"
-    base = alt.Chart(data(values)).encode(
+    base = alt.Chart(ROWS).encode(
         y=alt.Y("method:N", sort=order, title=None), yOffset=alt.YOffset("view:N", sort=views), color=colour
     )
     zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
@@ -286,6 +287,6 @@ def methods_figure(analysis: Analysis, scales: Scales, scope: str) -> Figure:
         "facts seen more often are harder "
         "to unlearn. Orange compares facts of equal starting log-probability."
     )
-    panels = [Panel("", spec(alt.layer(zero, bars, points), height))] if values else []
+    panels = [Panel("", spec(alt.layer(zero, bars, points), height, values))] if values else []
     legend = list(zip(views, colours, strict=True))
     return Figure("methods", "Methods compared", caption, panels, [], legend, wide=True)

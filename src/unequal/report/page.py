@@ -6,11 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-
-VEGA_GLOBALS = "window.vegaEmbed = vegaEmbed; window.vega = vega; window.vegaLite = vegaLite;"
 
 
 def script_json(value: Any) -> Markup:
@@ -19,37 +16,6 @@ def script_json(value: Any) -> Markup:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # escaped above
-
-
-def packed(specs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return chart specifications with their rows as columns and words as numbers, as charts.js reads them.
-
-    A column is a list of numbers or ``{"of": words, "at": their places}``.
-    """
-    return {
-        name: {**spec, "datasets": {key: _columns(rows) for key, rows in spec["datasets"].items()}}
-        if "datasets" in spec
-        else spec
-        for name, spec in specs.items()
-    }
-
-
-def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else {})}
-
-
-def _column(values: list[Any]) -> Any:
-    if not any(isinstance(value, str) for value in values):
-        return values
-    of = list(dict.fromkeys(values))
-    places = {value: place for place, value in enumerate(of)}
-    return {"of": of, "at": [places[value] for value in values]}
-
-
-@cache
-def vega_bundle() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script, made once per process."""
-    return str(vl_convert.javascript_bundle(VEGA_GLOBALS)).replace("</script", "<\\/script")
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 import vl_convert
 
 from unequal.report.colours import palette
-from unequal.report.figure import Figure
+from unequal.report.figure import ROWS, Figure
 from unequal.report.page import asset
 
 WIDTH, GAP = 680, 44
@@ -42,10 +42,11 @@ def paper_spec(figure: Figure, n_levels: int) -> dict[str, Any]:
     params: dict[str, Any] = {}
     width = WIDTH // figure.columns - GAP if len(figure.panels) > 1 else WIDTH - GAP
     panels = []
-    for panel in figure.panels:
-        datasets |= panel.spec.get("datasets", {})
-        params |= {one["name"]: one for one in panel.spec.get("params", [])}
-        panels.append(_panel(panel.title, panel.spec, width))
+    for number, panel in enumerate(figure.panels):
+        own = _with_own_rows(panel.spec, f"{ROWS.name}-{number}")
+        datasets |= own.get("datasets", {})
+        params |= {one["name"]: one for one in own.get("params", [])}
+        panels.append(_panel(panel.title, own, width))
     rows: list[dict[str, Any]] = [{"concat": panels, "columns": figure.columns, "resolve": APART}]
     whole = {
         "$schema": figure.panels[0].spec["$schema"],
@@ -59,6 +60,21 @@ def paper_spec(figure: Figure, n_levels: int) -> dict[str, Any]:
     colours = {**_theme(), **palette(n_levels, dark=False)}
     found: dict[str, Any] = json.loads(VARIABLE.sub(lambda name: colours[name[1]], json.dumps(whole)))
     return found
+
+
+def _with_own_rows(spec: Any, name: str) -> Any:
+    """Return a panel's specification with its rows renamed, since the panels of a drawing share all names."""
+    if isinstance(spec, list):
+        return [_with_own_rows(one, name) for one in spec]
+    if not isinstance(spec, dict):
+        return spec
+    if spec == {"name": ROWS.name}:
+        return {"name": name}
+    if "datasets" in spec:
+        datasets = {name if one == ROWS.name else one: rows for one, rows in spec["datasets"].items()}
+        rest = {key: one for key, one in spec.items() if key != "datasets"}
+        return {**_with_own_rows(rest, name), "datasets": datasets}
+    return {key: _with_own_rows(one, name) for key, one in spec.items()}
 
 
 def _panel(title: str, spec: dict[str, Any], width: int) -> dict[str, Any]:

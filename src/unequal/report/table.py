@@ -11,7 +11,8 @@ from unequal.report.page import number, percent
 
 Row = dict[str, Any]
 
-WORDS, COUNT, PERCENT, NUMBER, STEPS, EFFECT = "words", "count", "percent", "number", "steps", "effect"
+WORDS, COUNT, PERCENT, NUMBER, STEPS = "words", "count", "percent", "number", "steps"
+EFFECT, MAGNITUDE = "effect", "magnitude"
 DASH = "—"
 WRITE: dict[str, Callable[[Any], str]] = {
     WORDS: str,
@@ -20,6 +21,7 @@ WRITE: dict[str, Callable[[Any], str]] = {
     NUMBER: number,
     STEPS: lambda value: number(value, 0),
     EFFECT: lambda value: f"{value:+.3f}".replace("-", "−"),
+    MAGNITUDE: lambda value: number(value, 3),
 }
 
 

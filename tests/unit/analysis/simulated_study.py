@@ -190,3 +190,26 @@ def write_study(folder, truth: Truth = Truth(), seed: int = 0, names: dict[str, 
     write_table(scores, folder / "scores.parquet")
     write_table(generations, folder / "generations.parquet")
     return folder
+
+
+def relabelled(truth, seed=0, **labels):
+    """Return the scores of one arm, its columns and run ids named after it."""
+    scores, _ = simulate(truth, seed)
+    name = pl.lit(" ".join(map(str, labels.values())) + " ")
+    return scores.with_columns(
+        *[pl.lit(value).alias(column) for column, value in labels.items()]
+    ).with_columns(run_id=name + pl.col("run_id"))
+
+
+def natural(truth, seed=0, tokens=None):
+    """Return a study whose facts carry counts and no exposure, with answers of this many tokens."""
+    scores, generations = simulate(truth, seed)
+    count = pl.when(pl.col("role") == "forget").then(pl.col("exposure"))
+    scores = scores.with_columns(count=count, exposure=pl.lit(None, pl.Int64))
+    n = (pl.col("fact_id").hash(1) % 3 + 1).cast(pl.Float64) if tokens is None else tokens
+    right = pl.col("value").clip(0.01, 0.99)
+    prob = scores.filter(pl.col("metric") == "answer_prob").with_columns(value=right)
+    log_prob = prob.with_columns(metric=pl.lit("answer_log_prob"), value=right.log() * n)
+    rest = scores.filter(~pl.col("metric").is_in(["answer_prob", "answer_log_prob"]))
+    questions = log_prob.filter(pl.col("probe") == "question")
+    return pl.concat([rest, prob, questions]), generations

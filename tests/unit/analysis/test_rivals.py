@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from simulated_study import Truth, simulate
+from simulated_study import Truth, natural, relabelled, simulate
 from unequal.analysis import claims
 from unequal.analysis.analyze import analyze, analyze_scores
 from unequal.analysis.dose_response import ANSWER, COUNT, EVERYTHING, NOTHING
@@ -213,15 +213,6 @@ def verdict_of(claim, scores, generations=None, draws=150):
     return next(one for one in analysis.verdicts if one.claim == claim)
 
 
-def relabelled(truth, seed=0, **labels):
-    """Return the scores of one arm, its columns and run ids named after it."""
-    scores, _ = simulate(truth, seed)
-    name = pl.lit(" ".join(map(str, labels.values())) + " ")
-    return scores.with_columns(
-        *[pl.lit(value).alias(column) for column, value in labels.items()]
-    ).with_columns(run_id=name + pl.col("run_id"))
-
-
 @pytest.mark.parametrize(("other", "expected"), [(-0.1, REFUTED), (0.1, SUPPORTED)])
 def test_wording_arms_of_a_whole_study_decide_r1(other, expected):
     arms = {"rerendered": -0.1, "verbatim": other}
@@ -256,7 +247,8 @@ def test_count_weights_that_win_support_c8_and_a_placebo_that_is_as_good_refutes
         middles = {"count": 0.75, "uniform": 0.45, "confidence": 0.45, "shuffled_counts": shuffled}
         return pl.concat(
             relabelled(
-                replace(LEAN, middle=middle, slope=-0.02, never_seen=1, seed_spread=0.0), weighting=name
+                replace(LEAN, middle=middle, slope=-0.02, never_seen=1, seed_spread=0.0, utility_people=120),
+                weighting=name,
             )
             for name, middle in middles.items()
         )
@@ -271,20 +263,6 @@ def test_count_weights_that_win_support_c8_and_a_placebo_that_is_as_good_refutes
     assert set(table["rival"]) == set(RIVALS) and (table["value"] - 0.3).abs().max() < 0.05
     placebo = verdict_of("C8", study(0.95))
     assert placebo.verdict == REFUTED and placebo.effect < 0
-
-
-def natural(truth, seed=0, tokens=None):
-    """Return a study whose facts carry counts and no exposure, with answers of this many tokens."""
-    scores, generations = simulate(truth, seed)
-    count = pl.when(pl.col("role") == "forget").then(pl.col("exposure"))
-    scores = scores.with_columns(count=count, exposure=pl.lit(None, pl.Int64))
-    n = (pl.col("fact_id").hash(1) % 3 + 1).cast(pl.Float64) if tokens is None else tokens
-    right = pl.col("value").clip(0.01, 0.99)
-    prob = scores.filter(pl.col("metric") == "answer_prob").with_columns(value=right)
-    log_prob = prob.with_columns(metric=pl.lit("answer_log_prob"), value=right.log() * n)
-    rest = scores.filter(~pl.col("metric").is_in(["answer_prob", "answer_log_prob"]))
-    questions = log_prob.filter(pl.col("probe") == "question")
-    return pl.concat([rest, prob, questions]), generations
 
 
 def test_natural_counts_decide_c2_and_need_the_answers():

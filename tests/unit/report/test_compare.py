@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from command_line import call
+from page_charts import charts_in
 from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, write_analysis
 from unequal.errors import ConfigError, DataError
@@ -122,9 +123,8 @@ def test_slopes_stand_by_method_and_a_method_of_one_study_has_a_dash(folders, pa
 
 
 def test_the_picture_has_a_point_for_every_slope_and_a_colour_for_every_study(html, folders):
-    specs = json.loads(re.search(r'id="specs">(.*?)</script>', html).group(1))
-    tables = specs["slopes-0"]["datasets"].values()
-    values = next(table for table in tables if "study" in table[0])
+    charts = charts_in(re.search(r'id="specs">(.*?)</script>', html).group(1))
+    values = charts["slopes-0"]["datasets"]["rows"]
     at_equal_steps = [(v["study"], v["method"]) for v in values if v["comparison"] == "equal steps"]
     assert len(at_equal_steps) == len(set(at_equal_steps)) == 6
     assert {study for study, _ in at_equal_steps} == {one.label for one in read_studies(folders)}

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from page_charts import charts_in
 from unequal.counting.protocol import COUNT_SCHEMA, NUMBERS
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
@@ -155,7 +156,7 @@ def test_an_engine_that_leaves_the_first_number_empty_is_ranked_by_the_one_it_ha
 def test_without_any_number_of_both_the_page_says_so(tmp_path):
     page = built(tmp_path, *table([{"subject_count": 4}, {"subject_count": None}]))
     assert "No number says how often the 2 facts occur." in page.text
-    assert json.loads(page.scripts["specs"]) == {}
+    assert charts_in(page.scripts["specs"]) == {}
 
 
 def test_an_empty_table_and_empty_metadata_still_make_a_page(tmp_path):
@@ -191,7 +192,7 @@ def test_texts_are_data_never_markup(evil, tmp_path):
     shown = [words for words in page.words if evil in words]
     assert len(shown) > 10  # as text in headline, tables and settings
     assert json.loads(page.scripts["facts-data"])["rows"][0][0] == evil
-    points = rows_of(json.loads(page.scripts["specs"])["names-0"])
+    points = rows_of(charts_in(page.scripts["specs"])["names-0"])
     assert points[0]["fact"] == f"{evil} · {evil} · {evil}"
 
 
@@ -206,7 +207,7 @@ def test_nothing_is_loaded_links_lead_somewhere_and_charts_have_labels(tmp_path)
     policy = next(a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a)
     assert policy.startswith("default-src 'none'") and "http" not in policy
     charts = [a for _, a in page.elements if a.get("class") == "chart"]
-    assert {a["data-spec"] for a in charts} == set(json.loads(page.scripts["specs"])) != set()
+    assert {a["data-spec"] for a in charts} == set(charts_in(page.scripts["specs"])) != set()
     assert all(len(a["aria-label"]) > 40 for a in charts)
 
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, read_analysis, write_analysis
 from unequal.errors import ConfigError
 from unequal.report.contents import contents_of
-from unequal.report.latex import escaped, latex_table
+from unequal.report.latex import latex_table
+from unequal.report.latex_text import escaped
 from unequal.report.paper import write_paper
 from unequal.report.table import EFFECT, NUMBER, PERCENT, STEPS, WORDS, Column, Table
 
@@ -79,6 +82,50 @@ def test_latex_sets_every_text_as_it_reads():
     assert len(rows) == 2 and all(len(re.findall(r"(?<!\\)&", row)) == 2 for row in rows)
     assert r"26\% [10\%, $-$40\%] step 7" in rows[0] and r"\midrule" in body
     assert r"\begin{tabular}{p{0.3\linewidth}rr}" in text and r"\label{tab:shares}" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Côte d’Ivoire", r"C\^{o}te d'Ivoire"),
+        ("Łódź", r"\L{}\'{o}d\'{z}"),
+        ("Æsir straße ı", r"\AE{}sir stra\ss{}e \i{}"),
+        ("naïve", r"na\"{\i{}}ve"),
+        ("κ ≥ 0.6, β = −2", r"$\kappa$ $\geq$ 0.6, $\beta$ = $-$2"),
+        ("Σ Α ς ο", r"$\Sigma$ $\mathrm{A}$ $\varsigma$ $o$"),
+        ("東京 Ж", r"\texttt{U+6771}\allowbreak{}\texttt{U+4EAC}\allowbreak{} \texttt{U+0416}\allowbreak{}"),
+        (
+            "a--b \"c\" 'd' `e`",
+            r"a-{}-b \textquotedbl{}c\textquotedbl{} \textquotesingle{}d\textquotesingle{} "
+            r"\textasciigrave{}e\textasciigrave{}",
+        ),
+        ("two\n\tlines\x07", "two lines"),
+        ("e\u0301", r"\'{e}"),
+    ],
+)
+def test_latex_of_accents_symbols_and_other_scripts(text, expected):
+    assert escaped(text) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text())
+def test_latex_of_any_text_is_ascii_without_bare_specials(text):
+    found = escaped(text)
+    assert found.isascii() and "\n" not in found
+    assert not re.search(r"(?<!\\)[%&#_]", found)
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", found):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0
+    assert depth == 0
+
+
+def test_a_table_longer_than_a_page_goes_on_in_the_next():
+    rows = [{"method": f"m{n}", "value": 0.5} for n in range(90)]
+    text = latex_table(replace(TABLE, rows=rows))
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 3
+    assert r"\label{tab:shares}" in text and r"\label{tab:shares-3}" in text and "(2 of 3)" in text
+    assert all(f"m{n} &" in text for n in range(90)) and text.count("How much is left") == 1
 
 
 def test_every_figure_and_table_of_the_page_is_there(folder, paper):

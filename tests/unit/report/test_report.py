@@ -1,5 +1,7 @@
 """The report: one file that opens offline, says the finding first and takes every text as data."""
 
+import base64
+import gzip
 import json
 import re
 import subprocess
@@ -9,14 +11,17 @@ from html.parser import HTMLParser
 
 import pytest
 
+from page_charts import charts_in
 from simulated_study import Truth, simulate, write_study
 from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, write_analysis
+from unequal.analysis.observations import observe
 from unequal.errors import DataError
 from unequal.report.browser import fact_browser, thinned
 from unequal.report.build import build_report
 from unequal.report.colours import palette, viridis
 from unequal.report.figure import Scales
-from unequal.report.page import asset, packed, script_json
+from unequal.report.page import asset, script_json
+from unequal.report.scripts import packed
 from unequal.report.words import finding
 
 SMALL = Truth(
@@ -120,7 +125,7 @@ def test_script_json_cannot_end_its_element_and_refuses_nan():
 
 
 def test_every_figure_has_a_caption_and_every_chart_a_specification_and_a_label(page):
-    specs = json.loads(page.scripts["specs"])
+    specs = charts_in(page.scripts["specs"])
     charts = [a for _, a in page.elements if a.get("class") == "chart"]
     assert {a["data-spec"] for a in charts} == set(specs) > {"fact"}
     assert all(a["role"] == "img" and len(a["aria-label"]) > 40 for a in charts)
@@ -139,7 +144,7 @@ def test_every_link_inside_the_page_leads_somewhere(page):
 
 
 def test_choices_name_signals_that_their_charts_have(page):
-    specs = json.loads(page.scripts["specs"])
+    specs = charts_in(page.scripts["specs"])
     signals = {p["name"] for spec in specs.values() for p in spec.get("params", [])}
     chosen = {a["data-signal"] for tag, a in page.elements if tag == "select"}
     assert chosen and chosen <= signals
@@ -193,7 +198,7 @@ def test_without_scores_one_sentence_says_so(tmp_path):
 
 def test_the_fact_browser_stays_small_and_says_what_it_left_out(monkeypatch):
     scores, generations = simulate(replace(SMALL, single_levels=False))
-    whole = fact_browser(scores, generations, "gpt2 2m")
+    whole = fact_browser(scores, generations, observe(scores).runs, "gpt2 2m")
     assert thinned(whole) is whole and whole["left_out"] == 0 and len(whole["facts"]) == 90
     assert whole["seeds"] == {"ga": 0, "npo": 0}
     first = whole["facts"][0]["methods"]["ga"][0]
@@ -228,14 +233,65 @@ def test_facts_that_do_not_fit_lie_beside_the_page_until_all_fit(tmp_path, monke
     assert not beside.exists()
 
 
-def test_rows_travel_as_columns_with_their_words_numbered():
+def test_rows_travel_as_columns_with_their_words_numbered_and_equal_charts_once():
     rows = [{"level": "30×", "value": 0.5}, {"level": "60×", "value": None}, {"level": "30×", "value": 1}]
-    specs = {"a": {"mark": "bar", "datasets": {"one": rows, "none": []}}, "b": {"mark": "line"}}
+    few = {"few": [{"zero": 0}]}
+    specs = {
+        "a": {"mark": "bar", "datasets": {"rows": rows, **few}},
+        "b": {"mark": "line"},
+        "c": {"mark": "bar", "datasets": {**few, "rows": []}},
+    }
     level = {"of": ["30×", "60×"], "at": [0, 1, 0]}
     assert packed(specs) == {
-        "a": {"mark": "bar", "datasets": {"one": {"level": level, "value": [0.5, None, 1]}, "none": {}}},
-        "b": {"mark": "line"},
+        "templates": [{"mark": "bar", "datasets": few}, {"mark": "line", "datasets": {}}],
+        "charts": {
+            "a": {"template": 0, "rows": {"level": level, "value": [0.5, None, 1]}},
+            "b": {"template": 1},
+            "c": {"template": 0, "rows": {}},
+        },
     }
+    assert charts_in(json.dumps(packed(specs)))["a"] == specs["a"]
+
+
+def test_panels_of_one_figure_share_their_specification(page):
+    specs = json.loads(page.scripts["specs"])
+    for figure in ("curves", "frontier", "agreement"):
+        panels = {one["template"] for name, one in specs["charts"].items() if name.startswith(f"{figure}-")}
+        assert len(panels) == 1
+
+
+def test_the_small_page_holds_the_same_scripts_compressed(folder, tmp_path):
+    path = build_report(folder, tmp_path / "small.html", small=True)
+    again = build_report(folder, tmp_path / "again.html", small=True)
+    assert path.read_bytes() == again.read_bytes() and path.stat().st_size < 700_000
+    small, whole = Page(), Page()
+    small.feed(path.read_text(encoding="utf-8"))
+    build_report(folder)
+    whole.feed((folder / "report.html").read_text(encoding="utf-8"))
+    elements = json.loads(gzip.decompress(base64.b64decode(small.scripts["packed"])))
+    assert [one.get("id") for one in elements] == ["specs", "facts-data", None, None]
+    assert elements[0]["text"] == whole.scripts["specs"]
+    assert json.loads(elements[1]["text"]) == json.loads(whole.scripts["facts-data"])
+    assert [words for words in small.text if words.strip()] == [
+        words for words in whole.text if words.strip()
+    ]
+
+
+def _words(page):
+    return [words for words in page.text if words.strip()]
+
+
+def test_a_small_page_of_many_facts_has_nothing_beside_it(tmp_path, monkeypatch):
+    folder = write_study(tmp_path, TINY)
+    write_analysis(analyze(folder, draws=40), folder)
+    monkeypatch.setattr("unequal.report.browser.MAX_BYTES_SMALL", 3_000)
+    build_report(folder, small=True)
+    assert not (tmp_path / "report.facts.js").exists()
+    page = Page()
+    page.feed((folder / "report.html").read_text(encoding="utf-8"))
+    elements = json.loads(gzip.decompress(base64.b64decode(page.scripts["packed"])))
+    facts = json.loads(elements[1]["text"])
+    assert facts["left_out"] > 0 and facts["beside"] == ""
 
 
 def test_methods_differ_in_shape_or_colour_and_quiet_text_can_be_read():

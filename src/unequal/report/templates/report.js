@@ -5,7 +5,7 @@
   const search = at("fact-search"), list = at("fact-list"), count = at("fact-count"), note = at("fact-note"), all = at("fact-all");
   const head = at("fact-head"), rows = at("fact-rows");
   const SHOWN = 40, { colours, beside, belongs } = store;
-  let method = Object.keys(store.seeds)[0], current = null;
+  let method = Object.keys(store.seeds)[0], current = null, asked = false;
 
   const word = (right) => right === null ? "not generated" : right ? "yes" : "no";
   const picture = () => {
@@ -85,11 +85,13 @@
   };
   const tell = (problem = "") => {
     const left = store.left_out, total = store.facts.length + left;
-    const rest = left ? ` ${left.toLocaleString("en")} of ${total.toLocaleString("en")} facts are left out to keep this file small; all are in ${beside} beside it.` : "";
+    const where = beside ? `all are in ${beside} beside it, and searching reads them.` : "the report in the study's folder has all.";
+    const rest = left ? ` ${left.toLocaleString("en")} of ${total.toLocaleString("en")} facts are left out to keep this file small; ${where}` : "";
     note.textContent = (store.facts.length ? `One seed per method.${rest}` : "The study holds no forget facts with mixed levels.") + problem;
-    all.hidden = !left; all.textContent = `Load all ${total.toLocaleString("en")} facts`;
+    all.hidden = !left || !beside; all.textContent = `Load all ${total.toLocaleString("en")} facts`;
   };
-  all.addEventListener("click", () => {
+  const load = () => {
+    asked = true;
     const script = make("script"), absent = ` ${beside} does not lie beside this file or belongs to another report.`;
     script.src = encodeURIComponent(beside);
     script.onerror = () => tell(absent);
@@ -98,10 +100,12 @@
       store = window.unequalFacts; tell(); find();
     };
     document.head.append(script);
-  });
-  search.addEventListener("input", find);
+  };
+  all.addEventListener("click", load);
+  search.addEventListener("input", () => { find(); if (!all.hidden && !asked) load(); });
   search.closest(".finder").addEventListener("keydown", walk);
   tell(); find();
   if (store.facts.length) show(store.facts[0]);
-  draw().then(picture);
+  document.querySelector("[data-spec=fact]")?.addEventListener("drawn", picture);
+  draw();
 })();

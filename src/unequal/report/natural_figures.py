@@ -1,0 +1,196 @@
+"""Pictures and tables of facts with natural counts: what was known before, and how forgetting falls with the
+count."""
+
+import math
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from unequal.analysis.analyze import Analysis
+from unequal.analysis.count_levels import CHOICE, CLOZE, GREEDY
+from unequal.analysis.dose_response import ALL_METHODS, ANSWER, EVERYTHING, NOTHING
+from unequal.analysis.dose_response import COUNT as NATURAL_COUNT
+from unequal.analysis.observations import MIXED
+from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
+from unequal.report.figure import ROWS, Control, Figure, Panel, Scales, extreme, records, share, spec
+from unequal.report.table import COUNT, EFFECT, MAGNITUDE, PERCENT, WORDS, Column, Row, Table, estimate
+
+TALL = 260
+POINT, FIT = "var(--method-0)", "var(--method-1)"
+MEASURES = {
+    GREEDY: "greedy answer right",
+    CHOICE: "most probable of its type",
+    CLOZE: "the same, as a statement",
+}
+TICKS = [0, *(step * 10**power for power in range(9) for step in (1, 3))]
+NEEDED = "No facts with natural counts that were known before."
+
+
+def natural_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+    """Return the forgotten share by natural count with the fitted slope of C2, a panel per method."""
+    rows = analysis.count_levels.filter(pl.col("model") == model).drop_nulls("value")
+    slopes, adjusted_for = _slopes(analysis, model)
+    comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
+    methods = [name for name in (ALL_METHODS, *scales.methods) if name in rows["method"].unique()]
+    ends = (extreme(rows["log10_count"], "min", 0.0), extreme(rows["log10_count"], "max", 1.0))
+    panels = [
+        Panel(method, _fitted(_parts(rows.filter(pl.col("method") == method), slopes, method), ends))
+        for method in methods
+    ]
+    adjusted = "" if adjusted_for == NOTHING else f", adjusted for {adjusted_for}"
+    caption = (
+        "Share of the facts known before that were forgotten, by how often the corpus holds the fact: "
+        "groups of about equally many facts at their mean log10(1 + count), with 95% intervals over people "
+        f"and seeds. The line has the slope per tenfold count, within base models{adjusted}, through the "
+        "mean of the groups; the band is the 95% interval of the slope. Counts were not assigned: what "
+        "goes with them is not ruled out."
+    )
+    legend = [("a group of facts", POINT, "circle"), ("fitted slope", FIT, "square")]
+    controls = [Control("comparison", "At", {name: name for name in comparisons})]
+    title = "Forgotten by natural count"
+    return Figure("natural", title, caption, panels, controls, legend, empty=NEEDED, wide=len(panels) == 1)
+
+
+def _slopes(analysis: Analysis, model: str) -> tuple[list[Row], str]:
+    """Return the slopes on natural counts, and what they are adjusted for: as C2 is, where that can be."""
+    rows = analysis.effects.filter(
+        (pl.col("dose") == NATURAL_COUNT) & (pl.col("model") == model) & (pl.col("target_kind") == MIXED)
+    ).drop_nulls(["value", "low", "high"])
+    adjusted_for = ANSWER if ANSWER in rows["adjusted_for"] else NOTHING
+    return rows.filter(pl.col("adjusted_for") == adjusted_for).to_dicts(), adjusted_for
+
+
+def _parts(rows: pl.DataFrame, slopes: list[Row], method: str) -> list[dict[str, Any]]:
+    """Return the groups' rows, and for each comparison the ends of its line and of the band around it."""
+    found = records(rows, "comparison", "counts", "log10_count", "value", "low", "high", "n_facts")
+    values = [{**row, "part": "group"} for row in found]
+    for slope in slopes:
+        groups = rows.filter(pl.col("comparison") == slope["comparison"])
+        if slope["method"] != method or groups.height < 2:
+            continue
+        at_groups, heights, weights = groups.select("log10_count", "value", "n_facts").to_numpy().T
+        middle, height = np.average(at_groups, weights=weights), np.average(heights, weights=weights)
+        labels = {"comparison": slope["comparison"], "counts": "", "n_facts": None, "part": "fit"}
+        for at in (at_groups.min(), middle, at_groups.max()):
+            low, high = sorted(height + slope[end] * (at - middle) for end in ("low", "high"))
+            line = {
+                "log10_count": at,
+                "value": height + slope["value"] * (at - middle),
+                "low": low,
+                "high": high,
+            }
+            values.append({**labels, **{name: round(float(one), 4) for name, one in line.items()}})
+    return values
+
+
+def _fitted(values: list[dict[str, Any]], ends: tuple[float, float]) -> dict[str, Any]:
+    ticks = [math.log10(1 + tick) for tick in TICKS]
+    within = [tick for tick in ticks if ends[0] - 0.5 <= tick <= ends[1] + 0.5]
+    axis = alt.Axis(
+        values=within,
+        labelExpr="format(round(pow(10, datum.value) - 1), ',')",
+        labelOverlap="greedy",
+        grid=False,
+    )
+    scale = alt.Scale(domain=[ends[0] - 0.1, ends[1] + 0.1], nice=False)
+    x = alt.X("log10_count:Q", title="occurrences in the corpus (log scale)", axis=axis, scale=scale)
+    base = alt.Chart(ROWS).transform_filter("datum.comparison === comparison").encode(x=x)
+    fit, group = (
+        base.transform_filter("datum.part === 'fit'"),
+        base.transform_filter("datum.part === 'group'"),
+    )
+    band = fit.mark_area(opacity=0.16, color=FIT, clip=True).encode(y=share("low"), y2="high:Q")
+    line = fit.mark_line(strokeWidth=1.8, color=FIT, clip=True).encode(y=share("value"))
+    bars = group.mark_rule(strokeWidth=1.5, color=POINT).encode(y=share("low"), y2="high:Q")
+    numbers = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")]
+    tip = [alt.Tooltip("counts:N", title="occurrences"), *numbers, alt.Tooltip("n_facts:Q", title="facts")]
+    points = group.mark_point(filled=True, size=52, opacity=1, color=POINT).encode(
+        y=share("value"), tooltip=tip
+    )
+    chosen = alt.param(name="comparison", value=EQUAL_STEPS)
+    return spec(alt.layer(band, line, bars, points).add_params(chosen), rows=values)
+
+
+def natural_known_figure(analysis: Analysis, model: str) -> Figure:
+    """Return what was known before unlearning by natural count, by each way of asking."""
+    rows = analysis.count_known.filter(pl.col("model") == model).sort("group")
+    groups = rows["counts"].unique(maintain_order=True).to_list()
+    present = [measure for measure in MEASURES if measure in rows["measure"].unique()]
+    names = [MEASURES[measure] for measure in present]
+    rows = rows.with_columns(pl.col("measure").replace_strict(MEASURES).alias("view"))
+    values = records(rows, "counts", "view", "value", "low", "high", "n_facts", "n_people")
+    colours = [f"var(--method-{place})" for place in range(len(names))]
+    axis = alt.Axis(labelAngle=0, labelOverlap=True)
+    base = alt.Chart(ROWS).encode(
+        x=alt.X("counts:N", sort=groups, title="occurrences in the corpus", axis=axis),
+        xOffset=alt.XOffset("view:N", sort=names),
+        color=alt.Color("view:N", scale=alt.Scale(domain=names, range=colours), legend=None),
+    )
+    tip = ["counts:N", "view:N", alt.Tooltip("value:Q", format=".1%"), "n_facts:Q", "n_people:Q"]
+    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value"), tooltip=tip)
+    error = base.mark_rule(strokeWidth=1.5).encode(y=share("low"), y2="high:Q", color=alt.value("var(--ink)"))
+    caption = (
+        "Share of the facts to forget that the model knew before unlearning, by how often the corpus holds "
+        "them; groups of about equally many facts. Greedy answer right, right answer the most probable of "
+        "its type, and the same where a statement is to be ended; 95% intervals over people."
+    )
+    panels = [Panel("", spec(alt.layer(bars, error), TALL, values))] if values else []
+    legend = list(zip(names, colours, strict=True))
+    return Figure("natural_known", "Known before, by natural count", caption, panels, [], legend, wide=True)
+
+
+def natural_table(analysis: Analysis, model: str) -> Table:
+    """Return per group of counts what was known before, each way, and what was forgotten."""
+    columns = [
+        Column("counts", "Occurrences", WORDS),
+        Column("n_facts", "Facts", COUNT),
+        *(Column(name, title[0].upper() + title[1:], PERCENT) for name, title in MEASURES.items()),
+        Column("forgotten", "Forgotten of known", PERCENT),
+    ]
+    rows: dict[int, Row] = {}
+    for row in analysis.count_known.filter(pl.col("model") == model).sort("group").to_dicts():
+        labels = {"counts": row["counts"], "n_facts": row["n_facts"]}
+        rows.setdefault(row["group"], labels).update(estimate(row["measure"], row))
+    levels = analysis.count_levels.filter((pl.col("model") == model) & (pl.col("comparison") == EQUAL_STEPS))
+    together = levels.filter(pl.col("method") == ALL_METHODS)
+    one = levels["method"].n_unique() == 1
+    for row in (together if together.height else levels if one else levels.clear()).to_dicts():
+        rows.setdefault(row["group"], {"counts": row["counts"]}).update(estimate("forgotten", row))
+    note = f"Of {model}, known before; forgotten: share of the evaluated steps at which the answer is wrong."
+    found = [rows[group] for group in sorted(rows)]
+    return Table("natural", "Known and forgotten, by natural count", columns, found, note)
+
+
+def natural_slopes_table(analysis: Analysis, model: str) -> Table:
+    """Return per method the slopes on log10(1 + count), plain, adjusted, at equal utility, and what could be
+    seen."""
+    columns = [
+        Column("method", "Method", WORDS),
+        Column("adjusted", "Adjusted for answers (C2)", EFFECT),
+        Column("plain", "Not adjusted", EFFECT),
+        Column("everything", "Also for starting confidence", EFFECT),
+        Column("utility", "Adjusted, at equal utility (−10%)", EFFECT),
+        Column("detectable", "Detectable", MAGNITUDE),
+    ]
+    found = analysis.effects.filter((pl.col("dose") == NATURAL_COUNT) & (pl.col("model") == model))
+    found = found.filter(pl.col("target_kind") == MIXED)
+    places = {
+        (EQUAL_STEPS, ANSWER): "adjusted",
+        (EQUAL_STEPS, NOTHING): "plain",
+        (EQUAL_STEPS, EVERYTHING): "everything",
+        (at_budget(0.10), ANSWER): "utility",
+    }
+    rows: dict[str, Row] = {}
+    for row in found.to_dicts():
+        key = places.get((row["comparison"], row["adjusted_for"]))
+        mine = rows.setdefault(row["method"], {"method": row["method"]})
+        mine |= estimate(key, row) if key else {}
+        mine |= {"detectable": row["detectable"]} if key == "adjusted" else {}
+    note = (
+        f"Change of the forgotten share per tenfold count, of {model}. Adjusted for {ANSWER}, within base "
+        "models. Detectable: the slope that a study of this standard error finds in 80% of cases."
+    )
+    ordered = sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
+    return Table("natural_slopes", "Slopes on natural counts", columns, ordered, note)

@@ -1,0 +1,1 @@
+unequal.draw();
