@@ -11,12 +11,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tiny_world import vocabulary_of
 from unequal.corpus.shards import TokenWindows
-from unequal.errors import DataError, UserError
+from unequal.errors import DataError, DivergedError, UserError
 from unequal.models.load import load_model, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
 from unequal.training import pretrain as module
 from unequal.training.checkpoint import load_checkpoint, save_checkpoint
-from unequal.training.loop import DivergedError, run_steps
+from unequal.training.loop import run_steps
 from unequal.training.optimiser import build_optimiser
 from unequal.training.pretrain import next_token_loss, pretrain
 from unequal.training.settings import OptimiserSettings, PretrainSettings

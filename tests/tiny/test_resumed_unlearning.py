@@ -193,10 +193,25 @@ def test_an_unfinished_run_of_other_settings_is_not_gone_on_with(words, tmp_path
     assert call(*words[:-3], 3, *words[-2:]).code == 0  # how often it is kept may change
 
 
-def test_nothing_is_kept_where_it_was_not_asked_for(words, tmp_path, monkeypatch):
-    evaluations(monkeypatch, 5)
+def test_nothing_is_kept_on_the_way_where_it_was_not_asked_for(words, tmp_path, monkeypatch):
+    evaluations(monkeypatch, 4)
     assert call(*words, "--out", tmp_path / "cut").code == 130
-    assert not list(tmp_path.glob("cut*"))
+    assert not list(tmp_path.glob("*cut*"))
+
+
+def test_the_model_at_the_end_is_kept_before_it_is_judged(words, tmp_path, monkeypatch):
+    """A run that fails as it is judged for the last time has lost no training, asked for or not."""
+    words = [*words, "--out", tmp_path / "cut"]
+    with monkeypatch.context() as patch:
+        evaluations(patch, 5)
+        assert call(*words).code == 130
+    assert (tmp_path / "cut.unfinished" / "end" / "model" / "model.safetensors").is_file()
+    with monkeypatch.context() as patch:
+        begun = evaluations(patch, None)
+        assert call(*words).code == 0
+    assert len(begun) == 1
+    assert set(read_scores(tmp_path / "cut" / "scores.parquet")["step"]) == {0, 1, 2, 5, 7}
+    assert not (tmp_path / "cut.unfinished").exists()
 
 
 def test_a_run_that_cannot_begin_keeps_nothing(words, tmp_path):

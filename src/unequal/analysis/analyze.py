@@ -1,6 +1,7 @@
 """From a study folder to its analysis: every table, every verdict, and the files that hold them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from unequal.analysis.interactions import interactions
 from unequal.analysis.judges import judgements
 from unequal.analysis.known import comparable, known_before, level_inclusion
 from unequal.analysis.leaks import hidden_leak, sampling_gap
+from unequal.analysis.left_out import FAILURES, left_out
 from unequal.analysis.logistic import logistic_dose
 from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
 from unequal.analysis.nulls import null_scores
@@ -94,10 +96,25 @@ def analyze(study_folder: Path, seed: int = 0, draws: int = 1000) -> Analysis:
     """Return the analysis of a study folder's ``scores.parquet``; raises `DataError` when it cannot be
     read."""
     path = study_folder / "scores.parquet"
-    settings = {"seed": seed, "draws": draws, "scores_sha256": file_hash(path) if path.exists() else ""}
+    settings = {"seed": seed, "draws": draws, **made_from(study_folder)}
     texts = study_folder / "generations.parquet"
     generations = read_generations(texts) if texts.exists() else None
-    return analyze_scores(read_scores(path), seed, draws, settings, generations)
+    left = left_out(study_folder)
+    return analyze_scores(read_scores(path), seed, draws, settings, generations, left)
+
+
+def made_from(study_folder: Path) -> dict[str, str]:
+    """Return the hashes of what an analysis of the folder is made from, by name."""
+    failures = study_folder / FAILURES
+    found = {"failures_sha256": file_hash(failures)} if failures.is_file() else {}
+    path = study_folder / "scores.parquet"
+    return {"scores_sha256": file_hash(path) if path.exists() else "", **found}
+
+
+def belongs_to(analysis: Analysis, study_folder: Path) -> bool:
+    """Return whether an analysis was made from what the folder holds now."""
+    kept = {name: value for name, value in analysis.settings.items() if name.endswith("_sha256")}
+    return kept == made_from(study_folder)
 
 
 def analyze_scores(
@@ -106,10 +123,11 @@ def analyze_scores(
     draws: int = 1000,
     settings: dict[str, object] | None = None,
     generations: pl.DataFrame | None = None,
+    left: Sequence[str] = (),
 ) -> Analysis:
     """Return the analysis of a score table; every interval is a 95% cluster bootstrap of ``draws`` draws.
 
-    ``generations`` holds the answers, for the rarity of objects.
+    ``generations`` holds the answers, for the rarity of objects; ``left`` says which runs the table lacks.
     """
     observations = observe(scores, generations)
     table = observations.scores
@@ -126,7 +144,7 @@ def analyze_scores(
     by_size, size_trends = sizes(views, observations, resampler)
     curves, utility = forgetting_curves(observations, resampler), utility_curves(resampler, rows)
     times = steps_to_forget(forget)
-    remarks = _remarks(observations, levels, resampler)
+    remarks = (*left, *_remarks(observations, levels, resampler))
     tables = {
         "runs": observations.runs,
         "known": known_before(observations, resampler),

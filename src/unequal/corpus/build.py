@@ -20,6 +20,7 @@ from unequal.facts.world.relations import load_relation
 from unequal.facts.world.world import WorldSettings, build_world
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
+from unequal.seals import seal
 from unequal.seeds import random_stream
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def build_corpus(
         write_json(folder / "corpus.json", card.model_dump())
         write_table(ledger.frame(fact.fact_id for fact in facts), folder / "ledger.parquet")
         write_facts(_with_exposure(facts, plan, ledger), folder / "facts.parquet")
+        seal(folder)
     return card
 
 

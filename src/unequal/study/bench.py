@@ -12,6 +12,7 @@ from unequal.evaluation.evaluate import Evaluator
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.models.load import load_model, load_tokenizer
+from unequal.shortage import is_saved
 from unequal.study.steps.pretrain import PretrainStep
 from unequal.unlearning.settings import TargetSettings
 from unequal.unlearning.targets import Target, select_target
@@ -77,7 +78,12 @@ class Workbench:
         return Scene(model, self.tokenizer, facts, maker, self._prompts, self._seed, before)
 
 
-@lru_cache(maxsize=2)
 def workbench(study: Path, pretrain: PretrainStep) -> Workbench:
     """Return the workbench of a pre-trained model; the last two stay loaded."""
+    return _workbench(study, pretrain, is_saved())
+
+
+@lru_cache(maxsize=2)
+def _workbench(study: Path, pretrain: PretrainStep, memory_is_saved: bool) -> Workbench:  # noqa: ARG001
+    """Return one for batches of this size, which it makes when it is first asked."""
     return Workbench(study, pretrain)
