@@ -25,6 +25,8 @@ _WORDS = (
     "cannot allocate memory",
     "bad_alloc",
     "alloc_failed",  # cuBLAS, cuDNN
+    "could not create a primitive",  # oneDNN, whose kernels are written into memory
+    "error return without exception set",  # C code that did not look whether it got memory
 )
 
 _DIVISOR: ContextVar[int] = ContextVar("batches are divided by", default=1)
@@ -34,7 +36,9 @@ def ran_out(error: BaseException) -> bool:
     """Return whether an error says that memory ran out."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, OSError | RuntimeError) and any(word in str(error).lower() for word in _WORDS)
+    return isinstance(error, OSError | RuntimeError | SystemError) and any(
+        word in str(error).lower() for word in _WORDS
+    )
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from polars.testing import assert_frame_equal
 
 from command_line import call, finish, group_members, start, toml
 from study_settings import changed
+from unequal.study.conduct import load_study
+from unequal.study.plan import plan_steps
 
 
 def write(path, **changes):
@@ -227,6 +229,32 @@ def test_a_flipped_byte_in_a_result_is_found_and_mended(here, run_file, whole):
     assert (result.code, result.err) == (0, "")
     assert "is damaged; it is made anew" in result.out
     assert_same(out, whole)
+
+
+@pytest.mark.fault(
+    "a byte of a checkpoint of the study flips",
+    "it is refused by its hash, and training begins anew; the model is the same bits",
+)
+def test_a_flipped_byte_in_a_checkpoint_costs_time_alone(here, run_file, whole, monkeypatch, caplog):
+    (step,) = [step for step in plan_steps(load_study(run_file)) if step.kind == "pretrain"]
+    out = here / "checkpoint"
+    shutil.copytree(whole, out)
+    shutil.rmtree(out / step.folder)
+    monkeypatch.setattr("unequal.study.steps.pretrain.CHECKPOINT_EVERY", 2)
+
+    def stop(done, _total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        step.run(out, stop)
+    flip(out / step.folder / "checkpoints" / "step-0000002" / "optimiser.safetensors")
+    seen = []
+    step.run(out, lambda done, _total: seen.append(done))
+    assert seen[0] == 0, "it went on from the damaged checkpoint"
+    assert "is damaged; training begins anew" in caplog.text
+    weights = f"{step.folder}/model/model.safetensors"
+    assert (out / weights).read_bytes() == (whole / weights).read_bytes()
 
 
 # --- two at once

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -28,6 +27,7 @@ class Step(BaseModel):
 
     kind: ClassVar[str]
 
+    _folder: str | None = PrivateAttr(default=None)
     _second_try: bool = PrivateAttr(default=False)
 
     @property
@@ -57,14 +57,16 @@ class Step(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, which has a folder of its own."""
         step = super().model_copy(update=update, deep=deep)
-        step.__dict__.pop("folder", None)
+        step._folder = None
         return step
 
-    @cached_property
+    @property
     def folder(self) -> str:
         """Return ``kind/name-hash8``; what a file name had better not hold is replaced in the name."""
-        digest = content_hash(RESULT_FORMAT, self.kind, self.model_dump(mode="json"))
-        return f"{self.kind}/{_file_name(self.name)}-{digest[:8]}"
+        if self._folder is None:
+            digest = content_hash(RESULT_FORMAT, self.kind, self.model_dump(mode="json"))
+            self._folder = f"{self.kind}/{_file_name(self.name)}-{digest[:8]}"
+        return self._folder
 
     @property
     def second_try(self) -> bool:
