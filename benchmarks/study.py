@@ -50,7 +50,8 @@ from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer
 from unequal.scoring.decode import text_of, token_limit
 from unequal.scoring.encoding import encode
-from unequal.study.launch import run_steps
+from unequal.study.launch.launcher import Crew, Silence
+from unequal.study.launch.run import run_steps
 from unequal.study.plan import plan_steps
 from unequal.study.settings import StudySettings
 from unequal.study.sources import study_settings
@@ -99,7 +100,7 @@ def runs_of(steps: Sequence[Step]) -> list[UnlearnStep]:
 def run_ours(folder: Path, steps: Sequence[Step], workers: int) -> pl.DataFrame:
     """Run what is not done and return the scores at the end of every run."""
     to_do = [step for step in steps if not step.is_done(folder)]
-    for _ in run_steps(folder, to_do, workers, lambda _report: None):
+    for _ in run_steps(folder, to_do, Crew(workers), Silence()):
         pass
     scores = pl.concat(pl.read_parquet(folder / step.folder / "scores.parquet") for step in runs_of(steps))
     last = pl.col("step") == runs_of(steps)[0].unlearn.steps
@@ -360,7 +361,7 @@ def prepare(folder: Path, seeds: int, n_steps: int) -> dict[str, Any]:
     """Build the corpus and pre-train the model, and return what describes the work."""
     steps = plan_steps(compared_settings(seeds, n_steps))
     to_do = [s for s in steps if s.kind in ("corpus", "pretrain") and not s.is_done(folder)]
-    for _ in run_steps(folder, to_do, 2, lambda _report: None):
+    for _ in run_steps(folder, to_do, Crew(2), Silence()):
         pass
     run = runs_of(steps)[0]
     baseline, base = run.baseline, run.baseline.base

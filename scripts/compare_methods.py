@@ -86,8 +86,8 @@ class Bench:
 
     def trial(self, kind: str, rate: float, steps: int, seed: int) -> tuple[Any, list[Any], list[Any]]:
         """Return a run's looks, and each look's probabilities and right answers of the facts to forget."""
+        from unequal.errors import DivergedError  # noqa: PLC0415
         from unequal.scoring.generate import generate  # noqa: PLC0415
-        from unequal.training.loop import DivergedError  # noqa: PLC0415
         from unequal.unlearning.methods import METHODS  # noqa: PLC0415
         from unequal.unlearning.rows import answer_probabilities  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415

@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from fault_table import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from tiny_world import PROMPTS, WORLD, corpus_settings, vocabulary_of
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.table import read_facts

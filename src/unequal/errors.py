@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+SHOWN = 6
+"""Names of a batch that a message shows."""
+
 
 class UserError(Exception):
     """Something the user can fix; the message says what, where, what is allowed and what to do next."""
@@ -14,6 +17,40 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A file or folder is missing, unreadable or does not hold what it should."""
+
+
+class DamagedError(DataError):
+    """A file of a sealed ``folder`` is not as it was written; ``what`` names it."""
+
+    def __init__(self, folder: str, what: str, advice: str) -> None:
+        super().__init__(f"{folder} is damaged ({what}); {advice}")
+        self.folder = folder
+        self.what = what
+        self.advice = advice
+
+    def __reduce__(self) -> tuple[type["DamagedError"], tuple[str, str, str]]:
+        return type(self), (self.folder, self.what, self.advice)
+
+
+class ShortOfMemoryError(UserError):
+    """Memory ran out in the middle of the work."""
+
+
+class DivergedError(UserError):
+    """Training came to what is no number at ``step``; the state after the step before is the last good one.
+
+    ``batch`` names what the step saw.
+    """
+
+    def __init__(self, what: str, step: int, batch: Sequence[str] = ()) -> None:
+        shown = ", ".join(batch[:SHOWN]) + (f" and {len(batch) - SHOWN} more" if len(batch) > SHOWN else "")
+        super().__init__(f"{what}; lower the learning rate" + (f" (in its batch: {shown})" if batch else ""))
+        self.what = what
+        self.step = step
+        self.batch = tuple(batch)
+
+    def __reduce__(self) -> tuple[type["DivergedError"], tuple[str, int, tuple[str, ...]]]:
+        return type(self), (self.what, self.step, self.batch)
 
 
 class MissingExtraError(UserError):

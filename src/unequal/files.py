@@ -1,14 +1,16 @@
 """Files that are whole or absent: atomic writes, content hashes, and errors in the user's words."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from unequal.errors import ConfigError, DataError
 
@@ -113,6 +115,57 @@ def output_folder(folder: Path) -> Iterator[Path]:
             for place in made:
                 place.rmdir()
         raise
+
+
+@contextmanager
+def locked(lock: Path, doing: str, advice: str = "choose another --out") -> Iterator[None]:
+    """Hold a lock file while the block runs; the lock ends with the process, however that ends.
+
+    Raises `ConfigError`, which says what the holder is ``doing``, when another process has it. Where the file
+    system knows no locks there is none.
+    """
+    with output_folder(lock.parent):
+        file = _opened_and_locked(lock, advice)
+        if file is None:
+            yield
+            return
+        with file:
+            file.truncate(0)
+            with suppress(OSError):  # on a full disk the note is left out
+                os.write(
+                    file.fileno(), f"process {os.getpid()} on {socket.gethostname()} is {doing}".encode()
+                )
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+
+
+def lock_of(result: Path) -> Path:
+    """Return the lock file of a file or folder that takes its place as a whole; it stands beside it."""
+    return result.with_name(f".{result.name}.lock")
+
+
+def _opened_and_locked(lock: Path, advice: str) -> TextIO | None:
+    while True:
+        try:
+            file = lock.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"cannot write {lock}: {error.strerror or error}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read() or "another process is at work"
+            file.close()
+            raise ConfigError(f"{holder}; wait for it or {advice}") from error
+        except OSError:
+            file.close()
+            return None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+        file.close()  # its holder took it away as it was done
 
 
 def content_hash(*parts: Any) -> str:

@@ -5,12 +5,17 @@ import os
 import pickle
 import signal
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from functools import cached_property
-from multiprocessing.queues import SimpleQueue
-from typing import Any, Generic, Self, TypeVar
+from multiprocessing.connection import Connection
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from unequal.errors import ShortOfMemoryError, UserError
 
 Key = TypeVar("Key")
 
@@ -27,22 +32,36 @@ REPORT_EVERY = 0.1
 """Seconds between looks at what workers report; a full channel makes them wait."""
 
 
+class WorkerDiedError(UserError):
+    """The process that had a job ended before the job did."""
+
+    def __init__(self, exit_code: int | None) -> None:
+        super().__init__(_ending(exit_code))
+        self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[type["WorkerDiedError"], tuple[int | None]]:
+        return type(self), (self.exit_code,)
+
+
 class Workers(Generic[Key]):
     """Worker processes, started as jobs need them; leaving the block ends them.
 
-    An exception that leaves the block lets jobs that run go on to their end; Ctrl-C stops them at once.
+    A worker that dies takes its own job with it and no other, and is replaced; so is one whose job ran out
+    of memory, which goes back to the system. An exception that leaves the block lets jobs that run go on to
+    their end; Ctrl-C stops them at once.
     """
 
     def __init__(
         self, number: int, on_report: Callable[[Any], None], prepare: Callable[[], Any] | None = None
     ) -> None:
-        context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("spawn")
+        self._number = number
         self._on_report = on_report
-        self._reports: SimpleQueue[Any] = context.SimpleQueue()
-        self._jobs: dict[Future[Any], Key] = {}
-        self._others = set(multiprocessing.active_children())
         # Pickled here, so that a worker unpickles, and imports numpy and the like, after it was set up.
-        self._pool = ProcessPoolExecutor(number, context, _start, (self._reports, pickle.dumps(prepare)))
+        self._prepare = pickle.dumps(prepare)
+        self._waiting: deque[tuple[Key, Callable[..., Any], tuple[object, ...]]] = deque()
+        self._jobs: dict[Future[Any], tuple[Key, _Worker]] = {}
+        self._idle: list[_Worker] = []
 
     def __enter__(self) -> Self:
         return self
@@ -50,50 +69,120 @@ class Workers(Generic[Key]):
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if error is not None and not issubclass(error, Exception):
             self.terminate()
-        for future in self._jobs:
-            future.cancel()
+        self._waiting.clear()
+        workers = [*self._idle, *(worker for _, worker in self._jobs.values())]
         try:
             while not all(future.done() for future in self._jobs):
                 self._wait()
         finally:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            for worker in workers:
+                worker.pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def running(self) -> list[Key]:
         """The keys of the jobs that were submitted and have not come back."""
-        return list(self._jobs.values())
+        return [*(key for key, _ in self._jobs.values()), *(key for key, _, _ in self._waiting)]
 
     def submit(self, key: Key, function: Callable[..., Any], *values: object) -> None:
-        """Have a worker call an importable function; it, the values and what it returns are pickled."""
-        with _interrupts_held():
-            self._jobs[self._pool.submit(function, *values)] = key
+        """Have a worker call an importable function; it, the values and what it returns are pickled.
+
+        A job waits where every worker has one.
+        """
+        self._waiting.append((key, function, values))
+        self._assign()
 
     def finished(self) -> list[tuple[Key, Future[Any]]]:
         """Return the jobs that are done, those that failed last, when one is; what they reported came before.
 
-        A future raises what its job raised, or `BrokenProcessPool` when a worker died.
+        A future raises what its job raised, or `WorkerDiedError` when its worker died.
         """
         done: set[Future[Any]] = set()
         while self._jobs and not done:
             done = self._wait()
         in_order = sorted(done, key=lambda future: future.exception() is not None)
-        return [(self._jobs.pop(future), future) for future in in_order]
+        found = [self._take(future) for future in in_order]
+        self._assign()
+        return found
 
     def terminate(self) -> None:
         """Stop the workers at once, whatever they do."""
-        for process in set(multiprocessing.active_children()) - self._others:
-            process.terminate()
+        for worker in [*self._idle, *(worker for _, worker in self._jobs.values())]:
+            worker.process.terminate()
+
+    def _assign(self) -> None:
+        """Give jobs that wait to workers that do not, or to new ones while there may be more."""
+        while self._waiting and len(self._jobs) < self._number:
+            key, function, values = self._waiting.popleft()
+            worker, future = self._given(function, *values)
+            self._jobs[future] = key, worker
+
+    def _given(self, function: Callable[..., Any], *values: object) -> tuple["_Worker", Future[Any]]:
+        with _interrupts_held():
+            while self._idle:
+                worker = self._idle.pop()
+                with suppress(BrokenProcessPool):  # of one that was killed while it had nothing to do
+                    return worker, worker.pool.submit(function, *values)
+            others = set(multiprocessing.active_children())
+            # A channel of its own: one that is shared stays locked when a worker is killed as it writes.
+            reports, writer = self._context.Pipe(duplex=False)
+            pool = ProcessPoolExecutor(1, self._context, _start, (writer, self._prepare))
+            future = pool.submit(function, *values)
+            writer.close()
+            (process,) = set(multiprocessing.active_children()) - others
+            return _Worker(pool, process, reports), future
+
+    def _take(self, future: Future[Any]) -> tuple[Key, Future[Any]]:
+        key, worker = self._jobs.pop(future)
+        error = future.exception()
+        if isinstance(error, BrokenProcessPool):
+            future = Future()
+            future.set_exception(WorkerDiedError(worker.exit_code()))
+        if isinstance(error, BrokenProcessPool | ShortOfMemoryError | MemoryError):
+            worker.pool.shutdown(wait=False)
+        else:
+            self._idle.append(worker)
+        return key, future
 
     def _wait(self) -> set[Future[Any]]:
         done, _ = wait(self._jobs, timeout=REPORT_EVERY, return_when=FIRST_COMPLETED)
-        while not self._reports.empty():
-            self._on_report(self._reports.get())
+        for _, worker in self._jobs.values():
+            for report in worker.reported():
+                self._on_report(report)
         return done
+
+
+class _Worker(NamedTuple):
+    """One process, with the pool that feeds it."""
+
+    pool: ProcessPoolExecutor
+    process: multiprocessing.process.BaseProcess
+    reports: "Connection[Any, Any]"
+
+    def reported(self) -> Iterator[Any]:
+        """Yield what has come since the last time."""
+        with suppress(EOFError, OSError):  # of a worker that died
+            while self.reports.poll():
+                yield self.reports.recv()
+
+    def exit_code(self) -> int | None:
+        """Return how the process ended; None when that cannot be said."""
+        end = time.monotonic() + 5
+        while self.process.exitcode is None and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.process.exitcode
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"its process ended by itself (exit code {exit_code})"
+    name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
+    cause = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+    return f"its process was killed ({name}{cause})"
 
 
 def tell(report: Any) -> None:
     """Pass a report to the process that started this worker; it has it before the job's result."""
-    _THIS_WORKER[0].reports.put(report)
+    _THIS_WORKER[0].reports.send(report)
 
 
 def prepared() -> Any:
@@ -101,10 +190,10 @@ def prepared() -> Any:
     return _THIS_WORKER[0].prepared
 
 
-class _Worker:
+class _Self:
     """What a worker process holds."""
 
-    def __init__(self, reports: "SimpleQueue[Any]", pickled_prepare: bytes) -> None:
+    def __init__(self, reports: "Connection[Any, Any]", pickled_prepare: bytes) -> None:
         self.reports = reports
         self._pickled_prepare = pickled_prepare
 
@@ -113,13 +202,13 @@ class _Worker:
         return pickle.loads(self._pickled_prepare)()
 
 
-_THIS_WORKER: list[_Worker] = []
+_THIS_WORKER: list[_Self] = []
 
 
-def _start(reports: "SimpleQueue[Any]", pickled_prepare: bytes) -> None:
+def _start(reports: "Connection[Any, Any]", pickled_prepare: bytes) -> None:
     """Set a worker up: one thread, a channel for reports, and an end when the parent ends."""
     os.environ.update(ONE_THREAD)
-    _THIS_WORKER.append(_Worker(reports, pickled_prepare))
+    _THIS_WORKER.append(_Self(reports, pickled_prepare))
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()

@@ -14,11 +14,12 @@ from unequal.corpus.shards import TokenWindows, read_card
 from unequal.corpus.tokenizers import END_OF_TEXT, PADDING
 from unequal.counting.scan.counter import ScanCounter
 from unequal.counting.scan.definition import Definition
-from unequal.errors import ConfigError, DataError, MissingExtraError
+from unequal.errors import ConfigError, DamagedError, DataError, MissingExtraError
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.table import read_facts
 from unequal.models.load import load_tokenizer
+from unequal.seals import SEAL
 
 BPE = TokenizerSettings(kind="bpe", vocabulary_size=600)
 VARIANTS = {
@@ -186,6 +187,9 @@ def test_a_missing_or_damaged_shard_is_a_data_error(make_corpus, tmp_path, damag
     shard.unlink()
     if damage is not None:
         shard.write_bytes(damage)
+    with pytest.raises(DamagedError, match=r"damaged \(windows/epoch-0000\.npy .*; build the corpus anew"):
+        TokenWindows(tmp_path / "c")
+    (tmp_path / "c" / SEAL).unlink()  # a corpus of an older version
     with pytest.raises(DataError, match=r"cannot read the corpus shard .*epoch-0000\.npy"):
         TokenWindows(tmp_path / "c")
 

@@ -11,12 +11,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tiny_world import vocabulary_of
 from unequal.corpus.shards import TokenWindows
-from unequal.errors import DataError, UserError
+from unequal.errors import DataError, DivergedError, UserError
 from unequal.models.load import load_model, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
 from unequal.training import pretrain as module
 from unequal.training.checkpoint import load_checkpoint, save_checkpoint
-from unequal.training.loop import DivergedError, run_steps
+from unequal.training.loop import run_steps
 from unequal.training.optimiser import build_optimiser
 from unequal.training.pretrain import next_token_loss, pretrain
 from unequal.training.settings import OptimiserSettings, PretrainSettings
@@ -191,7 +191,11 @@ class TestCheckpoints:
         assert [path.name for path in tmp_path.iterdir()] == ["step-0000010"]
 
     @pytest.mark.parametrize("file", ["model.safetensors", "optimiser.safetensors", "state.json"])
-    @pytest.mark.parametrize("damage", ["gone", "cut", "empty", "other"])
+    @pytest.mark.parametrize("damage", ["gone", "cut", "empty", "other", "a flipped bit"])
+    @pytest.mark.fault(
+        "a checkpoint is cut, emptied, swapped, gone or has a flipped bit",
+        "it is refused in one sentence that says what to do",
+    )
     def test_a_damaged_one_is_a_data_error_in_one_line(self, trained, short, tmp_path, file, damage):
         save_checkpoint(tmp_path, 7, *trained)
         path = tmp_path / "step-0000007" / file
@@ -202,6 +206,8 @@ class TestCheckpoints:
             names = {"state.json": b"[]", "model.safetensors": "optimiser.safetensors"}
             other = names.get(file, "model.safetensors")
             path.write_bytes(other if isinstance(other, bytes) else (path.parent / other).read_bytes())
+        elif damage == "a flipped bit":
+            path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
         else:
             path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
         with pytest.raises(DataError, match=r"the checkpoint .*step-0000007 is damaged.*run again") as caught:
@@ -242,6 +248,37 @@ class TestRunSteps:
             self.run(losses)
         model = before.pop("model")
         assert_equal(dict(model.state_dict()), before)
+
+    def test_a_gradient_that_is_not_finite_changes_nothing_more(self):
+        """The loss still is; weights after the step would not be."""
+
+        def losses(model):
+            return lambda step: [
+                (model.weight.sum() - model.weight.sum().detach()) ** (0.5 if step == 2 else 2)
+            ]
+
+        with pytest.raises(DivergedError, match="the gradient is not finite at step 3") as caught:
+            self.run(losses)
+        assert caught.value.step == 3
+
+    def test_the_batch_is_named_and_the_last_good_state_is_kept(self, tmp_path):
+        kept = {}
+
+        def losses(model):
+            kept["model"] = model
+            return lambda step: [model.weight.sum() * (float("nan") if step == 2 else 1.0)]
+
+        names = [f"fact {number}" for number in range(9)]
+        with pytest.raises(DivergedError) as caught:
+            self.run(losses, checkpoints=tmp_path, batch_of=lambda step: [*names, f"of {step}"])
+        assert caught.value.batch == (*names, "of 2")
+        shown = ", ".join(names[:6])
+        assert str(caught.value) == (
+            f"the loss is nan at step 3; lower the learning rate (in its batch: {shown} and 4 more)"
+        )
+        again = torch.nn.Linear(3, 1)
+        assert load_checkpoint(tmp_path, again, build_optimiser(again, OptimiserSettings())) == 2
+        assert_equal(dict(again.state_dict()), dict(kept["model"].state_dict()))
 
     def test_only_matrices_decay(self):
         model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))

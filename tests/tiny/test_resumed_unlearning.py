@@ -1,6 +1,7 @@
 """A long unlearning run that was interrupted goes on to what it would have been, bit for bit."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from unequal.evaluation.evaluate import Evaluator
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.facts.table import facts_frame
 from unequal.unlearning.methods import METHODS
+from unequal.unlearning.methods.npo import NPO
 from unequal.unlearning.run import Checkpoints, unlearn
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.stopping import Stopping
@@ -193,10 +195,25 @@ def test_an_unfinished_run_of_other_settings_is_not_gone_on_with(words, tmp_path
     assert call(*words[:-3], 3, *words[-2:]).code == 0  # how often it is kept may change
 
 
-def test_nothing_is_kept_where_it_was_not_asked_for(words, tmp_path, monkeypatch):
-    evaluations(monkeypatch, 5)
+def test_nothing_is_kept_on_the_way_where_it_was_not_asked_for(words, tmp_path, monkeypatch):
+    evaluations(monkeypatch, 4)
     assert call(*words, "--out", tmp_path / "cut").code == 130
-    assert not list(tmp_path.glob("cut*"))
+    assert not list(tmp_path.glob("*cut*"))
+
+
+def test_the_model_at_the_end_is_kept_before_it_is_judged(words, tmp_path, monkeypatch):
+    """A run that fails as it is judged for the last time has lost no training, asked for or not."""
+    words = [*words, "--out", tmp_path / "cut"]
+    with monkeypatch.context() as patch:
+        evaluations(patch, 5)
+        assert call(*words).code == 130
+    assert (tmp_path / "cut.unfinished" / "end" / "model" / "model.safetensors").is_file()
+    with monkeypatch.context() as patch:
+        begun = evaluations(patch, None)
+        assert call(*words).code == 0
+    assert len(begun) == 1
+    assert set(read_scores(tmp_path / "cut" / "scores.parquet")["step"]) == {0, 1, 2, 5, 7}
+    assert not (tmp_path / "cut.unfinished").exists()
 
 
 def test_a_run_that_cannot_begin_keeps_nothing(words, tmp_path):
@@ -207,3 +224,36 @@ def test_a_run_that_cannot_begin_keeps_nothing(words, tmp_path):
     assert result.code == 2
     assert "minimises no loss" in result.err
     assert not list(tmp_path.glob("cut*"))
+
+
+@pytest.mark.fault(
+    "a single run of unlearning diverges",
+    "one message names the batch; the last good model and all scores so far are kept beside the output",
+)
+def test_a_run_that_diverges_keeps_its_last_good_model(words, tmp_path, monkeypatch):
+    out, diverged = tmp_path / "run", tmp_path / "run.diverged"
+    run = {"method": {"kind": "npo", "learning_rate": 1e-3}, "probes": ["question"]}
+    (tmp_path / "run.toml").write_text(toml({**run, "unlearn": {"steps": 3}}))
+    assert call(*words, "--out", tmp_path / "three").code == 0
+    whole = NPO.forget_loss
+
+    def broken(method, scores):
+        losses.append(1)
+        return whole(method, scores) * (float("nan") if len(losses) > 3 else 1.0)
+
+    losses = []
+    monkeypatch.setattr(NPO, "forget_loss", broken)
+    (tmp_path / "run.toml").write_text(toml({**run, "unlearn": {"steps": 9}}))
+    result = call(*words, "--out", out, "--checkpoint-every", 2)
+    assert result.code == 2
+    assert "the loss is nan at step 4, the model before that step and all scores so far are in" in result.err
+    assert f"{diverged}; lower the learning rate (in its batch: p" in result.err
+    assert not out.exists()
+    assert not (tmp_path / "run.unfinished").exists()
+    assert set(read_scores(diverged / "scores.parquet")["step"]) == {0, 1, 2}
+    kept = json.loads((diverged / "manifest.json").read_text())["diverged"]
+    assert (kept["step"], kept["what"]) == (4, "the loss is nan at step 4")
+    same_weights = [folder / "model" / "model.safetensors" for folder in (diverged, tmp_path / "three")]
+    assert same_weights[0].read_bytes() == same_weights[1].read_bytes()
+    losses.clear()
+    assert call(*words, "--out", out, "--seed", 3).code == 2, "another try may follow at once"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -233,7 +234,8 @@ def test_a_killed_study_ends_with_the_same_scores(finished, run_file):
             second = call(*command)
             assert second.code == 2
             assert second.err == (
-                f"unequal: another process is running a study in {out}; wait for it or choose another --out\n"
+                f"unequal: process {process.pid} on {socket.gethostname()} is running a study in {out};"
+                " wait for it or choose another --out\n"
             )
         process.kill()
         assert finish(process).code == -signal.SIGKILL

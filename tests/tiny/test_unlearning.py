@@ -9,9 +9,8 @@ import torch
 
 from read_rows import rows_read
 from tiny_world import PROMPTS
-from unequal.errors import ConfigError
+from unequal.errors import ConfigError, DivergedError
 from unequal.facts.refusals import REFUSALS
-from unequal.training.loop import DivergedError
 from unequal.unlearning import objective as objective_module
 from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.method import Method

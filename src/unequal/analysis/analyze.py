@@ -1,6 +1,7 @@
 """From a study folder to its analysis: every table, every verdict, and the files that hold them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from unequal.analysis.count_levels import count_groups, count_known, count_level
 from unequal.analysis.curves import forgetting_curves
 from unequal.analysis.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
 from unequal.analysis.factor_levels import factor_levels
-from unequal.analysis.factor_rows import read_factors
+from unequal.analysis.factor_rows import CROSSED, read_factors
 from unequal.analysis.factors import factor_effects
 from unequal.analysis.formats import format_gaps
 from unequal.analysis.frontier import frontier
@@ -23,6 +24,7 @@ from unequal.analysis.interactions import interactions
 from unequal.analysis.judges import judgements
 from unequal.analysis.known import comparable, counts_label, known_before, level_inclusion
 from unequal.analysis.leaks import hidden_leak, sampling_gap
+from unequal.analysis.left_out import FAILURES, left_out
 from unequal.analysis.logistic import logistic_dose
 from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
 from unequal.analysis.nulls import null_scores
@@ -102,11 +104,25 @@ def analyze(study_folder: Path, seed: int = 0, draws: int = 1000) -> Analysis:
     """Return the analysis of a study folder's ``scores.parquet``; raises `DataError` when it cannot be
     read."""
     path = study_folder / "scores.parquet"
-    settings = {"seed": seed, "draws": draws, "scores_sha256": file_hash(path) if path.exists() else ""}
+    settings = {"seed": seed, "draws": draws, **made_from(study_folder)}
     texts = study_folder / "generations.parquet"
     generations = read_generations(texts) if texts.exists() else None
-    factors = read_factors(study_folder / "factors.parquet")
-    return analyze_scores(read_scores(path), seed, draws, settings, generations, factors)
+    factors, left = read_factors(study_folder / CROSSED), left_out(study_folder)
+    return analyze_scores(read_scores(path), seed, draws, settings, generations, factors, left)
+
+
+def made_from(study_folder: Path) -> dict[str, str]:
+    """Return the hashes of what an analysis of the folder is made from, by name."""
+    parts = {"failures_sha256": study_folder / FAILURES, "factors_sha256": study_folder / CROSSED}
+    found = {name: file_hash(path) for name, path in parts.items() if path.is_file()}
+    path = study_folder / "scores.parquet"
+    return {"scores_sha256": file_hash(path) if path.exists() else "", **found}
+
+
+def belongs_to(analysis: Analysis, study_folder: Path) -> bool:
+    """Return whether an analysis was made from what the folder holds now."""
+    kept = {name: value for name, value in analysis.settings.items() if name.endswith("_sha256")}
+    return kept == made_from(study_folder)
 
 
 def analyze_scores(
@@ -116,10 +132,12 @@ def analyze_scores(
     settings: dict[str, object] | None = None,
     generations: pl.DataFrame | None = None,
     factors: pl.DataFrame | None = None,
+    left: Sequence[str] = (),
 ) -> Analysis:
     """Return the analysis of a score table; every interval is a 95% cluster bootstrap of ``draws`` draws.
 
-    ``generations`` holds the answers, for the rarity of objects; ``factors`` the levels of crossed factors.
+    ``generations`` holds the answers, for the rarity of objects; ``factors`` the levels of crossed factors;
+    ``left`` says which runs the table lacks.
     """
     observations = observe(scores, generations)
     table = observations.scores
@@ -138,7 +156,7 @@ def analyze_scores(
     by_size, size_trends = sizes(views, observations, resampler)
     curves, utility = forgetting_curves(observations, resampler), utility_curves(resampler, rows)
     times = steps_to_forget(forget)
-    remarks = _remarks(observations, levels, resampler)
+    remarks = (*left, *_remarks(observations, levels, resampler))
     tables = {
         "runs": observations.runs,
         "known": known_before(observations, resampler),

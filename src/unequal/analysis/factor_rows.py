@@ -12,6 +12,7 @@ from unequal.corpus.factors import FACTORS
 from unequal.errors import DataError
 from unequal.evaluation.score_table import OPTIONAL_SCORES
 
+CROSSED = "factors.parquet"
 KEY = ["pretrain_seed", "wording", "fact_id"]
 RUN_COLUMNS = ["pretrain_seed", "wording", "family", "size", "n_params"]
 EXPOSURE, SIZE, FAMILY = "exposure", "size", "family"

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
 from unequal.attacks.judge import TAUGHT, find, no_rows, question, rows
+from unequal.errors import DivergedError
 from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
@@ -46,7 +47,6 @@ class Relearning(Attack):
     def run(self, scene: Scene) -> pl.DataFrame:
         """Return the held-out facts' rows; facts that were trained on have no value but a reason."""
         from unequal.attacks.tuning import tuned_copy  # noqa: PLC0415
-        from unequal.training.loop import DivergedError  # noqa: PLC0415
 
         taught = self._taught(scene)
         if not taught:

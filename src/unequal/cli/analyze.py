@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from unequal.console import say, show_table
+from unequal.files import locked
 
 
 def analyze(study: Path) -> None:
@@ -17,10 +18,13 @@ def analyze(study: Path) -> None:
     from unequal.analysis.analyze import write_analysis  # noqa: PLC0415
 
     analysis = run_analysis(study)
-    write_analysis(analysis, study)
+    with locked(study / ".lock", f"analysing {study}", "run it later"):
+        write_analysis(analysis, study)
     rows = [
         (verdict.claim, verdict.verdict, verdict.effect and f"{verdict.effect:+.3f}", verdict.unit)
         for verdict in analysis.verdicts
     ]
     show_table("Verdicts", ["claim", "verdict", "effect", "unit"], rows)
+    for remark in analysis.remarks:
+        say(f"note: {remark}")
     say(f"effects, intervals and rules are in {study / 'analysis'}")

@@ -6,6 +6,7 @@ from cyclopts import App, CycloptsError
 
 from unequal import __version__
 from unequal.errors import UserError
+from unequal.shortage import first_line, ran_out
 
 COMMANDS = {
     "count": "Count how often facts occur in a corpus.",
@@ -46,6 +47,15 @@ def main() -> None:
         app(exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         print(f"unequal: {error}", file=sys.stderr)  # noqa: T201  the one place that prints errors
+        sys.exit(2)
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        print(  # noqa: T201
+            f"unequal: memory ran out ({first_line(error)}); take smaller batches, fewer --workers"
+            " or a larger machine",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         print("unequal: stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201

@@ -1,9 +1,13 @@
 """``unequal report``."""
 
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from unequal.console import say
 from unequal.errors import ConfigError
+from unequal.files import locked
 
 
 def report(
@@ -28,6 +32,18 @@ def report(
         raise ConfigError("--small is of one study; name one folder, or leave --small out to compare several")
     if others and paper:
         raise ConfigError("--paper is of one study; name one folder, or leave --paper out to compare several")
+    with _held(study):
+        _draw(study, others, out, paper, small)
+
+
+def _held(study: Path) -> AbstractContextManager[None]:
+    """Return the lock of a folder that drawing may write into, the analysis too."""
+    if study.is_dir() and os.access(study, os.W_OK):
+        return locked(study / ".lock", f"drawing the report of {study}", "run it later")
+    return nullcontext()
+
+
+def _draw(study: Path, others: Sequence[Path], out: Path | None, paper: Path | None, small: bool) -> None:
     if others:
         from unequal.report.compare import build_comparison  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """``unequal study run``, ``unequal study status`` and ``unequal study verify``."""
 
-import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from unequal.console import console, say, show_table
 from unequal.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from unequal.study.conduct import Conducted
     from unequal.study.step import Step
     from unequal.study.verify import Verification
 
@@ -22,7 +23,15 @@ study = App(name="study", help="Run a whole study from a run file, or show its s
 
 
 @study.command
-def run(run_file: Path, *, out: Path, workers: int | None = None, dry_run: bool = False) -> None:
+def run(
+    run_file: Path,
+    *,
+    out: Path,
+    workers: int | None = None,
+    launcher: str = "local",
+    address: str | None = None,
+    dry_run: bool = False,
+) -> None:
     """Run every step of a study that is not done yet, and draw the report.
 
     The same command goes on after an interruption, with the same result.
@@ -34,25 +43,49 @@ def run(run_file: Path, *, out: Path, workers: int | None = None, dry_run: bool 
     out
         Folder of the study.
     workers
-        Processes side by side, one thread each. [default: one a core]
+        Steps side by side, in processes of one thread each. [default: one a core]
+    launcher
+        Where steps run: local, in processes of this machine, or ray, on a cluster. [default: local]
+    address
+        Of the Ray cluster, such as FIRST_NODE:6379. [default: RAY_ADDRESS, or one that runs here]
     dry_run
         Only show the steps, what is done, and an estimate of time and memory.
     """
     from unequal.study.conduct import run_study  # noqa: PLC0415
+    from unequal.study.launch import LAUNCHERS  # noqa: PLC0415
+    from unequal.study.launch.launcher import Crew  # noqa: PLC0415
+    from unequal.study.launch.local import n_cores  # noqa: PLC0415
     from unequal.study.progress import StudyProgress  # noqa: PLC0415
     from unequal.study.sources import load_study  # noqa: PLC0415
 
-    n_workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    if n_workers < 1:
-        raise ConfigError(f"--workers must be at least 1, not {n_workers}")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers must be at least 1, not {workers}")
+    LAUNCHERS.get(launcher)
+    if address and launcher == "local":
+        raise ConfigError("--address is of a Ray cluster; add --launcher ray, or leave it out")
     if dry_run:
         from unequal.study.plan import plan_steps  # noqa: PLC0415
 
-        _show_plan(plan_steps(load_study(run_file)), out, n_workers)
+        _show_plan(plan_steps(load_study(run_file)), out, workers or n_cores())
         return
     require_training("running a study")
-    report = run_study(run_file, out, n_workers, StudyProgress(console, n_workers))
-    say(f"the report is {report}")
+    conducted = run_study(run_file, out, Crew(workers, launcher, address), StudyProgress(console))
+    say(f"the report is {conducted.report}")
+    _show_failures(conducted)
+
+
+def _show_failures(conducted: "Conducted") -> None:
+    """Name the steps without a result; raises `DataError` when runs are missing from the scores."""
+    failures = [failure for failure in conducted.failures if failure.kind != "blocked"]
+    if failures:
+        rows = [(failure.folder, failure.kind, failure.reason) for failure in failures]
+        show_table("Steps without a result", ["step", "", "reason"], rows)
+    if missing := conducted.left_out:
+        raise DataError(
+            f"{len(missing)} runs are missing from the scores and the report; the same command tries again"
+            " what ran out of memory, with fewer --workers or on a larger machine, and what diverged once its"
+            " settings are changed"
+        )
 
 
 @study.command
@@ -64,6 +97,7 @@ def status(out: Path) -> None:
     out
         Folder of the study.
     """
+    from unequal.study.outcome import read_status  # noqa: PLC0415
     from unequal.study.plan import plan_steps  # noqa: PLC0415
     from unequal.study.sources import load_study  # noqa: PLC0415
 
@@ -73,8 +107,9 @@ def status(out: Path) -> None:
     rows = []
     for kind in dict.fromkeys(step.kind for step in steps):
         group = [step for step in steps if step.kind == kind]
-        rows.append((kind, sum(step.is_done(out) for step in group), len(group)))
-    show_table(f"Steps of {out}", ["kind", "done", "of"], rows)
+        found = Counter(read_status(out / step.folder) for step in group)
+        rows.append((kind, found["done"], len(group), found["failed"], found["diverged"]))
+    show_table(f"Steps of {out}", ["kind", "done", "of", "failed", "diverged"], rows)
     report = out / "report.html"
     say(f"the report is {report}" if report.is_file() else "no report yet")
 

@@ -24,6 +24,7 @@ from unequal.facts.world.relations import load_relation, record_templates
 from unequal.facts.world.world import World, WorldSettings, build_world
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
+from unequal.seals import seal
 from unequal.seeds import random_stream
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def build_corpus(
             table = with_factors(table, facts, plan, settings.factors, ledger)
         write_table(table, folder / "ledger.parquet")
         write_facts(_with_exposure(facts, plan, ledger), folder / "facts.parquet")
+        seal(folder)
     return card
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from unequal.corpus.packing import Window
 from unequal.errors import DataError
 from unequal.files import read_json
+from unequal.seals import check_seal
 
 TokenArray = npt.NDArray[np.integer]
 
@@ -67,6 +68,7 @@ class TokenWindows:
 
     def __init__(self, folder: Path) -> None:
         self.card = read_card(folder)
+        check_seal(folder, "build the corpus anew")
         self._shards = [_open_shard(folder, epoch) for epoch in range(len(self.card.windows_per_epoch))]
         self._ends = list(accumulate(len(shard) for shard in self._shards))
 

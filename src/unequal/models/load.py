@@ -14,6 +14,7 @@ from unequal.models.device import process_state
 from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
 from unequal.models.shapes import ModelSettings, Vocabulary
+from unequal.seals import check_seal, seal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -78,8 +79,16 @@ def _check_folder(name_or_path: str | Path, file: str, what: str) -> None:
     if path.is_dir():
         if not (path / file).is_file():
             raise DataError(f"{path} does not hold {what} (no {file})")
+        check_seal(path)
     elif isinstance(name_or_path, Path) or path.is_absolute() or str(name_or_path).count("/") != 1:
         raise DataError(f"there is no folder {path}; give a folder that holds {what}, or a hub name")
+
+
+def save_model(model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Write a folder that `from_pretrained` loads, sealed; best done where it takes its place as a whole."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    seal(folder)
 
 
 def _first_line(error: Exception) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from unequal.analysis.analyze import Analysis, analyze, read_analysis, write_analysis
+from unequal.analysis.analyze import Analysis, analyze, belongs_to, read_analysis, write_analysis
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.errors import DataError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
-from unequal.files import file_hash, read_json, write_text
+from unequal.files import read_json, write_text
 from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.colours import palette
 from unequal.report.contents import contents_of, main_model
@@ -62,7 +62,7 @@ def current_analysis(study_folder: Path) -> Analysis:
     if path.exists():
         with suppress(DataError):
             analysis = read_analysis(study_folder)
-            if analysis.settings.get("scores_sha256") == file_hash(path):
+            if belongs_to(analysis, study_folder):
                 return analysis
     analysis = analyze(study_folder)
     write_analysis(analysis, study_folder)

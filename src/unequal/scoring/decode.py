@@ -10,6 +10,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from unequal.facts.probes import Probe
 from unequal.scoring.encoding import room
+from unequal.shortage import at_most
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -93,6 +94,7 @@ def token_limit(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> int:
 
 def length_buckets(prompts: Sequence[Sequence[int]], limits: Sequence[int], size: int) -> list[list[int]]:
     """Return the indices of prompts of exactly one length each, at most ``size``, of similar limits."""
+    size = at_most(size)
     buckets: dict[int, list[int]] = {}
     for index in sorted(range(len(prompts)), key=lambda i: limits[i]):
         buckets.setdefault(len(prompts[index]), []).append(index)

@@ -16,6 +16,7 @@ from unequal.models.attention import sees_by_attention_alone
 from unequal.scoring.encoding import EncodedPrompt, encode, length_batches, room
 from unequal.scoring.forward import logits_at, pad_rows
 from unequal.scoring.tree import Tree, grow, tree_mask
+from unequal.shortage import at_most
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -124,7 +125,7 @@ def _make_ready(encoded: Sequence[EncodedPrompt], share: bool, token_budget: int
         groups = [item.continuations] if share else [[ids] for ids in item.continuations]
         trees += [grow(item.prompt, group) for group in groups]
         owners += [owner] * len(groups)
-    batches = length_batches([len(tree.ids) for tree in trees], token_budget)
+    batches = length_batches([len(tree.ids) for tree in trees], at_most(token_budget))
     return _Ready(
         [(indices, _TreeBatch([trees[index] for index in indices], padding)) for indices in batches], owners
     )

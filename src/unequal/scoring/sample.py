@@ -12,6 +12,7 @@ from unequal.facts.probes import Probe
 from unequal.scoring.decode import Choice, Decoding, continue_rows, length_buckets, text_of, token_limit
 from unequal.scoring.settings import SampleSettings
 from unequal.seeds import random_stream
+from unequal.shortage import at_most
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,7 +40,7 @@ class SamplePass:
     ) -> None:
         self._settings = _settings(n, temperature, top_p)
         self._tokenizer = tokenizer
-        self._batch_size = batch_size
+        self._batch_size = at_most(batch_size)
         prompts = [tokenizer(probe.prompt)["input_ids"] for probe in probes]
         self._limits = [token_limit(tokenizer, probe) for probe in probes]
         self._chances = [

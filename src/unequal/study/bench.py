@@ -11,6 +11,7 @@ from unequal.evaluation.evaluate import Evaluator
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.models.load import load_model, load_tokenizer
+from unequal.shortage import is_saved
 from unequal.study.bases import AnyBase
 from unequal.unlearning.settings import TargetSettings
 from unequal.unlearning.targets import Target, select_target
@@ -78,14 +79,17 @@ class Workbench:
         return Scene(model, self.tokenizer, facts, maker, self._prompts, self._seed, before)
 
 
-_benches: dict[tuple[Path, AnyBase], Workbench] = {}
+_benches: dict[tuple[Path, AnyBase, bool], Workbench] = {}
 
 
 def workbench(study: Path, base: AnyBase) -> Workbench:
-    """Return the workbench of a base; the last two stay loaded, of large models only the last."""
-    key = (study, base)
+    """Return the workbench of a base; the last two stay loaded, of large models only the last.
+
+    Where memory is saved it is another one, whose batches are smaller.
+    """
+    key = (study, base, is_saved())
     bench = _benches.pop(key, None)
-    room = 1 if any(one.n_weights > LARGE for _, one in [key, *_benches]) else 2
+    room = 1 if any(one.n_weights > LARGE for _, one, _ in [key, *_benches]) else 2
     while len(_benches) >= room:
         _benches.pop(next(iter(_benches)))  # before the next one is loaded
     _benches[key] = bench or Workbench(study, base)

@@ -1,19 +1,19 @@
 """The conductor: run what is not done, collect the tables, analyse and report."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from unequal.errors import ConfigError
-from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
-from unequal.files import read_json, writable_folder, write_json, write_table, write_text
+from unequal.files import locked, read_json, write_json, write_text
 from unequal.manifest import manifest
+from unequal.study.collect import collect, write_failures
 from unequal.study.factor_table import collect_factors
-from unequal.study.launch import run_steps
+from unequal.study.launch.agenda import StepError
+from unequal.study.launch.launcher import Crew
+from unequal.study.launch.run import run_steps
+from unequal.study.outcome import Failure, is_whole, mark_damaged
 from unequal.study.plan import plan_steps
 from unequal.study.progress import StudyProgress
 from unequal.study.settings import StudySettings
@@ -22,40 +22,77 @@ from unequal.study.step import Step
 from unequal.study.steps.unlearn import UnlearnStep
 
 
-def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) -> Path:
-    """Run every step that is not done, collect, analyse, and return the path of the report."""
+@dataclass(frozen=True)
+class Conducted:
+    """What became of a study: its report, and the steps without a result."""
+
+    report: Path
+    failures: tuple[Failure, ...]
+
+    @property
+    def left_out(self) -> list[Failure]:
+        """The runs that have no scores; those that diverged have some, and would do so again."""
+        runs = [failure for failure in self.failures if failure.folder.startswith(f"{UnlearnStep.kind}/")]
+        return [failure for failure in runs if failure.kind != "diverged"]
+
+
+def run_study(run_file: Path, out: Path, crew: Crew, progress: StudyProgress) -> Conducted:
+    """Run every step that is not done, collect, analyse, draw the report, and return what became of it.
+
+    Steps that fail alone, for want of memory or since they diverge, are left out and named in the report.
+    Raises `StepError` when no run has a result.
+    """
     from unequal.report.build import build_report  # noqa: PLC0415
 
     settings = load_study(run_file)
     steps = plan_steps(settings)
-    with locked(out):
+    with locked(out / ".lock", f"running a study in {out}"):
         _claim(out, settings)
         remove_leftovers(out, steps)
         write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
         write_json(out / "study.json", describe(settings, run_file, out))
-        to_do = [step for step in steps if not step.is_done(out)]
-        progress.start(steps, to_do)
+        progress.start(steps, [step for step in steps if not step.is_done(out)])
         try:
-            for step in run_steps(out, to_do, workers, progress.report):
-                progress.finish(step)
+            _run(out, steps, crew, progress)
+            if damaged := _damaged_runs(out, steps, progress):
+                _run(out, damaged, crew, progress)
         finally:
             progress.close()
         progress.say("collecting scores, analysing, drawing the report")
-        collect(settings.name, steps, out)
+        failures = tuple(progress.failures.values())
+        _collect(settings.name, steps, failures, out)
         collect_factors(steps, out)
-        return build_report(out)
+        return Conducted(build_report(out), failures)
 
 
-def collect(name: str, steps: Sequence[Step], out: Path) -> None:
-    """Write ``scores.parquet`` and ``generations.parquet`` of all runs, always in the same order."""
-    runs = [out / step.folder for step in steps if isinstance(step, UnlearnStep)]
-    scores = pl.concat((read_scores(run / "scores.parquet") for run in runs), how="diagonal")
-    if "precision" in scores.columns:  # else all runs keep the columns they had before there was any
-        scores = scores.with_columns(pl.col("precision").fill_null("fp32"))
-    write_table(scores.with_columns(study=pl.lit(name)).sort(SCORE_KEY), out / "scores.parquet")
-    generations = pl.concat(read_generations(run / "generations.parquet") for run in runs)
-    keys = ["run_id", "step", "fact_id", "probe", "prompt"]
-    write_table(generations.sort(keys), out / "generations.parquet")
+def _run(out: Path, steps: Sequence[Step], crew: Crew, progress: StudyProgress) -> None:
+    for step in run_steps(out, steps, crew, progress):
+        progress.finish(step)
+
+
+def _damaged_runs(out: Path, steps: Sequence[Step], progress: StudyProgress) -> list[Step]:
+    """Return the runs whose tables are not as they were written, marked to be done anew."""
+    found: list[Step] = []
+    for step in steps:
+        folder = out / step.folder
+        if isinstance(step, UnlearnStep) and step.is_done(out) and not is_whole(folder):
+            progress.say(f"{step.folder} is damaged; it is made anew")
+            mark_damaged(folder)
+            found.append(step)
+    return found
+
+
+def _collect(name: str, steps: Sequence[Step], failures: Sequence[Failure], out: Path) -> None:
+    """Write the tables of all runs that have a result, and which steps have none."""
+    runs = [step for step in steps if isinstance(step, UnlearnStep)]
+    without = {failure.folder: failure for failure in failures}
+    done = [out / run.folder for run in runs if run.folder not in without]
+    diverged = [out / run.folder for run in runs if run.folder in without and without[run.folder].is_final]
+    write_failures(failures, out)
+    if not done:
+        first = failures[0]
+        raise StepError(f"no run has a result; {first.folder}: {first.reason}")
+    collect(name, done, diverged, out)
 
 
 def describe(settings: StudySettings, run_file: Path, out: Path) -> dict[str, object]:
@@ -75,20 +112,6 @@ def _claim(out: Path, settings: StudySettings) -> None:
         name = read_json(out / "study.json").get("name")
         if name != settings.name:
             raise ConfigError(f"{out} holds the study '{name}', not '{settings.name}'; choose another --out")
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Hold the study folder for this process alone; the lock ends with the process, however it ends."""
-    writable_folder(out)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"another process is running a study in {out}; wait for it or choose another --out"
-            ) from error
-        yield
 
 
 def remove_leftovers(out: Path, steps: Sequence[Step]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from unequal.analysis.factor_rows import CROSSED
 from unequal.files import write_table
 from unequal.study.step import Step
 from unequal.study.steps.corpus import CorpusStep
@@ -19,9 +20,9 @@ def collect_factors(steps: Sequence[Step], out: Path) -> None:
             pretrain_seed=pl.lit(step.corpus.seed, pl.Int64), wording=pl.lit(step.corpus.wording)
         )
         for step in steps
-        if isinstance(step, CorpusStep) and step.corpus.factors
+        if isinstance(step, CorpusStep) and step.corpus.factors and step.is_done(out)
     ]
-    path = out / "factors.parquet"
+    path = out / CROSSED
     if not tables:
         path.unlink(missing_ok=True)
         return

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from unequal.study.launch import Report
+from unequal.study.launch.launcher import Report
+from unequal.study.outcome import Failure
 from unequal.study.step import Step
 
 
 class StudyProgress:
     """Counts work in estimated seconds, and learns from the steps done how long the rest will take."""
 
-    def __init__(self, console: Console, workers: int) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._workers = workers
+        self.failures: dict[str, Failure] = {}
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -28,6 +29,7 @@ class StudyProgress:
         self._tasks: dict[str, TaskID] = {}
         self._costs: dict[str, float] = {}
         self._shares: dict[str, float] = {}
+        self._work = self._work_done = 0.0
         self._n_done = 0
         self._n_total = 0
         self._started = time.monotonic()
@@ -37,7 +39,8 @@ class StudyProgress:
         self._n_total = len(steps)
         self._n_done = len(steps) - len(to_do)
         self._costs = {step.folder: step.cost for step in to_do}
-        self._shares = dict.fromkeys(self._costs, 0.0)  # all keys now: another thread reports
+        self._work = sum(self._costs.values())
+        self._shares = dict.fromkeys(self._costs, 0.0)
         self._started = time.monotonic()
         if self._n_done:
             self.say(f"{self._n_done} of {self._n_total} steps were done already")
@@ -50,7 +53,7 @@ class StudyProgress:
     def report(self, report: Report) -> None:
         """Take in how far a running step is."""
         folder, done, total = report
-        self._shares[folder] = done / max(1, total)
+        self._take_in(folder, done / max(1, total))
         if not self._console.is_terminal:
             return
         if folder not in self._tasks and done < total:
@@ -63,13 +66,18 @@ class StudyProgress:
     def finish(self, step: Step) -> None:
         """Take in that a step is done."""
         self._n_done += 1
-        self._shares[step.folder] = 1.0
-        if step.folder in self._tasks:
-            self._bars.remove_task(self._tasks.pop(step.folder))
+        self._end(step.folder)
         if "" in self._tasks:
             self._bars.update(self._tasks[""], completed=self._n_done, left=self._time_left())
         if not self._console.is_terminal:
             self.say(f"[{self._n_done}/{self._n_total}] {step.folder}  {self._time_left()}")
+
+    def fail(self, failure: Failure) -> None:
+        """Take in that a step has no result; of those that need a failed one only their number is shown."""
+        self.failures[failure.folder] = failure
+        self._end(failure.folder)
+        if failure.kind != "blocked":
+            self.say(f"{failure.folder} has no result: {failure.reason}")
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -80,10 +88,22 @@ class StudyProgress:
         if self._console.is_terminal:
             self._bars.stop()
 
+    def _end(self, folder: str) -> None:
+        """Count the step's work as done."""
+        self._take_in(folder, 1.0)
+        if folder in self._tasks:
+            self._bars.remove_task(self._tasks.pop(folder))
+
+    def _take_in(self, folder: str, share: float) -> None:
+        """Count this share of a step's work as done, and no longer what it was before."""
+        if folder in self._costs:
+            self._work_done += self._costs[folder] * (share - self._shares[folder])
+            self._shares[folder] = share
+
     def _time_left(self) -> str:
         """Return the rest of the work at the speed so far, as words."""
-        done = sum(self._costs[folder] * share for folder, share in self._shares.items())
-        rest = sum(self._costs.values()) - done
+        done = self._work_done
+        rest = self._work - done
         if done <= 0 or rest <= 0:
             return ""
         seconds = rest * (time.monotonic() - self._started) / done

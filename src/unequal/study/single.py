@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unequal.attacks.attack import ANSWER_METRICS, AttackSettings, Scene, check_kept, distinct, run_attacks
 from unequal.corpus.settings import CorpusSettings
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.evaluation.aggregates.table import aggregate_table
 from unequal.evaluation.passes import Passes
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
@@ -22,6 +22,8 @@ from unequal.files import (
     atomic_folder,
     check_replaceable,
     file_hash,
+    lock_of,
+    locked,
     output_folder,
     read_json,
     write_json,
@@ -29,6 +31,7 @@ from unequal.files import (
 )
 from unequal.manifest import manifest
 from unequal.models.shapes import ModelSettings
+from unequal.shortage import with_second_try
 from unequal.training.settings import PretrainSettings
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import UnlearnSettings
@@ -38,10 +41,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from unequal.evaluation.evaluate import Tables
+    from unequal.study.unfinished import Unfinished
 
 Progress = Callable[[int, int], None]
 
-_FACT_FILES = ("forget", "retain", "utility", "never_seen")
+_ROLES: tuple[Role, ...] = ("forget", "retain", "utility", "never_seen")  # each with a file of its own
 UNDESCRIBED = {"weighting": "uniform", "target": "mixed", "wording": "unknown", "pretrain_seed": 0, "seed": 0}
 
 
@@ -124,11 +128,13 @@ def run_corpus(settings: CorpusCommand, progress: Progress) -> None:
     from unequal.corpus.build import build_corpus  # noqa: PLC0415
 
     check_replaceable(settings.out, "corpus.json")
-    build_corpus(settings.world, settings.corpus, settings.prompts, settings.out, progress)
-    made_from = settings.model_dump(mode="json", exclude={"out"})
-    write_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})
+    with locked(lock_of(settings.out), f"building {settings.out}"):
+        build_corpus(settings.world, settings.corpus, settings.prompts, settings.out, progress)
+        made_from = settings.model_dump(mode="json", exclude={"out"})
+        write_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})
 
 
+@with_second_try
 def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     """Train and return the model folder ``out/model``.
 
@@ -141,17 +147,18 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
     made_by = settings.corpus / "manifest.json"
     resolved["corpus_made_from"] = read_json(made_by).get("settings") if made_by.is_file() else None
-    _claim_folder(settings.out, resolved)
-    if (settings.out / "manifest.json").is_file():
-        return settings.out / "model"
-    model = pretrain(
-        settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
-        settings.checkpoint_every, progress,
-    )  # fmt: skip
-    write_json(settings.out / "manifest.json", manifest())
-    return model
+    with locked(lock_of(settings.out), f"training in {settings.out}"):
+        _claim_folder(settings.out, resolved)
+        if not (settings.out / "manifest.json").is_file():
+            pretrain(
+                settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
+                settings.checkpoint_every, progress,
+            )  # fmt: skip
+            write_json(settings.out / "manifest.json", manifest())
+    return settings.out / "model"
 
 
+@with_second_try
 def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
     """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
@@ -189,6 +196,7 @@ def _reference_model(
     return load_model(settings.reference)
 
 
+@with_second_try
 def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     """Write ``scores.parquet`` below ``out`` and return its rows: of the model as it is, and of each attack.
 
@@ -222,67 +230,109 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     return scores
 
 
+@with_second_try
 def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
     """Write the unlearned model, its scores and its texts into ``out`` and return the scores of all steps.
 
-    With ``checkpoint_every`` an interrupted run goes on from what it kept in ``<out>.unfinished``.
+    An interrupted run goes on from what ``<out>.unfinished`` keeps: the model at the end, before it is
+    judged, and with ``checkpoint_every`` that on the way. Of a run that diverges ``<out>.diverged`` keeps the
+    last good model and what was judged before; raises `DivergedError` that says so.
     """
+    from unequal.study.unfinished import Unfinished  # noqa: PLC0415
+
+    roles = {role: _in_role(path, role) for role in _ROLES if (path := getattr(settings, role))}
+    _check_unique([fact for facts in roles.values() for fact in facts])
+    check_replaceable(settings.out, "scores.parquet")
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    hashes = {role: file_hash(getattr(settings, role)) for role in roles}
+    with locked(lock_of(settings.out), f"unlearning into {settings.out}"):
+        unfinished = Unfinished(settings.out, {**resolved, "facts": hashes})
+        try:
+            found, described = _unlearn_and_judge(settings, roles, unfinished, progress)
+        except BaseException:
+            if not unfinished.can_go_on:
+                unfinished.remove()
+            raise
+        with atomic_folder(settings.out) as folder:
+            shutil.copytree(unfinished.model, folder / "model")
+            _write_run(settings, found, folder, *described)
+            write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
+        unfinished.remove()
+    return pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
+
+
+def _unlearn_and_judge(
+    settings: UnlearnCommand, roles: dict[Role, list[Fact]], unfinished: "Unfinished", progress: Progress
+) -> tuple[dict[int, "Tables"], tuple[str, int]]:
+    """Return the tables of every judged step, and the model's family and size; the one at the end is kept."""
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
-    from unequal.study.unfinished import Unfinished  # noqa: PLC0415
     from unequal.unlearning.run import Checkpoints, unlearn  # noqa: PLC0415
 
-    forget = _in_role(settings.forget, "forget")
-    retain = _in_role(settings.retain, "retain") if settings.retain else []
-    utility = _in_role(settings.utility, "utility") if settings.utility else []
-    never_seen = _in_role(settings.never_seen, "never_seen") if settings.never_seen else []
+    forget, retain, utility, never_seen = (roles.get(role, []) for role in _ROLES)
     judged = [*forget, *retain, *utility, *never_seen]
-    _check_unique(judged)
-    check_replaceable(settings.out, "scores.parquet")
-    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
-    unfinished = None
-    if settings.checkpoint_every:
-        facts = {name: file_hash(path) for name in _FACT_FILES if (path := getattr(settings, name))}
-        unfinished = Unfinished(settings.out, {**resolved, "facts": facts})
     model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    described = (model.config.model_type, model.num_parameters())
     maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)
     evaluator = Evaluator(tokenizer, judged, maker, settings.probes)
     before = settings.method.prompt_prefix(forget)
     prefixed = Evaluator(tokenizer, judged, maker, settings.probes, before) if before else evaluator
-    found: dict[int, Tables] = unfinished.judged() if unfinished else {}
-    with atomic_folder(settings.out) as folder:
+    found: dict[int, Tables] = unfinished.judged()
 
-        def judge(model: "PreTrainedModel", step: int, last: bool) -> None:
-            if last and unfinished:
-                unfinished.end(step, model, tokenizer)
-            elif last:
-                model.save_pretrained(folder / "model")
-                tokenizer.save_pretrained(folder / "model")
-            found[step] = (prefixed if step > 0 else evaluator).run(model)
-            if unfinished:
-                unfinished.keep(step, found[step])
+    def judge(model: "PreTrainedModel", step: int, last: bool) -> None:
+        if last:
+            unfinished.end(step, model, tokenizer, found)
+        found[step] = (prefixed if step > 0 else evaluator).run(model)
+        if settings.checkpoint_every:
+            unfinished.keep(step, found[step])
 
-        ended = unfinished.last_step() if unfinished else None
-        if unfinished and ended is not None:
-            judge(load_model(unfinished.model), ended, last=False)
-        else:
-            unlearn(
-                model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
-                settings.seed, judge, progress, Controls(utility, never_seen),
-                Checkpoints(unfinished.checkpoints, settings.checkpoint_every) if unfinished else None,
-            )  # fmt: skip
-        if unfinished:
-            shutil.copytree(unfinished.model, folder / "model")
-        found = dict(sorted(found.items()))
-        columns = {"study": "unlearn", "run_id": settings.out.name, **UNDESCRIBED}
-        columns |= {"method": settings.method.kind, "weighting": settings.unlearn.weighting.name}
-        columns |= {"seed": settings.seed}
-        _write_tables([*found.items()], folder, columns, model.config.model_type, model.num_parameters())
-        write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
-    if unfinished:
-        unfinished.remove()
-    return pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
+    ended, every = unfinished.last_step(), settings.checkpoint_every
+    if ended is not None:
+        judge(load_model(unfinished.model), ended, last=False)
+        return dict(sorted(found.items())), described
+    try:
+        unlearn(
+            model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
+            settings.seed, judge, progress, Controls(utility, never_seen),
+            Checkpoints(unfinished.checkpoints, every) if every else None,
+        )  # fmt: skip
+    except DivergedError as error:
+        unfinished.remove()  # what would go on from there would diverge again
+        if error.step == 1:
+            raise
+        kept = {step: tables for step, tables in sorted(found.items()) if step < error.step}
+        raise _keep_diverged(settings, error, kept, model, tokenizer) from error
+    return dict(sorted(found.items())), described
+
+
+def _keep_diverged(
+    settings: UnlearnCommand,
+    error: DivergedError,
+    found: dict[int, "Tables"],
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+) -> DivergedError:
+    """Write ``<out>.diverged`` and return an error that names it."""
+    from unequal.models.load import save_model  # noqa: PLC0415
+
+    beside = settings.out.with_name(f"{settings.out.name}.diverged")
+    with atomic_folder(beside) as folder:
+        save_model(model, tokenizer, folder / "model")
+        _write_run(settings, found, folder, model.config.model_type, model.num_parameters())
+        failure = {"what": error.what, "step": error.step, "batch": error.batch}
+        made = {"settings": settings.model_dump(mode="json"), "diverged": failure, **manifest()}
+        write_json(folder / "manifest.json", made)
+    kept = f"the model before that step and all scores so far are in {beside}"
+    return DivergedError(f"{error.what}, {kept}", error.step, error.batch)
+
+
+def _write_run(
+    settings: UnlearnCommand, found: dict[int, "Tables"], folder: Path, family: str, n_params: int
+) -> None:
+    columns = {"study": "unlearn", "run_id": settings.out.name, **UNDESCRIBED}
+    columns |= {"method": settings.method.kind, "weighting": settings.unlearn.weighting.name}
+    _write_tables([*found.items()], folder, {**columns, "seed": settings.seed}, family, n_params)
 
 
 def _write_tables(

@@ -1,15 +1,21 @@
 """A step: one piece of a study's work, in a folder named by the hash of all that determines its result."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from unequal.errors import DivergedError, ShortOfMemoryError
 from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
+from unequal.seals import hashes
+from unequal.shortage import first_line, ran_out, smaller_batches
+from unequal.study.outcome import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 
 RESULT_FORMAT = 3  # raised whenever the same settings begin to give other results
+LONGEST_NAME = 150  # of a folder, in characters; file systems end at 255
 
 Progress = Callable[[int, int], None]
 
@@ -20,6 +26,9 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     kind: ClassVar[str]
+
+    _folder: str | None = PrivateAttr(default=None)
+    _second_try: bool = PrivateAttr(default=False)
 
     @property
     def name(self) -> str:
@@ -50,22 +59,71 @@ class Step(BaseModel):
         """Do the work: read inputs below ``study`` and write results into ``folder``."""
         raise NotImplementedError
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, which has a folder of its own."""
+        step = super().model_copy(update=update, deep=deep)
+        step._folder = None
+        return step
+
     @property
     def folder(self) -> str:
-        """Return ``kind/name-hash8``."""
-        digest = content_hash(RESULT_FORMAT, self.kind, self.model_dump(mode="json"))
-        return f"{self.kind}/{self.name}-{digest[:8]}"
+        """Return ``kind/name-hash8``; what a file name had better not hold is replaced in the name."""
+        if self._folder is None:
+            digest = content_hash(RESULT_FORMAT, self.kind, self.model_dump(mode="json"))
+            self._folder = f"{self.kind}/{_file_name(self.name)}-{digest[:8]}"
+        return self._folder
+
+    @property
+    def second_try(self) -> bool:
+        """Whether memory is saved, since it ran out the first time."""
+        return self._second_try
+
+    def saving_memory(self) -> Self:
+        """Return the same step, with the same folder, that runs with smaller batches."""
+        step = self.model_copy()
+        step._second_try = True
+        return step
 
     def is_done(self, study: Path) -> bool:
         """Return whether the step was finished under the study folder."""
-        status = study / self.folder / "status"
-        return status.is_file() and status.read_text(encoding="utf-8").strip() == "done"
+        return read_status(study / self.folder) == "done"
 
     def run(self, study: Path, progress: Progress) -> None:
-        """Do the work and mark it done; a step that is killed is not marked and runs again."""
+        """Do the work and mark it done; a step that is killed is not marked and runs again.
+
+        Raises `DamagedError` when a file of an input is not as it was written, `DivergedError` and
+        `ShortOfMemoryError`; then the folder says why there is no result.
+        """
         folder = study / self.folder
+        for one in self.inputs:
+            check_result(study / one)
         write_text(folder / "status", "running\n")
         write_json(folder / "config.json", self.model_dump(mode="json"))
-        self.execute(study, folder, progress)
-        write_json(folder / "manifest.json", {"inputs": list(self.inputs), **manifest()})
+        try:
+            with smaller_batches(self._second_try):
+                self.execute(study, folder, progress)
+        except DivergedError as error:
+            write_failure(folder, Failure(self.folder, "diverged", str(error), error.step, error.batch))
+            self._write_manifest(folder)
+            raise
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            reason = f"memory ran out ({first_line(error)})"
+            write_failure(folder, Failure(self.folder, "memory", reason))
+            raise ShortOfMemoryError(reason) from error
+        self._write_manifest(folder)
+        (folder / FAILURE).unlink(missing_ok=True)
         write_text(folder / "status", "done\n")
+
+    def _write_manifest(self, folder: Path) -> None:
+        """Write what made the result, and the hash of each of its files."""
+        made = {"inputs": list(self.inputs), "files": hashes(folder, NO_RESULTS), **manifest()}
+        if self._second_try:
+            made["second_try"] = "with smaller batches, since memory ran out"
+        write_json(folder / "manifest.json", made)
+
+
+def _file_name(name: str) -> str:
+    """Return the name with nothing that leads to another folder or that a shell or a file system minds."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[:LONGEST_NAME]

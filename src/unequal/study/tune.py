@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
@@ -85,7 +85,6 @@ class _Bench:
 
     def trial(self, rate: float, steps: int) -> Trial:
         """Return one run on a copy of the model."""
-        from unequal.training.loop import DivergedError  # noqa: PLC0415
         from unequal.unlearning.rows import answer_probabilities  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """What a long run keeps beside its result until that is whole, so that the same command goes on from it."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import polars as pl
 from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import Tables
 from unequal.files import atomic_folder, read_json, write_json, write_table
+from unequal.models.load import save_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class Unfinished:
     """The folder ``<out>.unfinished``: checkpoints, the tables of judged steps, and the model at the end.
 
-    Raises `ConfigError` when a run of other settings was begun there.
+    Raises `ConfigError` when a run of other settings was begun there that could still go on.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
@@ -25,10 +27,17 @@ class Unfinished:
         self._settings = settings
         begun = self._folder / "config.json"
         if begun.is_file() and read_json(begun) != settings:
-            raise ConfigError(
-                f"{self._folder} holds an unfinished run of other settings or facts; finish that one first,"
-                " delete the folder, or choose another --out"
-            )
+            if self.can_go_on:
+                raise ConfigError(
+                    f"{self._folder} holds an unfinished run of other settings or facts; finish that one"
+                    " first, delete the folder, or choose another --out"
+                )
+            self.remove()
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is a model to go on from."""
+        return self.last_step() is not None or any(self.checkpoints.glob("step-*"))
 
     @property
     def checkpoints(self) -> Path:
@@ -54,11 +63,19 @@ class Unfinished:
             for folder in (self._folder / "judged").glob("[0-9]*")
         }
 
-    def end(self, step: int, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:
-        """Keep the model as it is at the end of training, which is that of the step."""
+    def end(
+        self,
+        step: int,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        found: Mapping[int, Tables],
+    ) -> None:
+        """Keep the model as it is at the end of training, which is that of the step, and what was found."""
+        for judged, tables in found.items():
+            self.keep(judged, tables)
+        write_json(self._folder / "config.json", self._settings)
         with atomic_folder(self._folder / "end") as folder:
-            model.save_pretrained(folder / "model")
-            tokenizer.save_pretrained(folder / "model")
+            save_model(model, tokenizer, folder / "model")
             write_json(folder / "step.json", step)
 
     def last_step(self) -> int | None:

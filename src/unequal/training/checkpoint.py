@@ -9,8 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
-from unequal.errors import DataError
+from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, read_json, write_json
+from unequal.seals import check_seal, seal
 
 
 class Memory(Protocol):
@@ -38,6 +39,7 @@ def save_checkpoint(
         if memory:
             save_file(memory.state(), beside / "memory.safetensors")
         write_json(beside / "state.json", {"step": step})
+        seal(beside)
     for older in folder.glob("step-*"):
         if older != target:
             shutil.rmtree(older)
@@ -48,18 +50,21 @@ def load_checkpoint(
 ) -> int:
     """Load the newest checkpoint in place and return its step, or 0 when there is none.
 
-    Raises `DataError` when it is damaged or of another model.
+    Raises `DamagedError` when it is not as it was written, and `DataError` when it is of another model.
     """
     found = sorted(folder.glob("step-*"))
     if not found:
         return 0
     newest = found[-1]
     try:
+        check_seal(newest, "delete it and run again")
         load_model(model, str(newest / "model.safetensors"))
         _restore_optimiser(optimiser, load_file(newest / "optimiser.safetensors"))
         if memory:
             memory.restore(load_file(newest / "memory.safetensors"))
         return int(read_json(newest / "state.json")["step"])
+    except DamagedError as error:
+        raise DamagedError(f"the checkpoint {newest}", error.what, error.advice) from error
     except (DataError, OSError, SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].removesuffix(":")
         raise DataError(f"the checkpoint {newest} is damaged ({reason}); delete it and run again") from error

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unequal.errors import UserError
+from unequal.errors import DivergedError
 from unequal.models.device import process_state
 from unequal.models.kernels import use_plain_linear
 from unequal.training.checkpoint import Memory, load_checkpoint, save_checkpoint
@@ -19,10 +19,7 @@ from unequal.training.settings import OptimiserSettings
 
 PartialLosses = Callable[[int], Iterable[Tensor]]
 AfterStep = Callable[[int, float], bool | None]
-
-
-class DivergedError(UserError):
-    """A loss was not a number; the last good state is kept."""
+BatchOf = Callable[[int], Sequence[str]]
 
 
 def run_steps(
@@ -35,6 +32,7 @@ def run_steps(
     checkpoint_every: int = 0,
     compile_model: bool = False,
     memory: Memory | None = None,
+    batch_of: BatchOf = lambda _step: (),
 ) -> None:
     """Train the model in place for ``n_steps``.
 
@@ -44,7 +42,8 @@ def run_steps(
     several processes each yields its own micro-batches; losses and gradients are added up.
     ``after_step(done, loss)`` is called after each step, and once before the first with 0; when it returns
     true the run ends there.
-    Raises `DivergedError` when a loss is not finite.
+    Raises `DivergedError` when a loss or its gradient is not finite, with what ``batch_of`` names of the
+    step; the model, and a checkpoint where there are any, are then as the last good step left them.
     """
     process_state()  # before the accelerator, which does not know of processes on the CPU
     accelerator = Accelerator()
@@ -60,29 +59,52 @@ def run_steps(
     model.train()
     if first == 0:
         after_step(0, float("nan"))
+    done = first
     for step in range(first, n_steps):
         for group in optimiser.param_groups:
             group["lr"] = settings.rate(step, n_steps)
         value = _differentiate(losses(step), trained, accelerator)
-        if not math.isfinite(value):
-            raise DivergedError(f"the loss is {value} at step {step + 1}; lower the learning rate")
-        accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        norm = accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        if wrong := _not_finite(value, norm):
+            _save(checkpoints, step, accelerator.unwrap_model(model), optimiser, memory)
+            raise DivergedError(f"{wrong} at step {step + 1}", step + 1, batch_of(step))
         optimiser.step()
         optimiser.zero_grad()
-        if after_step(step + 1, value):
+        done = step + 1
+        if after_step(done, value):
             break
-        if checkpoints and checkpoint_every and (step + 1) % checkpoint_every == 0 and step + 1 < n_steps:
-            _save(checkpoints, step + 1, accelerator.unwrap_model(model), optimiser, memory)
-    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
-        raise DivergedError("the last step left weights that are not numbers; lower the learning rate")
+        if checkpoint_every and done % checkpoint_every == 0 and done < n_steps:
+            _save(checkpoints, done, accelerator.unwrap_model(model), optimiser, memory)
+    if not _all_finite(model):
+        raise DivergedError("the last step left weights that are not numbers", done, batch_of(done - 1))
     model.eval()
 
 
+def _not_finite(loss: float, norm: Tensor | None) -> str:
+    """Return what is no number, as words; a step on such a gradient would leave no weight that is one."""
+    if not math.isfinite(loss):
+        return f"the loss is {loss}"
+    if norm is not None and not bool(torch.as_tensor(norm).isfinite()):
+        return "the gradient is not finite"
+    return ""
+
+
+def _all_finite(model: PreTrainedModel) -> bool:
+    return all(bool(weight.isfinite().all()) for weight in model.parameters())
+
+
 def _save(
-    folder: Path, step: int, model: PreTrainedModel, optimiser: torch.optim.Optimizer, memory: Memory | None
+    folder: Path | None,
+    step: int,
+    model: PreTrainedModel,
+    optimiser: torch.optim.Optimizer,
+    memory: Memory | None,
 ) -> None:
-    """Save a checkpoint, of the optimiser that accelerate wrapped, in the process that writes."""
-    if is_first():
+    """Save a checkpoint, of the optimiser that accelerate wrapped, in the process that writes.
+
+    Nothing is saved where there is no folder for it, and of a model that was not trained yet.
+    """
+    if folder and step and is_first():
         save_checkpoint(folder, step, model, getattr(optimiser, "optimizer", optimiser), memory)
 
 

@@ -12,9 +12,10 @@ from transformers import PreTrainedModel
 
 from unequal.corpus.shards import TokenWindows
 from unequal.files import atomic_folder, read_json, write_json
-from unequal.models.load import load_tokenizer, scratch_model
+from unequal.models.load import load_tokenizer, save_model, scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.scoring.forward import logits_at
+from unequal.shortage import at_most
 from unequal.training.loop import run_steps
 from unequal.training.processes import is_first, own, wait_for_all
 from unequal.training.settings import PretrainSettings
@@ -65,11 +66,11 @@ def pretrain(
         checkpoints=out / "checkpoints",
         checkpoint_every=checkpoint_every,
         compile_model=settings.compile,
+        batch_of=lambda step: windows_of(settings, step, len(windows)),
     )
     if is_first():
         with atomic_folder(out / "model") as folder:
-            model.save_pretrained(folder)
-            load_tokenizer(corpus / "tokenizer").save_pretrained(folder)
+            save_model(model, load_tokenizer(corpus / "tokenizer"), folder)
         write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     wait_for_all()
@@ -83,8 +84,15 @@ def _losses(
     start = step * settings.batch_windows
     batch = torch.from_numpy(windows.slice(start, start + settings.batch_windows)).to(model.device)
     n_targets = (batch[:, 1:] != windows.card.padding_token_id).sum()
-    for rows in own(torch.split(batch, settings.micro_batch_windows)):
+    size = at_most(min(settings.micro_batch_windows, settings.batch_windows))
+    for rows in own(torch.split(batch, size)):
         yield next_token_loss(model, rows, windows.card.padding_token_id) / n_targets
+
+
+def windows_of(settings: PretrainSettings, step: int, n_windows: int) -> list[str]:
+    """Return which windows of the corpus a step sees, as words."""
+    start = step * settings.batch_windows
+    return [f"windows {start} to {min(start + settings.batch_windows, n_windows) - 1}"]
 
 
 def next_token_loss(model: PreTrainedModel, ids: Tensor, padding: int) -> Tensor:

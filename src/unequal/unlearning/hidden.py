@@ -13,10 +13,11 @@ from unequal.facts.schema import Fact
 from unequal.models.layers import decoder_layers
 from unequal.scoring.forward import pad_rows, precise
 from unequal.seeds import derive_seed
+from unequal.shortage import at_most
 from unequal.unlearning.fact_weights import FactWeights
 from unequal.unlearning.forms import HiddenStateMethod
 from unequal.unlearning.rows import Row, answer_row
-from unequal.unlearning.shares import Share, Shares
+from unequal.unlearning.shares import Share, Shares, names_at
 from unequal.unlearning.weighting import ActsOn
 
 if TYPE_CHECKING:
@@ -59,12 +60,18 @@ class HiddenObjective:
         if method.retain_weight > 0:
             self._retain = [answer_row(tokenizer, prompts, fact, fact.answer, end=True) for fact in retain]
         self._start = states_in_batches(model, self._layer, self._retain, self._padding)
+        kept = retain if self._retain else ()
+        self._names = ([fact.fact_id for fact in forget], [fact.fact_id for fact in kept])
         self._shares = Shares(self._forget, self._retain, batch_size, seed, self.weights.draws, micro_batch)
 
     def losses(self, step: int) -> Iterator[Tensor]:
         """Yield what each of this process's shares adds to the loss of a step."""
         for share in self._shares.at(step):
             yield self._loss(share)
+
+    def batch_of(self, step: int) -> list[str]:
+        """Return the ids of the facts that a step sees, those to forget first."""
+        return names_at(self._shares.drawn(step), self._names)
 
     def _loss(self, share: Share) -> Tensor:
         method, weights = self._method, self.weights.of(share.forget)
@@ -149,7 +156,8 @@ def states_in_batches(
 ) -> list[Tensor]:
     """Return the states of each row without gradients; for frozen models."""
     model.eval()
-    batches = [rows[start : start + 64] for start in range(0, len(rows), 64)]
+    size = at_most(64)
+    batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     return [states.clone() for batch in batches for states in states_after(model, layer, batch, padding)]
 
 

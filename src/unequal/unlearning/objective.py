@@ -18,7 +18,7 @@ from unequal.unlearning.method import ForgetScores, Method, TokenScores
 from unequal.unlearning.prepare import Frozen, freeze
 from unequal.unlearning.retain import retain_losses
 from unequal.unlearning.rows import Row, answer_row, score_groups, stack
-from unequal.unlearning.shares import Share, Shares
+from unequal.unlearning.shares import Share, Shares, names_at
 from unequal.unlearning.weighting import ActsOn
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Objective:
         self._retain: list[Row] = []
         if method.retain_weight > 0 or method.dual:
             self._retain = [answer_row(tokenizer, prompts, fact, fact.answer, end=True) for fact in retain]
+        kept = retain if self._retain else ()
+        self._names = ([fact.fact_id for fact in forget], [fact.fact_id for fact in kept])
         self._declined: list[list[Row]] = []
         if self._retain and method.retain_loss == "preference":
             self._declined = [_refusals(tokenizer, prompts, fact) for fact in retain]
@@ -89,6 +91,10 @@ class Objective:
         """Yield what each of this process's shares adds to the loss of a step."""
         for share in self._shares.at(step):
             yield self.loss(step, share)
+
+    def batch_of(self, step: int) -> list[str]:
+        """Return the ids of the facts that a step sees, those to forget first."""
+        return names_at(self._shares.drawn(step), self._names)
 
     def loss(self, step: int, share: Share, forget: bool = True, keep: bool = True) -> Tensor:
         """Return what a share adds to the loss of a step: its forget term, and the others if ``keep``."""

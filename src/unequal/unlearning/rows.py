@@ -16,6 +16,7 @@ from unequal.models.layers import last_mlp_at
 from unequal.scoring.encoding import encode
 from unequal.scoring.forward import log_probs_at, logits_at
 from unequal.scoring.layout import laid_out
+from unequal.shortage import at_most
 from unequal.unlearning.method import TokenScores
 
 if TYPE_CHECKING:
@@ -119,8 +120,9 @@ def score_in_batches(
     model.eval()
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
     found: dict[int, TokenScores] = {}
-    for start in range(0, len(rows), _AT_ONCE):
-        indices = order[start : start + _AT_ONCE]
+    size = at_most(_AT_ONCE)
+    for start in range(0, len(rows), size):
+        indices = order[start : start + size]
         scored = score_rows(model, [rows[index] for index in indices], padding, whole)
         found |= {index: scored.part(place, place + 1) for place, index in enumerate(indices)}
     return [found[index] for index in range(len(rows))]

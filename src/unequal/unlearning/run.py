@@ -1,17 +1,19 @@
 """One unlearning run: train on the objective and judge the model at log-spaced steps."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from transformers import PreTrainedModel
 
-from unequal.errors import ConfigError
+from unequal.errors import ConfigError, DivergedError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.adapters import Adapter, require_peft
 from unequal.seeds import derive_seed
+from unequal.shortage import at_most, is_saved
 from unequal.training.loop import run_steps
 from unequal.training.processes import n_processes
 from unequal.training.recompute import recomputing
@@ -88,9 +90,8 @@ def unlearn(
         else:
             weights = _weights(model, tokenizer, settings.weighting, forget, prompts, seed)
             acts_on = settings.weighting.acts_on
-            facts = (
-                forget, retain, prompts, settings.batch_size, seed, weights, acts_on, settings.micro_batch,
-            )  # fmt: skip
+            parts = _micro_batch(method, settings)
+            facts = (forget, retain, prompts, settings.batch_size, seed, weights, acts_on, parts)
             objective = _objective(model, tokenizer, method, *facts)
             adapter = None
             if settings.adapter:
@@ -132,12 +133,40 @@ def _train(
     if not objective.trained:
         raise ConfigError(f"no layer that method {method.kind} trains has an adapter; change target_modules")
     optimiser = settings.optimiser(method.learning_rate)
-    with training_only(model, objective.trained), recomputing(model, settings.gradient_checkpointing):
+    twice = settings.gradient_checkpointing or (is_saved() and model.supports_gradient_checkpointing)
+    with (
+        _merged_when_diverged(adapter),
+        training_only(model, objective.trained),
+        recomputing(model, twice),
+    ):
         run_steps(
             model, objective.losses, settings.steps, optimiser, after_step,
             checkpoints.folder if checkpoints else None, checkpoints.every if checkpoints else 0,
             compile_model=settings.compile, memory=RunMemory(objective, watch, model.device),
+            batch_of=objective.batch_of,
         )  # fmt: skip
+
+
+@contextmanager
+def _merged_when_diverged(adapter: Adapter | None) -> Iterator[None]:
+    """Add the adapter to the model when the block ends in divergence, so that it is the last good model."""
+    try:
+        yield
+    except DivergedError:
+        if adapter:
+            adapter.merge()
+        raise
+
+
+def _micro_batch(method: Method, settings: UnlearnSettings) -> int | None:
+    """Return the settings' micro-batch, or a smaller one where memory is saved and the loss can be cut."""
+    if not is_saved() or _of_whole_batch(method):
+        return settings.micro_batch
+    return at_most(settings.micro_batch or settings.batch_size)
+
+
+def _of_whole_batch(method: Method) -> bool:
+    return type(method).reduce is not Method.reduce
 
 
 def _weights(
@@ -189,7 +218,7 @@ def _check(
             " train an adapter on; leave out weighting, stopping, precision and adapter"
         )
     in_parts = n_processes() > 1 or (settings.micro_batch or settings.batch_size) < settings.batch_size
-    if in_parts and type(method).reduce is not Method.reduce:
+    if in_parts and _of_whole_batch(method):
         raise ConfigError(
             f"the loss of method {method.kind} is of a batch as a whole, so a step cannot be worked out in"
             " parts; leave out micro_batch and use one process"

@@ -42,13 +42,24 @@ class Shares:
         )
         self._micro_batch = micro_batch
 
+    def drawn(self, step: int) -> tuple[list[int], list[int]]:
+        """Return the indices of the rows to forget and to retain that a step sees, over all processes."""
+        forget, retain = (order.at(step) for order in self._orders)
+        return forget, retain
+
     def at(self, step: int) -> Sequence[Share]:
         """Return the shares of a step that are this process's."""
-        forget, retain = (order.at(step) for order in self._orders)
+        forget, retain = self.drawn(step)
         most = max(len(forget), len(retain))
         n = max(n_processes(), ceil(most / (self._micro_batch or most)))
         parts = zip(_cut(forget, self._rows[0], n), _cut(retain, self._rows[1], n), strict=True)
         return own([Share(one, other, len(forget), len(retain)) for one, other in parts])
+
+
+def names_at(drawn: Sequence[Sequence[int]], names: Sequence[Sequence[str]]) -> list[str]:
+    """Return the names at the indices that were drawn, group after group, each once."""
+    found = [own[index] for indices, own in zip(drawn, names, strict=True) for index in indices]
+    return list(dict.fromkeys(found))
 
 
 def _cut(indices: list[int], rows: Sequence[Row], n: int) -> list[list[int]]:

@@ -4,8 +4,17 @@ import pickle
 
 import pytest
 
-from unequal.errors import DataError, MissingExtraError, bullet_list, did_you_mean
+from unequal.errors import (
+    DamagedError,
+    DataError,
+    DivergedError,
+    MissingExtraError,
+    ShortOfMemoryError,
+    bullet_list,
+    did_you_mean,
+)
 from unequal.seeds import derive_seed, random_stream
+from unequal.workers import WorkerDiedError
 
 
 def test_seeds_differ_by_root_and_by_every_part_of_the_path():
@@ -38,8 +47,16 @@ def test_a_missing_extra_says_how_to_install_it():
 
 
 @pytest.mark.parametrize(
-    "error", [DataError("a.jsonl is broken"), MissingExtraError("counting on Ray", "ray")]
+    "error",
+    [
+        DataError("a.jsonl is broken"),
+        MissingExtraError("counting on Ray", "ray"),
+        DamagedError("runs/a", "b has not the SHA-256 it was written with", "make it anew"),
+        DivergedError("the loss is nan at step 3", 3, ("a", "b")),
+        ShortOfMemoryError("memory ran out"),
+        WorkerDiedError(-9),
+    ],
 )
 def test_an_error_of_a_worker_is_the_same_one_here(error):
     here = pickle.loads(pickle.dumps(error))
-    assert (type(here), str(here)) == (type(error), str(error))
+    assert (type(here), str(here), vars(here)) == (type(error), str(error), vars(error))

@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
 from unequal.counting.launch.launcher import Job, Report, Result, Task
 from unequal.errors import DataError, UserError
-from unequal.workers import Workers, prepared, tell
+from unequal.workers import WorkerDiedError, Workers, prepared, tell
 
 SMALL = 64 << 20
 """Bytes of shards that one process has counted about when a pool of them would have found its feet."""
@@ -56,7 +55,8 @@ def _in_pool(
                     pool.submit(number, _run_job, number, jobs[number])
                 for number, future in pool.finished():
                     yield number, future.result()
-        except BrokenProcessPool as error:
+        except WorkerDiedError as error:
+            pool.terminate()
             raise UserError(
                 f"one of {workers} worker processes died, perhaps for want of memory;"
                 " the same command goes on where it stopped, with fewer workers if it dies again"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import polars as pl
 
 from unequal.attacks.attack import run_attacks
+from unequal.errors import DivergedError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
@@ -103,12 +104,19 @@ class UnlearnStep(Step):
             generations[step] = tables.generations.with_columns(step=step)
 
         n_steps, n_attacks = self.unlearn.steps, len(settings.attacks)
-        unlearn(
-            model, bench.tokenizer, self.method, target.forget, target.retain_set,
-            settings.base.prompts, self.unlearn, self.seed, judge,
-            lambda done, _total: progress(done, n_steps + n_attacks), target.controls,
-        )  # fmt: skip
-        if end > 0:  # otherwise a stopping rule went back to the start, whose attacks are the baseline's
+        diverged = None
+        try:
+            unlearn(
+                model, bench.tokenizer, self.method, target.forget, target.retain_set,
+                settings.base.prompts, self.unlearn, self.seed, judge,
+                lambda done, _total: progress(done, n_steps + n_attacks), target.controls,
+            )  # fmt: skip
+        except DivergedError as error:
+            diverged = error
+            for step in [step for step in scores if step >= error.step]:
+                del scores[step], generations[step]
+        # A stopping rule may have gone back to the start, whose attacks are the baseline's.
+        if end > 0 and not diverged:
             scene = bench.scene(model, *asked, settings.n_wordings, before)
             attacked = run_attacks(
                 settings.attacks, scene, lambda done, _total: progress(n_steps + done, n_steps + n_attacks)
@@ -122,6 +130,8 @@ class UnlearnStep(Step):
             texts.select(pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()),
             folder / "generations.parquet",
         )
+        if diverged:  # what was judged before is kept
+            raise diverged
 
     def _described(self, parts: Sequence[pl.DataFrame], labels: Mapping[str, object]) -> pl.DataFrame:
         """Return the rows with the run's columns; the study's name is added when they are collected."""

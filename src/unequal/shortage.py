@@ -1,0 +1,98 @@
+"""Shortage of memory: how it shows, and the smaller batches of a second try, which change no result."""
+
+import gc
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from unequal.errors import ShortOfMemoryError
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+logger = logging.getLogger(__name__)
+
+DIVISOR = 8
+"""How many times smaller the batches of a second try are."""
+
+_WORDS = (
+    "out of memory",  # CUDA, MPS, XPU
+    "not enough memory",  # PyTorch on the CPU
+    "can't allocate memory",
+    "cannot allocate memory",
+    "bad_alloc",
+    "alloc_failed",  # cuBLAS, cuDNN
+    "could not create a primitive",  # oneDNN, whose kernels are written into memory
+    "error return without exception set",  # C code that did not look whether it got memory
+)
+
+_DIVISOR: ContextVar[int] = ContextVar("batches are divided by", default=1)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, OSError | RuntimeError | SystemError) and any(
+        word in str(error).lower() for word in _WORDS
+    )
+
+
+@contextmanager
+def smaller_batches(wanted: bool = True) -> Iterator[None]:
+    """Make the batches of every pass smaller while the block runs, if ``wanted``."""
+    token = _DIVISOR.set(DIVISOR if wanted else _DIVISOR.get())
+    try:
+        yield
+    finally:
+        _DIVISOR.reset(token)
+
+
+def is_saved() -> bool:
+    """Return whether memory is being saved."""
+    return _DIVISOR.get() > 1
+
+
+def at_most(size: int) -> int:
+    """Return how large a batch may be that has this size where there is memory enough."""
+    return max(1, size // _DIVISOR.get())
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, as one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Return the work as one that is tried again with smaller batches when memory runs out.
+
+    It must go on from, or begin anew over, what the first try left. Raises `ShortOfMemoryError` when memory
+    runs out again.
+    """
+
+    @wraps(work)
+    def tried(*values: Given.args, **named: Given.kwargs) -> Made:
+        reason = ""
+        try:
+            return work(*values, **named)
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            reason = first_line(error)
+        gc.collect()  # now that no frame of the first try is left
+        logger.warning("memory ran out (%s); trying again with smaller batches", reason)
+        with smaller_batches():
+            try:
+                return work(*values, **named)
+            except Exception as error:
+                if not ran_out(error):
+                    raise
+                raise ShortOfMemoryError(
+                    f"memory ran out, with smaller batches too ({first_line(error)}); take a smaller model,"
+                    " fewer facts or probes, or a larger machine"
+                ) from error
+
+    return tried

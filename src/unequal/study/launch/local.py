@@ -1,0 +1,58 @@
+"""Steps in worker processes of this machine; each keeps what it loaded."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Self
+
+from unequal.study.launch.launcher import Crew, Ending, Watcher
+from unequal.study.step import Step
+from unequal.workers import Workers, tell
+
+
+class LocalPlace:
+    """So many processes, of one thread each."""
+
+    shares_memory = True
+
+    def __init__(self, study: Path, crew: Crew, watcher: Watcher) -> None:
+        self._study = study
+        self._number = crew.workers or n_cores()
+        self._workers = Workers[Step](self._number, watcher.report)
+
+    def __enter__(self) -> Self:
+        self._workers.__enter__()
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *others: object) -> None:
+        self._workers.__exit__(error, *others)
+
+    @property
+    def room(self) -> int:
+        """How many more steps can run."""
+        return self._number - len(self._workers.running)
+
+    def submit(self, step: Step) -> None:
+        """Have a worker run the step."""
+        self._workers.submit(step, _run_step, self._study, step)
+
+    def finished(self) -> list[Ending]:
+        """Return the steps that came back; raises what is no `Exception`."""
+        endings: list[Ending] = []
+        for step, future in self._workers.finished():
+            error = future.exception()
+            if error is not None and not isinstance(error, Exception):
+                raise error
+            endings.append((step, error))
+        return endings
+
+
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run_step(study: Path, step: Step) -> None:
+    if "torch" in sys.modules:  # loaded before this worker was told to have one thread
+        sys.modules["torch"].set_num_threads(1)
+    step.run(study, lambda done, total: tell((step.folder, done, total)))

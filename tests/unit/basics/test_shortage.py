@@ -1,0 +1,99 @@
+"""Shortage of memory: errors that say so, and work that is tried once more with smaller batches."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from unequal.errors import DataError, ShortOfMemoryError
+from unequal.shortage import DIVISOR, at_most, is_saved, ran_out, smaller_batches, with_second_try
+
+
+def error_of(function):
+    with pytest.raises(Exception) as caught:
+        function()
+    return caught.value
+
+
+def test_errors_of_real_allocations_are_known():
+    assert ran_out(error_of(lambda: np.empty(2**55)))
+    assert ran_out(error_of(lambda: bytearray(2**62)))
+    assert ran_out(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.77 GiB",
+        "MPS backend out of memory (MPS allocated: 9.00 GB)",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried",
+        "[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: not enough memory: you tried",
+        "std::bad_alloc",
+    ],
+)
+def test_words_of_the_libraries_are_known(text):
+    assert ran_out(RuntimeError(text))
+    assert not ran_out(ValueError(text))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), RuntimeError("shapes differ"), KeyError("x")]
+)
+def test_other_errors_are_not_taken_for_it(error):
+    assert not ran_out(error)
+
+
+def test_batches_are_smaller_while_the_block_runs_and_never_empty():
+    with smaller_batches():
+        assert is_saved()
+        assert [at_most(size) for size in (4096, DIVISOR, 3, 1)] == [4096 // DIVISOR, 1, 1, 1]
+    with smaller_batches(wanted=False):
+        assert not is_saved()
+        assert at_most(3) == 3
+    assert not is_saved()
+
+
+def allocations(*fail):
+    """Return work that asks for too much at these tries, and the list of the sizes it was allowed."""
+    sizes = []
+
+    @with_second_try
+    def work(number):
+        sizes.append(at_most(16))
+        if len(sizes) in fail:
+            np.empty(2**55)
+        return number
+
+    return work, sizes
+
+
+def test_work_is_tried_again_with_smaller_batches(caplog):
+    work, sizes = allocations(1)
+    assert work(7) == 7
+    assert sizes == [16, 2]
+    assert "trying again with smaller batches" in caplog.text
+    assert at_most(16) == 16
+    work, sizes = allocations()
+    assert (work(7), sizes) == (7, [16])
+
+
+def test_memory_that_runs_out_twice_is_one_sentence_for_the_user():
+    work, sizes = allocations(1, 2)
+    with pytest.raises(ShortOfMemoryError, match=r"ran out, with smaller batches too \(Unable"):
+        work(7)
+    assert sizes == [16, 2]
+
+
+def test_other_errors_are_not_tried_again():
+    tries = []
+
+    @with_second_try
+    def work():
+        tries.append(1)
+        raise DataError("no facts")
+
+    with pytest.raises(DataError):
+        work()
+    assert tries == [1]
