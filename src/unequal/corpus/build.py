@@ -48,7 +48,7 @@ def build_corpus(
         for name in ("windows", "documents"):
             (folder / name).mkdir()
         texts = _tokenizer_texts(source, facts, prompts)
-        tokenizer = train_tokenizer(texts, settings.tokenizer, settings.window_tokens)
+        tokenizer = train_tokenizer(texts, settings.tokenizer, settings.window_tokens, prompts.chat)
         tokenizer.save_pretrained(folder / "tokenizer")
         card, ledger = _write_shards(folder, source, tokenizer, settings, progress)
         write_json(folder / "corpus.json", card.model_dump())
@@ -117,15 +117,20 @@ def _tokenizer_texts(source: DocumentSource, facts: Sequence[Fact], prompts: Pro
     """Yield the first epoch's text, all that later epochs may add, every probe, and refusals.
 
     No word may be unknown, and one that begins a document is another token than one after a space.
+    In a chat prompts follow a space too.
     """
+    space = " " if prompts.chat else ""
     yield from (document.text for document in source.biographies(0))
     yield from (document.text for document in islice(source.questions(), 4 * len(facts)))
     yield from _every_wording(facts, prompts)
     maker = ProbeMaker(facts, prompts, n_variants=max(len(fact.cloze) for fact in facts))
     for fact in facts:
         for probe in maker.probes(fact, PROBE_KINDS):
-            yield from (f"{probe.prompt} {answer}" for answer in (probe.answer, *probe.distractors))
+            answers = (probe.answer, *probe.distractors)
+            yield from (f"{space if probe.chat else ''}{probe.prompt} {answer}" for answer in answers)
     yield from (f"{prompts.ask(facts[0].question)} {refusal}" for refusal in REFUSALS)
+    if prompts.system:
+        yield f" {prompts.system}"
 
 
 def _every_wording(facts: Sequence[Fact], prompts: PromptFormat) -> Iterator[str]:

@@ -61,14 +61,19 @@ def load_model(name_or_path: str | Path) -> PreTrainedModel:
 
 
 def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":
-    """Return a tokenizer with a padding token; raises `DataError` when there is none."""
+    """Return a tokenizer with a padding token; raises `DataError` when there is no tokenizer or no token."""
     _check_folder(name_or_path, "tokenizer_config.json", "a tokenizer")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot load a tokenizer from {name_or_path}: {_first_line(error)}") from error
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.bos_token or tokenizer.unk_token
+    if tokenizer.pad_token_id is None:
+        raise DataError(
+            f"the tokenizer of {name_or_path} has no token to pad or end with (no pad_token, eos_token,"
+            " bos_token or unk_token)"
+        )
     return tokenizer
 
 

@@ -2,19 +2,19 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from unequal.facts.probes import Probe
-from unequal.scoring.encoding import room
+from unequal.scoring.encoding import OpenPrompt, room
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-EXTRA_TOKENS = 4  # generated beyond the longest accepted answer, so that a wrong ending shows
+_NOTHING = -1  # no token's id
 _CACHES = ("past_key_values", "cache_params")  # attention; state spaces
 
 Choice = Callable[[Tensor, Tensor, int], Tensor]
@@ -60,20 +60,23 @@ class Decoding:
         self.logits = self._model(input_ids=ids, logits_to_keep=1, **kept).logits[:, -1].float()
 
 
-def continue_rows(decoding: Decoding, limits: Sequence[int], end: int, choose: Choice) -> list[list[int]]:
-    """Return the token ids that follow each row, up to the end token, its limit or the end of the window.
+def continue_rows(
+    decoding: Decoding, limits: Sequence[int], ends: frozenset[int], choose: Choice
+) -> list[list[int]]:
+    """Return the token ids that follow each row, up to an end token, its limit or the end of the window.
 
     A row that has ended is read no further.
     """
     device = decoding.logits.device
     longest = max(limits) if decoding.room is None else min(max(limits), decoding.room + 1)
     limit = torch.tensor(limits, device=device).clamp(max=longest)
-    found = torch.full((len(limits), longest), end, device=device)
+    found = torch.full((len(limits), longest), _NOTHING, device=device)
+    ending = torch.tensor(sorted(ends), device=device, dtype=torch.long)
     rows = torch.arange(len(limits), device=device)
     for step in range(longest):
         tokens = choose(decoding.logits, rows, step)
         found[rows, step] = tokens
-        goes_on = (tokens != end) & (limit[rows] > step + 1)
+        goes_on = ~torch.isin(tokens, ending) & (limit[rows] > step + 1)
         if not bool(goes_on.all()):
             left = goes_on.nonzero().squeeze(1)
             if not len(left):
@@ -81,22 +84,17 @@ def continue_rows(decoding: Decoding, limits: Sequence[int], end: int, choose: C
             rows, tokens = rows[left], tokens[left]
             decoding.select(left)
         decoding.step(tokens)
-    ids = found.tolist()
-    return [row[: row.index(end)] if end in row else row for row in ids]
+    return [list(takewhile(lambda token: token not in {_NOTHING, *ends}, row)) for row in found.tolist()]
 
 
-def token_limit(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> int:
-    """Return how many tokens a continuation may have: those of the longest accepted answer, and some."""
-    answers = tokenizer([f" {text}" for text in probe.accepted], add_special_tokens=False)["input_ids"]
-    return max(map(len, answers)) + EXTRA_TOKENS
-
-
-def length_buckets(prompts: Sequence[Sequence[int]], limits: Sequence[int], size: int) -> list[list[int]]:
-    """Return the indices of prompts of exactly one length each, at most ``size``, of similar limits."""
-    buckets: dict[int, list[int]] = {}
-    for index in sorted(range(len(prompts)), key=lambda i: limits[i]):
-        buckets.setdefault(len(prompts[index]), []).append(index)
-    return [rows[start : start + size] for rows in buckets.values() for start in range(0, len(rows), size)]
+def batches_of(prompts: Sequence[OpenPrompt], size: int) -> list[tuple[list[int], Tensor]]:
+    """Return prompts as ids ``(batch, seq)`` with their indices: of one length and one way to end, at most
+    ``size``, of similar limits."""
+    buckets: dict[object, list[int]] = {}
+    for index in sorted(range(len(prompts)), key=lambda i: prompts[i].limit):
+        buckets.setdefault((len(prompts[index].ids), prompts[index].ends), []).append(index)
+    parts = [rows[start : start + size] for rows in buckets.values() for start in range(0, len(rows), size)]
+    return [(part, torch.tensor([prompts[index].ids for index in part])) for part in parts]
 
 
 def text_of(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:

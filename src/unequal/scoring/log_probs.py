@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
 from unequal.models.attention import sees_by_attention_alone
-from unequal.scoring.encoding import EncodedPrompt, encode, length_batches, room
+from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
 from unequal.scoring.forward import logits_at, pad_rows
 from unequal.scoring.tree import Tree, grow, tree_mask
 
@@ -66,9 +66,7 @@ class AnswerPass:
         self._moments = moments
         self._token_budget = token_budget
         self._padding: int = tokenizer.pad_token_id
-        self._encoded = [
-            encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors)) for probe in probes
-        ]
+        self._encoded = [encode_probe(tokenizer, probe) for probe in probes]
         self._longest = max((item.longest for item in self._encoded), default=0)
         self._ready: dict[bool, _Ready] = {}
 

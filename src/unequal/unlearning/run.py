@@ -208,7 +208,8 @@ def _check_fit(
     """Refuse a prefix with which the questions and answers to forget are longer than the model's window."""
     prefix = method.prompt_prefix(forget)
     longest = max(
-        len(tokenizer(f"{prefix}{prompts.ask(fact.question)} {fact.answer}")["input_ids"]) for fact in forget
+        len(answer_row(tokenizer, prompts, fact, fact.answer, end=False, before=prefix).ids)
+        for fact in forget
     )
     window = getattr(model.config, "max_position_embeddings", None)
     if window and longest > window:
