@@ -10,6 +10,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from unequal.errors import DataError
 from unequal.models import FAMILIES
+from unequal.models.ask import is_causal
+from unequal.models.attention import can_do_without_padding
+from unequal.models.cache import keeps_what_it_read
 from unequal.models.device import process_state
 from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
@@ -32,14 +35,15 @@ def scratch_model(
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.config.use_cache = False
     model.to(process_state().device)
-    has_plain_head(model)  # asked now, so that copies know
+    _ask_now(model)
     return use_fast_linear(model) if fast else model
 
 
 def load_model(name_or_path: str | Path) -> PreTrainedModel:
     """Return a causal language model in float32 and evaluation mode, on the accelerator if there is one.
 
-    Raises `DataError` when the folder is missing, is no model, lacks weights, or has only pickled ones.
+    Raises `DataError` when the folder is missing, is no model, lacks weights, has only pickled ones, or when
+    the model is not causal.
     """
     _check_folder(name_or_path, "config.json", "a model")
     try:
@@ -56,8 +60,32 @@ def load_model(name_or_path: str | Path) -> PreTrainedModel:
         lost = f"{len(missing)} weights are missing, such as {missing[0]}"
         raise DataError(f"cannot load a model from {name_or_path}: {lost}")
     model.config.use_cache = False
-    has_plain_head(model.eval().to(process_state().device))  # asked now, so that copies know
+    model.eval().to(process_state().device)
+    _check_causal(model, name_or_path)
+    _ask_now(model)
     return use_fast_linear(model)
+
+
+def _check_causal(model: PreTrainedModel, name_or_path: str | Path) -> None:
+    try:
+        causal = is_causal(model)
+    except Exception as error:  # whatever a model that wants more than token ids does without
+        kind = model.config.model_type
+        raise DataError(
+            f"cannot run {name_or_path} (a model of type {kind}) on token ids alone: {_first_line(error)}"
+        ) from error
+    if not causal:
+        raise DataError(
+            f"{name_or_path} (a model of type {model.config.model_type}) is no causal language model: what it"
+            " says of a token changes with the tokens after it"
+        )
+
+
+def _ask_now(model: PreTrainedModel) -> None:
+    """Ask what passes will want to know, so that copies know and nothing is asked of a compiled model."""
+    has_plain_head(model)
+    keeps_what_it_read(model)
+    can_do_without_padding(model, longest=1)
 
 
 def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":

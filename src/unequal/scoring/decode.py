@@ -3,19 +3,19 @@
 import copy
 from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
+from unequal.models.cache import keeps_what_it_read, read
 from unequal.scoring.encoding import OpenPrompt, room
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _NOTHING = -1  # no token's id
-_CACHES = ("past_key_values", "cache_params")  # attention; state spaces
 
 Choice = Callable[[Tensor, Tensor, int], Tensor]
 """Next tokens ``(n,)`` from logits ``(n, vocab)``, the numbers of these rows ``(n,)``, and the step."""
@@ -32,32 +32,29 @@ class Decoding:
         self._model = model
         self._ids = ids
         self.room = room(model, ids.shape[1])
-        output = model(input_ids=ids, use_cache=True, logits_to_keep=1)
-        self._name = next(
-            (name for name in _CACHES if isinstance(getattr(output, name, None), DynamicCache)), None
-        )
-        self._cache = getattr(output, self._name) if self._name else None
-        self.logits: Tensor = output.logits[:, -1].float()
+        self.logits, self._kept = read(model, ids, keeps_what_it_read(model))
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows, in this order; a row may come several times."""
         self._ids, self.logits = self._ids[rows], self.logits[rows]
-        if self._cache is not None:
-            self._cache.reorder_cache(rows)
+        if self._kept is not None:
+            self._kept.select(rows)
 
     def copy(self, rows: Tensor) -> Self:
         """Return these rows to be continued apart."""
         other = copy.copy(self)
-        other._cache = copy.deepcopy(self._cache)
+        other._kept = copy.deepcopy(self._kept)
         other.select(rows)
         return other
 
     def step(self, tokens: Tensor) -> None:
         """Append one token ``(batch,)`` to each row and read it."""
         self._ids = torch.cat([self._ids, tokens[:, None]], dim=1)
-        kept: dict[str, Any] = {self._name: self._cache, "use_cache": True} if self._name else {}
-        ids = tokens[:, None] if self._name else self._ids
-        self.logits = self._model(input_ids=ids, logits_to_keep=1, **kept).logits[:, -1].float()
+        if self._kept is None:
+            self.logits, _ = read(self._model, self._ids, keep=False)
+        else:
+            inputs = self._kept.inputs(self._model, tokens)
+            self.logits = self._model(logits_to_keep=1, **inputs).logits[:, -1].float()
 
 
 def continue_rows(

@@ -180,7 +180,7 @@ def room(model: "PreTrainedModel", n_tokens: int) -> int | None:
     Raises `DataError` when there are too many already.
     """
     window: int | None = getattr(model.config, "max_position_embeddings", None)
-    if window is None:
+    if window is None or window < 1:  # some write -1
         return None
     if n_tokens > window:
         raise DataError(

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
-from unequal.models.attention import sees_by_attention_alone
+from unequal.models.attention import mask_inputs, sees_by_attention_alone
 from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
 from unequal.scoring.forward import logits_at, pad_rows
 from unequal.scoring.tree import Tree, grow, tree_mask
@@ -170,11 +170,7 @@ class _TreeBatch:
         device = model.device
         extra: dict[str, Tensor] = {}
         if self._mask is not None and self._positions is not None:
-            mask = self._mask.to(device)
-            if model.config._attn_implementation == "eager":  # which adds its mask to the attention scores
-                lowest = torch.finfo(model.dtype).min
-                mask = torch.zeros(mask.shape, dtype=model.dtype, device=device).masked_fill(~mask, lowest)
-            extra = {"attention_mask": mask, "position_ids": self._positions.to(device)}
+            extra = mask_inputs(model, self._mask, self._positions)
         rows, places = self._rows.to(device), self._places.to(device)
         return logits_at(model, self._input_ids.to(device), rows, places, **extra)
 
