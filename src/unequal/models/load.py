@@ -16,6 +16,7 @@ from unequal.models.cache import keeps_what_it_read
 from unequal.models.device import process_state
 from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
+from unequal.models.quantised import Scheme, quantise
 from unequal.models.shapes import ModelSettings, Vocabulary
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def scratch_model(
     return use_fast_linear(model) if fast else model
 
 
-def load_model(name_or_path: str | Path) -> PreTrainedModel:
+def load_model(name_or_path: str | Path, quantised: Scheme | None = None) -> PreTrainedModel:
     """Return a causal language model in float32 and evaluation mode, on the accelerator if there is one.
 
+    With ``quantised`` its linear layers are kept in 8 or 4 bits, and are never all there in float32.
     Raises `DataError` when the folder is missing, is no model, lacks weights, has only pickled ones, or when
     the model is not causal.
     """
@@ -49,7 +51,7 @@ def load_model(name_or_path: str | Path) -> PreTrainedModel:
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             name_or_path,
-            dtype=torch.float32,
+            dtype="auto" if quantised else torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
@@ -60,6 +62,9 @@ def load_model(name_or_path: str | Path) -> PreTrainedModel:
         lost = f"{len(missing)} weights are missing, such as {missing[0]}"
         raise DataError(f"cannot load a model from {name_or_path}: {lost}")
     model.config.use_cache = False
+    if quantised:
+        quantise(model.to(process_state().device), quantised)
+        model.float()
     model.eval().to(process_state().device)
     _check_causal(model, name_or_path)
     _ask_now(model)

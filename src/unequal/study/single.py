@@ -245,7 +245,8 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
     if settings.checkpoint_every:
         facts = {name: file_hash(path) for name in _FACT_FILES if (path := getattr(settings, name))}
         unfinished = Unfinished(settings.out, {**resolved, "facts": facts})
-    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    model = load_model(settings.model, settings.unlearn.quantise)
+    tokenizer = load_tokenizer(settings.model)
     maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)
     evaluator = Evaluator(tokenizer, judged, maker, settings.probes)
     before = settings.method.prompt_prefix(forget)
