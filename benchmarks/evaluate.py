@@ -45,8 +45,8 @@ from unequal.facts.table import read_facts
 from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
-from unequal.scoring.decode import text_of, token_limit
-from unequal.scoring.encoding import EncodedPrompt, encode
+from unequal.scoring.decode import text_of
+from unequal.scoring.encoding import EncodedPrompt, encode, open_prompt
 from unequal.scoring.generate import GenerationPass
 from unequal.scoring.log_probs import AnswerPass, AnswerScore, ProbeScore
 
@@ -133,7 +133,7 @@ class Rival:
             encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors))
             for probe in (() if self._lean else probes)
         ]
-        self._limits = [token_limit(tokenizer, probe) for probe in task.probes]
+        self._limits = [open_prompt(tokenizer, probe).limit for probe in task.probes]
 
     @torch.inference_mode()
     def run(self) -> Evaluation:

@@ -48,8 +48,8 @@ from unequal.facts.probes import Probe, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer
-from unequal.scoring.decode import text_of, token_limit
-from unequal.scoring.encoding import encode
+from unequal.scoring.decode import text_of
+from unequal.scoring.encoding import encode, open_prompt
 from unequal.study.launch.launcher import Crew, Silence
 from unequal.study.launch.run import run_steps
 from unequal.study.plan import plan_steps
@@ -234,7 +234,7 @@ def greedy_texts(
 ) -> list[str]:
     """Return what the model says to each prompt, from batches in order, padded on the left."""
     found: list[str] = []
-    limits = [token_limit(tokenizer, probe) for probe in probes]
+    limits = [open_prompt(tokenizer, probe).limit for probe in probes]
     tokenizer.padding_side = "left"
     for start in range(0, len(probes), JUDGED_AT_ONCE):
         batch = [probe.prompt for probe in probes[start : start + JUDGED_AT_ONCE]]

@@ -74,7 +74,9 @@ def test_a_backend_that_is_not_installed_is_refused_and_auto_does_without(monkey
     monkeypatch.setattr("unequal.attacks.rounding.find_spec", lambda _name: None)
     matrix = torch.randn(4, 64)
     assert torch.equal(rounded(matrix, "nf4", "auto"), rounded(matrix, "nf4"))
-    with pytest.raises(ConfigError, match="backend bitsandbytes is not installed; run: pip install"):
+    with pytest.raises(
+        ConfigError, match=r"backend bitsandbytes is not installed; run: pip install 'unequal\[quantised\]'"
+    ):
         rounded(matrix, "nf4", "bitsandbytes")
 
 

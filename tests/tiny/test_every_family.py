@@ -12,8 +12,7 @@ from unequal.models import FAMILIES
 from unequal.models.adapters import Adapter, AdapterSettings
 from unequal.models.load import load_model, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
-from unequal.scoring.decode import token_limit
-from unequal.scoring.encoding import encode
+from unequal.scoring.encoding import encode, open_prompt
 from unequal.scoring.forward import pad_rows
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
@@ -116,7 +115,7 @@ def argmax_text(model, tokenizer, probe):
     """Return what a model says when all is read anew for each token."""
     ids = tokenizer(probe.prompt)["input_ids"]
     start = len(ids)
-    for _ in range(token_limit(tokenizer, probe)):
+    for _ in range(open_prompt(tokenizer, probe).limit):
         ids = [*ids, int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())]
         if ids[-1] == tokenizer.eos_token_id:
             break

@@ -9,7 +9,7 @@ from unequal.errors import DataError
 from unequal.facts.probes import Probe
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring.decode import EXTRA_TOKENS
+from unequal.scoring.encoding import EXTRA_TOKENS
 from unequal.scoring.generate import GenerationPass, generate
 from unequal.scoring.log_probs import log_probs
 

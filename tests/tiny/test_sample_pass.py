@@ -7,7 +7,7 @@ from scipy.stats import chisquare
 
 from unequal.errors import ConfigError
 from unequal.facts.probes import Probe
-from unequal.scoring.decode import EXTRA_TOKENS, token_limit
+from unequal.scoring.encoding import EXTRA_TOKENS, open_prompt
 from unequal.scoring.generate import generate
 from unequal.scoring.sample import SamplePass, nucleus, sampler
 from unequal.scoring.settings import SampleSettings
@@ -36,7 +36,7 @@ def replayed(model, tokenizer, probe, number, seed, top_p):
     stream = random_stream(seed, "sample", probe.fact_id, probe.kind, probe.variant, number)
     ids = tokenizer(probe.prompt)["input_ids"]
     said = []
-    while len(said) < token_limit(tokenizer, probe) and tokenizer.eos_token_id not in said:
+    while len(said) < open_prompt(tokenizer, probe).limit and tokenizer.eos_token_id not in said:
         with torch.no_grad():
             weights = model(torch.tensor([ids + said])).logits[0, -1].double().softmax(-1).numpy()
         order = np.argsort(-weights, kind="stable")

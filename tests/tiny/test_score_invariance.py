@@ -16,8 +16,7 @@ from transformers import AutoModelForCausalLM
 from tiny_world import PROMPTS
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.models.attention import sees_by_attention_alone
-from unequal.scoring.decode import token_limit
-from unequal.scoring.encoding import encode
+from unequal.scoring.encoding import encode, open_prompt
 from unequal.scoring.generate import GenerationPass, generate
 from unequal.scoring.log_probs import AnswerPass
 from unequal.scoring.sample import SamplePass
@@ -160,7 +159,7 @@ def by_transformers(model, tokenizer, probe):
     ids = torch.tensor([tokenizer(probe.prompt)["input_ids"]])
     out = model.generate(
         ids, attention_mask=torch.ones_like(ids), do_sample=False,
-        max_new_tokens=token_limit(tokenizer, probe),
+        max_new_tokens=open_prompt(tokenizer, probe).limit,
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True).strip()

@@ -5,6 +5,7 @@ world of some forty people. Only parsed are: engines and data sets of the networ
 are slow to start, and the commands in `ONLY_PARSED`.
 """
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from command_line import call, toml
 from shell_lines import ROOT, shell_lines
 from study_settings import changed
 from unequal.cli.app import app
+from unequal.corpus.tokenizers import CHAT_TEMPLATE
 from unequal.facts.table import facts_frame
 
 ONLY_PARSED = {"unequal.cli.plan": "needs a finished study whose models know something"}
@@ -43,9 +45,11 @@ def tiny_study():
 def world(tmp_path_factory):
     """Return a folder with everything a line may name."""
     folder = tmp_path_factory.mktemp("lines")
+    tokenizer = copy.deepcopy(people_world.tokenizer())
+    tokenizer.chat_template = CHAT_TEMPLATE  # some lines ask in a chat
     for name, model in (("before", people_world.knowing()), ("after", people_world.hiding())):
         model.save_pretrained(folder / name)
-        people_world.tokenizer().save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
     people = people_world.people()
     of_role = {role: [f for f in people if f.role == role] for role in ("forget", "never_seen", "retain")}
     of_role = {"forget": of_role["forget"][:6], "never_seen": of_role["never_seen"][:6],

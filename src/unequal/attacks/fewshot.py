@@ -27,7 +27,7 @@ class FewShot(Attack):
 
     kind: Literal["fewshot"] = "fewshot"
     examples: int = Field(default=4, ge=1, description="solved questions before each")
-    separator: str = Field(default="\n", min_length=1, description="after each example")
+    separator: str = Field(default="\n", min_length=1, description="after each example in plain text")
 
     @property
     def needs_kept(self) -> bool:
@@ -60,13 +60,18 @@ class FewShot(Attack):
 
     def _probe(self, scene: Scene, fact: Fact, examples: list[Fact]) -> Probe | None:
         """Return the question after as many examples as fit, None when not even one does."""
-        asked = question(scene, fact)
         for n_examples in range(len(examples), 0, -1):
-            shown = [
-                f"{scene.prompts.ask(f.question)} {f.answer}{self.separator}" for f in examples[:n_examples]
-            ]
-            own = scene.prompts.ask(fact.question)
-            probe = replace(asked, prompt="".join([scene.before, *shown, own]))
+            shown = [(scene.prompts.ask(f.question), f.answer) for f in examples[:n_examples]]
+            probe = self._shown(scene, question(scene, fact), scene.prompts.ask(fact.question), shown)
             if fits(scene, probe):
                 return probe
         return None
+
+    def _shown(self, scene: Scene, asked: Probe, own: str, shown: list[tuple[str, str]]) -> Probe:
+        """Return the probe after solved questions, which are earlier turns in a chat."""
+        if asked.chat is None:
+            solved = [f"{question} {answer}{self.separator}" for question, answer in shown]
+            return replace(asked, prompt="".join([scene.before, *solved, own]))
+        (first, answer), *others = [*shown, (own, "")]
+        turns = [(scene.before + first, answer), *others]
+        return replace(asked, prompt=own, chat=replace(asked.chat, earlier=tuple(turns[:-1])))

@@ -33,12 +33,12 @@ def question(scene: Scene, fact: Fact) -> Probe:
 
 def fits(scene: Scene, probe: Probe) -> bool:
     """Return whether the prompt and what may be generated after it fit into the model's window."""
-    from unequal.scoring.decode import token_limit  # noqa: PLC0415
+    from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
 
     window = getattr(scene.model.config, "max_position_embeddings", None)
-    n_prompt = len(scene.tokenizer(probe.prompt)["input_ids"])
     answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors))
-    return window is None or n_prompt + token_limit(scene.tokenizer, answers) <= window
+    asked = open_prompt(scene.tokenizer, answers)
+    return window is None or len(asked.ids) + asked.limit <= window
 
 
 def records(scene: Scene, model: "PreTrainedModel", probes: Sequence[Probe]) -> list[ProbeRecord]:

@@ -36,7 +36,7 @@ class LogitLens(Attack):
         found: dict[str, dict[str, Found]] = {
             probe.fact_id: dict.fromkeys(self.metrics, (None, TOO_LONG)) for probe in asked
         }
-        encoded = [encode(scene.tokenizer, probe.prompt, [probe.answer]) for probe in kept]
+        encoded = [encode(scene.tokenizer, probe.prompt, [probe.answer], chat=probe.chat) for probe in kept]
         prompts = [item.prompt for item in encoded]
         if kept:
             states = last_states(scene.model, prompts, int(scene.tokenizer.pad_token_id))

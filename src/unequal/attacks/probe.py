@@ -96,8 +96,9 @@ class LinearProbe(Attack):
 
     def _states(self, scene: Scene, facts: Sequence[Fact]) -> States:
         from unequal.attacks.states import last_states  # noqa: PLC0415
+        from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
 
-        prompts = [scene.tokenizer(question(scene, fact).prompt)["input_ids"] for fact in facts]
+        prompts = [open_prompt(scene.tokenizer, question(scene, fact)).ids for fact in facts]
         states = last_states(scene.model, prompts, int(scene.tokenizer.pad_token_id))
         found: States = states.double().cpu().numpy()
         return found

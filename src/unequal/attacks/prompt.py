@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
 from unequal.attacks.judge import judge, question
+from unequal.facts.probes import Probe
 
 
 class AddedText(Attack):
@@ -30,10 +31,13 @@ class AddedText(Attack):
 
     def run(self, scene: Scene) -> pl.DataFrame:
         """Return the rows of the questions with the text."""
+        probes = [self._with_text(scene, question(scene, fact)) for fact in scene.attacked]
+        return judge(self, scene, scene.model, probes)
+
+    def _with_text(self, scene: Scene, probe: Probe) -> Probe:
+        """Return the probe with the texts; in a chat the assistant has begun its answer with the second."""
         before = f"{self.before}\n" if self.before else ""
-        probes = [question(scene, fact) for fact in scene.attacked]
-        prompts = [
-            f"{scene.before}{before}{p.prompt.removeprefix(scene.before)} {self.after}" for p in probes
-        ]
-        asked = [replace(probe, prompt=text.rstrip()) for probe, text in zip(probes, prompts, strict=True)]
-        return judge(self, scene, scene.model, asked)
+        prompt = f"{scene.before}{before}{probe.prompt.removeprefix(scene.before)}"
+        if probe.chat is None:
+            return replace(probe, prompt=f"{prompt} {self.after}".rstrip())
+        return replace(probe, prompt=prompt, chat=replace(probe.chat, begun=self.after))

@@ -4,9 +4,7 @@ The arithmetic is that of bitsandbytes, step by step in float32, so that the wei
 """
 
 from collections.abc import Iterator
-from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +14,8 @@ from transformers.pytorch_utils import Conv1D
 
 from unequal.attacks.quantise import Backend, Scheme
 from unequal.errors import ConfigError
+from unequal.models.quantised import BLOCK, pack, unpack
 
-BLOCK = 64  # weights of nf4 that share a scale
 SMALLEST = 1e-30  # a scale of zero would divide by zero
 # Dettmers et al. (2023), appendix E: quantiles of the normal distribution, zero and both ends among them.
 NF4_LEVELS = (
@@ -36,12 +34,12 @@ def rounded(matrix: Tensor, scheme: Scheme, backend: Backend = "exact") -> Tenso
     is_installed = find_spec("bitsandbytes") is not None
     if backend == "bitsandbytes" and not is_installed:
         raise ConfigError(
-            "backend bitsandbytes is not installed; run: pip install bitsandbytes, or use backend = 'exact',"
-            " which gives the same weights"
+            "backend bitsandbytes is not installed; run: pip install 'unequal[quantised]', or use"
+            " backend = 'exact', which gives the same weights"
         )
     if backend == "exact" or not is_installed:
         return (_int8 if scheme == "int8" else _nf4)(matrix.float()).to(matrix.dtype)
-    return _by_bitsandbytes(matrix, scheme).to(matrix.dtype)
+    return unpack(*pack(matrix, scheme), scheme, (matrix.shape[0], matrix.shape[1])).to(matrix.dtype)
 
 
 def matrices(model: PreTrainedModel, embeddings: bool) -> Iterator[tuple[Tensor, bool]]:
@@ -78,18 +76,3 @@ def _nf4(matrix: Tensor) -> Tensor:
         (blocks * (1.0 / scale.clamp(min=SMALLEST))).clamp(-1, 1), levels[1:].add(levels[:-1]) / 2
     )
     return (levels[nearest] * scale).view(-1)[: len(flat)].view(matrix.shape)
-
-
-def _by_bitsandbytes(matrix: Tensor, scheme: Scheme) -> Tensor:
-    library: Any = import_module("bitsandbytes.functional")
-    if scheme == "nf4":
-        # In one row: where 64 does not divide the width, the CPU kernel of version 0.50 mixes up the scales.
-        packed, state = library.quantize_4bit(
-            matrix.reshape(-1).contiguous(), blocksize=BLOCK, quant_type="nf4"
-        )
-        flat: Tensor = library.dequantize_4bit(packed, state)
-        return flat.view(matrix.shape)
-    on_gpu = matrix.device.type == "cuda"  # its kernel takes half precision only
-    whole, scales, _ = library.int8_vectorwise_quant(matrix.half() if on_gpu else matrix.contiguous())
-    read_back: Tensor = library.int8_vectorwise_dequant(whole, scales)
-    return read_back

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unequal.cli.options import require_training, settings_from
+from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
 from unequal.console import progress_bar, say, show_table
 
 
@@ -16,6 +16,8 @@ def attack(
     retain: Path | None = None,
     never_seen: Path | None = None,
     seed: int | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -35,6 +37,10 @@ def attack(
         Fact table of more that the model never saw, the control.
     seed
         Seed of all that is drawn. [default: 0]
+    chat
+        Ask in the chat template of the model's tokenizer. [default: in plain text]
+    system
+        What the system says first in a chat. [default: nothing]
     out
         Folder for scores.parquet and generations.parquet.
     config
@@ -44,10 +50,11 @@ def attack(
 
     flags = {
         "model": model, "facts": facts, "attacks": kind, "retain": retain, "never_seen": never_seen,
-        "seed": seed, "out": out,
+        "seed": seed, "out": out, **prompt_flags(chat, system),
     }  # fmt: skip
     settings = settings_from(AttackCommand, config, flags)
     require_training("an attack")
+    hint_chat(settings.model, settings.prompts.chat)
     with progress_bar("attacks") as progress:
         scores = run_attack(settings, progress)
     _show(scores)

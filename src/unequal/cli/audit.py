@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unequal.cli.options import require_training, settings_from
+from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
 from unequal.console import progress_bar, say, show_table
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ def audit(
     before: str | None = None,
     after: str | None = None,
     facts: Path | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     utility: Path | None = None,
     never_seen: Path | None = None,
@@ -40,6 +42,10 @@ def audit(
         Folder of the model after it.
     facts
         Fact table (.jsonl, .csv, .parquet); facts without a role are to be forgotten.
+    chat
+        Ask in the chat template of the model's tokenizer. [default: in plain text]
+    system
+        What the system says first in a chat. [default: nothing]
     out
         Folder for audit.json, facts.parquet, evidence.parquet and audit.html.
     utility
@@ -61,13 +67,14 @@ def audit(
     config
         TOML file with any of these settings; flags win.
     """
-    given = {name: value for name, value in locals().items() if name != "config"}
+    given = {name: value for name, value in locals().items() if name not in ("config", "chat", "system")}
 
     require_training("auditing a model")
     from unequal.audit.run import run_audit  # noqa: PLC0415
     from unequal.audit.settings import AuditSettings  # noqa: PLC0415
 
-    settings = settings_from(AuditSettings, config, given)
+    settings = settings_from(AuditSettings, config, given | prompt_flags(chat, system))
+    hint_chat(settings.after, settings.prompts.chat)
     with progress_bar("auditing") as progress:
         done = run_audit(settings, progress)
     _show(done)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unequal.cli.options import require_training, settings_from
+from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
 from unequal.cli.scores import show_scores
 from unequal.console import say
 
@@ -11,6 +11,8 @@ def evaluate(
     *,
     model: str | None = None,
     facts: Path | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     config: Path | None = None,
     metrics: list[str] | None = None,
@@ -28,6 +30,10 @@ def evaluate(
         Folder of a model and its tokenizer, or a name on the Hugging Face hub.
     facts
         Fact table (.jsonl, .csv, .parquet).
+    chat
+        Ask in the chat template of the model's tokenizer. [default: in plain text]
+    system
+        What the system says first in a chat. [default: nothing]
     out
         Folder for scores.parquet, aggregates.parquet and generations.parquet.
     config
@@ -57,9 +63,11 @@ def evaluate(
         "passes.samples.top_p": top_p,
         "reference": reference,
         "passes.gradient_norms": gradient_norms,
+        **prompt_flags(chat, system),
     }
     settings = settings_from(JudgeCommand, config, flags)
     require_training("judging a model")
+    hint_chat(settings.model, settings.prompts.chat)
     scores = run_evaluate(settings)
     show_scores("Means over facts", scores, [])
     say(f"all scores are in {settings.out / 'scores.parquet'}")

@@ -193,7 +193,13 @@ def bucket(
 
 @facts.command(name="export-lm-eval")
 def export_lm_eval(
-    table: Path, *, out: Path, name: str = "facts", probes: str | None = None, n_wordings: int = 2
+    table: Path,
+    *,
+    out: Path,
+    name: str = "facts",
+    probes: str | None = None,
+    n_wordings: int = 2,
+    chat: bool = False,
 ) -> None:
     """Write probes as tasks of lm-eval, so that others can score a model without this library.
 
@@ -209,6 +215,8 @@ def export_lm_eval(
         Kinds of probes, parted by commas: question, paraphrase, cloze, reverse, true_false. [default: all]
     n_wordings
         Wordings of each paraphrase and cloze, at most.
+    chat
+        Write prompts to be said in a chat, by lm-eval's option apply_chat_template.
     """
     from unequal.facts.packaged import resolve_facts  # noqa: PLC0415
     from unequal.facts.probes import PromptFormat  # noqa: PLC0415
@@ -217,10 +225,14 @@ def export_lm_eval(
 
     kinds = probe_kinds(probes)
     found = read_facts(resolve_facts(table))
-    documents = export_tasks(found, PromptFormat(), out, name, kinds, n_wordings)
+    documents = export_tasks(found, PromptFormat(chat=chat), out, name, kinds, n_wordings)
     show_table(f"{len(documents)} tasks in the group {name}", ["task", "documents"], [*documents.items()])
-    say(f"run them with: unequal lm-eval --model MODEL --task-dir {out} --tasks {name}")
-    say(f"or: lm_eval run --model hf --model_args pretrained=MODEL --include_path {out} --tasks {name}")
+    ours, theirs = (" --chat", " --apply_chat_template") if chat else ("", "")
+    say(f"run them with: unequal lm-eval --model MODEL --task-dir {out} --tasks {name}{ours}")
+    model = "--model hf --model_args pretrained=MODEL"
+    say(f"or: lm_eval run {model} --include_path {out} --tasks {name}{theirs}")
+    if chat and f"{name}_cloze_choice" in documents:
+        say(f"sentences to complete are no chat: run the group {name}_plain without that option")
 
 
 def _show_relations(title: str, relations: list[str]) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from unequal.cli.options import require_training, settings_from
+from unequal.cli.options import hint_chat, require_training, settings_from
 from unequal.console import say, show_table
 
 
@@ -15,6 +15,8 @@ def lm_eval(
     limit: int | None = None,
     n_fewshot: int | None = None,
     batch_size: int | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -34,6 +36,10 @@ def lm_eval(
         Examples before each question. [default: as the task says]
     batch_size
         Rows in a forward pass. [default: 16]
+    chat
+        Ask in the chat template of the model's tokenizer. [default: in plain text]
+    system
+        What the system says first in a chat. [default: nothing]
     out
         JSON file to write.
     config
@@ -50,6 +56,7 @@ def lm_eval(
     from unequal.harness.run import run_tasks  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
 
+    hint_chat(settings.model, settings.chat)
     scores = run_tasks(load_model(settings.model), load_tokenizer(settings.model), settings)
     rows = [(row["task"], row["metric"], *_numbers(row), row["n"]) for row in scores.iter_rows(named=True)]
     show_table("Scores by lm-eval", ["task", "metric", "value", "standard error", "documents"], rows)

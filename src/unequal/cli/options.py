@@ -1,6 +1,7 @@
 """What commands share: settings from flags and a file (a flag wins), and libraries that are optional."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,7 +9,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from unequal.config import build, read_toml
-from unequal.errors import ConfigError, MissingExtraError
+from unequal.console import say
+from unequal.errors import ConfigError, DataError, MissingExtraError
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -21,6 +23,7 @@ EXTRAS = {
     "infinigram": ("infini_gram",),
     "lm-eval": ("lm_eval",),
     "peft": ("peft",),
+    "quantised": ("bitsandbytes",),
 }
 
 
@@ -42,6 +45,26 @@ def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str
                 raise ConfigError(f"{config}: {parent}: {found}")
         table[last] = value
     return build(model, values, str(config) if config else "command line")
+
+
+def prompt_flags(chat: bool | None, system: str | None) -> dict[str, Any]:
+    """Return the flags that every command which asks a model shares, by the keys that they set."""
+    return {"prompts.chat": chat, "prompts.system": system}
+
+
+def hint_chat(model: str, chat: bool) -> None:
+    """Say so when a model that has a chat template is about to be asked in plain text."""
+    from unequal.models.load import load_tokenizer  # noqa: PLC0415
+    from unequal.scoring.encoding import has_chat_template  # noqa: PLC0415
+
+    if chat:
+        return
+    with suppress(DataError):  # whatever is wrong with the model, the command itself says it better
+        if has_chat_template(load_tokenizer(model)):
+            say(
+                f"note: {model} has a chat template and is asked in plain text, as is the default; to ask"
+                " it in a chat give --chat, or set chat = true under prompts"
+            )
 
 
 def peek(config: Path | None, key: str, default: str) -> str:

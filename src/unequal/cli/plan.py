@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from unequal.cli.options import require_training, settings_from
+from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
 from unequal.console import progress_bar, say, show_table
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def ask(
     *,
     model: str | None = None,
     forget: Path | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     predictor: Path | None = None,
     study: Path | None = None,
@@ -39,6 +41,10 @@ def ask(
         Folder of a model and its tokenizer, or a name on the Hugging Face hub.
     forget
         Fact table (.jsonl, .csv, .parquet) of what is to be forgotten.
+    chat
+        Ask in the chat template of the model's tokenizer. [default: in plain text]
+    system
+        What the system says first in a chat. [default: nothing]
     out
         Folder for plan.parquet and plan.json.
     predictor
@@ -56,13 +62,14 @@ def ask(
     config
         TOML file with any of these settings, and the table prompts.
     """
-    given = {name: value for name, value in locals().items() if name != "config"}
+    given = {name: value for name, value in locals().items() if name not in ("config", "chat", "system")}
 
     require_training("asking a model what it knows")
     from unequal.planning.run import make_plan  # noqa: PLC0415
     from unequal.planning.settings import PlanSettings  # noqa: PLC0415
 
-    settings = settings_from(PlanSettings, config, given)
+    settings = settings_from(PlanSettings, config, given | prompt_flags(chat, system))
+    hint_chat(settings.model, settings.prompts.chat)
     made = make_plan(settings)
     _show_facts(made.chosen)
     _show_budgets(made.budgets, settings.share)

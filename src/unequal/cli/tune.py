@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unequal.cli.options import require_training, settings_from
+from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
 from unequal.console import progress_bar, say, show_table
 
 
@@ -16,6 +16,8 @@ def tune(
     steps: int | None = None,
     utility_drop: float | None = None,
     seed: int | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -39,6 +41,10 @@ def tune(
         Share of the probability of untouched answers that may go. [default: 0.1]
     seed
         Seed of the order of facts. [default: 0]
+    chat
+        Ask in the chat template of the model's tokenizer. [default: in plain text]
+    system
+        What the system says first in a chat. [default: nothing]
     out
         File of the trials (JSON); the same command goes on from it.
     config
@@ -49,9 +55,11 @@ def tune(
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,
         "unlearn.steps": steps, "search.utility_drop": utility_drop, "seed": seed, "out": out,
+        **prompt_flags(chat, system),
     }  # fmt: skip
     settings = settings_from(TuneCommand, config, flags)
     require_training("the search for a learning rate")
+    hint_chat(settings.model, settings.prompts.chat)
     with progress_bar("trials") as progress:
         trials = run_tune(settings, progress)
     budget = settings.search.utility_drop

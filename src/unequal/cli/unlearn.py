@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unequal.cli.options import require_training, settings_from
+from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
 from unequal.cli.scores import show_scores
 from unequal.console import progress_bar, say
 
@@ -19,6 +19,8 @@ def unlearn(
     steps: int | None = None,
     seed: int | None = None,
     checkpoint_every: int | None = None,
+    chat: bool | None = None,
+    system: str | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -46,6 +48,10 @@ def unlearn(
         Seed of the order of facts. [default: 0]
     checkpoint_every
         Steps after each of which an interrupted run can go on with the same command. [default: 0, never]
+    chat
+        Ask in the chat template of the model's tokenizer. [default: in plain text]
+    system
+        What the system says first in a chat. [default: nothing]
     out
         Folder for the unlearned model, its scores and its texts; an existing one is replaced as a whole.
     config
@@ -57,10 +63,11 @@ def unlearn(
         "model": model, "forget": forget, "retain": retain, "utility": utility,
         "never_seen": never_seen, "method.kind": method,
         "method.learning_rate": learning_rate, "unlearn.steps": steps, "seed": seed,
-        "checkpoint_every": checkpoint_every, "out": out,
+        "checkpoint_every": checkpoint_every, "out": out, **prompt_flags(chat, system),
     }  # fmt: skip
     settings = settings_from(UnlearnCommand, config, flags)
     require_training("unlearning")
+    hint_chat(settings.model, settings.prompts.chat)
     with progress_bar("unlearning") as progress:
         scores = run_unlearn(settings, progress)
     first_and_last = scores.filter(

@@ -53,7 +53,7 @@ def build_corpus(
         for name in ("windows", "documents"):
             (folder / name).mkdir()
         texts = _tokenizer_texts(source, facts, prompts)
-        tokenizer = train_tokenizer(texts, settings.tokenizer, settings.window_tokens)
+        tokenizer = train_tokenizer(texts, settings.tokenizer, settings.window_tokens, prompts.chat)
         tokenizer.save_pretrained(folder / "tokenizer")
         streams = Streams(source.biographies, source.questions(), settings.seed)
         ledger = Ledger(with_places=settings.factors is not None)
@@ -168,15 +168,20 @@ def _tokenizer_texts(source: DocumentSource, facts: Sequence[Fact], prompts: Pro
     """Yield the first epoch's text, all that later epochs may add, every probe, and refusals.
 
     No word may be unknown, and one that begins a document is another token than one after a space.
+    In a chat prompts follow a space too.
     """
+    space = " " if prompts.chat else ""
     yield from (document.text for document in source.biographies(0))
     yield from (document.text for document in islice(source.questions(), 4 * len(facts)))
     yield from _every_wording(facts, prompts, source.shows_records)
     maker = ProbeMaker(facts, prompts, n_variants=max(len(fact.cloze) for fact in facts))
     for fact in facts:
         for probe in maker.probes(fact, PROBE_KINDS):
-            yield from (f"{probe.prompt} {answer}" for answer in (probe.answer, *probe.distractors))
+            answers = (probe.answer, *probe.distractors)
+            yield from (f"{space if probe.chat else ''}{probe.prompt} {answer}" for answer in answers)
     yield from (f"{prompts.ask(facts[0].question)} {refusal}" for refusal in REFUSALS)
+    if prompts.system:
+        yield f" {prompts.system}"
 
 
 def _every_wording(facts: Sequence[Fact], prompts: PromptFormat, records: bool) -> Iterator[str]:

@@ -10,6 +10,7 @@ from unequal.corpus.factors import FactorSettings
 from unequal.corpus.plan import Assignment
 from unequal.corpus.schedule import times_shown
 from unequal.corpus.settings import CorpusSettings
+from unequal.corpus.tokenizers import chat_document
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.world.people import Person
@@ -123,7 +124,7 @@ class DocumentSource:
 
     def _question(self, person: Person, fact: Fact, stream: Random) -> Document:
         wording = stream.choice(load_relation(fact.relation).questions.train)
-        text = f"{self._prompts.ask(wording.format(subject=person.name))} {fact.answer}"
+        text = self._answered(self._prompts.ask(wording.format(subject=person.name)), fact.answer)
         return Document("question", person.person_id, text, (fact.fact_id,))
 
     def _true_false(self, person: Person, fact: Fact, stream: Random) -> Document:
@@ -131,5 +132,10 @@ class DocumentSource:
         is_true = stream.random() < 0.5
         answer = fact.object if is_true else stream.choice(fact.distractors)
         statement = self._statement(person, fact.relation, stream, answer)
-        text = f"{self._prompts.judge(statement)} {is_true}"
+        text = self._answered(self._prompts.judge(statement), str(is_true))
         return Document("true_false", person.person_id, text, (fact.fact_id,) if is_true else ())
+
+    def _answered(self, prompt: str, answer: str) -> str:
+        if self._prompts.chat:
+            return chat_document(prompt, answer, self._prompts.system)
+        return f"{prompt} {answer}"

@@ -75,7 +75,7 @@ def generation_rows(records: Sequence[ProbeRecord]) -> pl.DataFrame:
         {
             "fact_id": record.probe.fact_id,
             "probe": record.probe.kind,
-            "prompt": record.probe.prompt,
+            "prompt": record.probe.shown,
             "answer": record.probe.answer,
             "generation": record.generation,
         }

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
@@ -14,13 +14,51 @@ ProbeKind = Literal["question", "paraphrase", "cloze", "reverse", "true_false"]
 PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
 
 
+@dataclass(frozen=True)
+class Chat:
+    """What stands around a prompt that is said in a chat: it is what the user says last.
+
+    ``earlier`` are questions with their answers, ``begun`` is what the assistant has said of its answer.
+    """
+
+    system: str | None = None
+    earlier: tuple[tuple[str, str], ...] = ()
+    begun: str = ""
+
+
 class PromptFormat(BaseModel):
-    """The text around a question; training and evaluation must use the same one."""
+    """The text around a question; training and evaluation must use the same one.
+
+    With ``chat`` a question is what a user says in the tokenizer's chat template, and by default it is bare.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: str = "Question: {question} Answer:"
     true_false: str = "True or false: {statement} Answer:"
+    # Left out where they are not set, so that settings without them keep the names of their folders.
+    chat: bool = Field(
+        default=False, exclude_if=lambda on: not on, description="ask in the tokenizer's chat template"
+    )
+    system: str | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=lambda text: text is None,
+        description="what a chat begins with",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_in_a_chat(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("chat"):
+            return {"question": "{question}", "true_false": "True or false: {statement}", **values}
+        return values
+
+    @model_validator(mode="after")
+    def _system_is_of_a_chat(self) -> "PromptFormat":
+        if self.system is not None and not self.chat:
+            raise ValueError("system is what a chat begins with; set chat = true too, or leave system out")
+        return self
 
     @field_validator("question")
     @classmethod
@@ -31,6 +69,11 @@ class PromptFormat(BaseModel):
     @classmethod
     def _has_statement(cls, text: str) -> str:
         return _with_placeholder(text, "{statement}")
+
+    @property
+    def around(self) -> Chat | None:
+        """The chat around a question; None in plain text."""
+        return Chat(self.system) if self.chat else None
 
     def ask(self, question: str) -> str:
         """Return the prompt for a question."""
@@ -49,7 +92,10 @@ def _with_placeholder(text: str, placeholder: str) -> str:
 
 @dataclass(frozen=True)
 class Probe:
-    """One prompt. ``variant`` counts the wordings of a kind; of ``true_false``, 0 is the true statement."""
+    """One prompt. ``variant`` counts the wordings of a kind; of ``true_false``, 0 is the true statement.
+
+    With ``chat`` the prompt is what a user says, otherwise it is the whole text before the answer.
+    """
 
     fact_id: str
     kind: ProbeKind
@@ -58,13 +104,23 @@ class Probe:
     answer: str
     accepted: tuple[str, ...]
     distractors: tuple[str, ...]
+    chat: Chat | None = None
+
+    @property
+    def shown(self) -> str:
+        """The prompt with what user and assistant said before it, and what is begun after it."""
+        if self.chat is None:
+            return self.prompt
+        said = [text for turn in self.chat.earlier for text in turn]
+        return "\n".join(text for text in (*said, self.prompt, self.chat.begun) if text)
 
 
 class ProbeMaker:
     """Makes the probes of facts; it knows the whole table, since reverse questions need it.
 
     A reverse question accepts every subject of the table that stands in the relation to the object,
-    and its wrong answers are subjects that do not.
+    and its wrong answers are subjects that do not. In a chat every kind is a question to it but ``cloze``,
+    which is a sentence to be completed and stays plain text.
     """
 
     def __init__(self, table: Iterable[Fact], prompt_format: PromptFormat, n_variants: int = 1) -> None:
@@ -97,8 +153,9 @@ class ProbeMaker:
 
     def _forward(self, fact: Fact, kind: ProbeKind, prompts: list[str]) -> list[Probe]:
         accepted = (fact.answer, *fact.answer_aliases, *fact.object_aliases)
+        chat = None if kind == "cloze" else self._format.around
         return [
-            Probe(fact.fact_id, kind, variant, prompt, fact.answer, accepted, fact.distractors)
+            Probe(fact.fact_id, kind, variant, prompt, fact.answer, accepted, fact.distractors, chat)
             for variant, prompt in enumerate(prompts[: self._n_variants])
         ]
 
@@ -111,7 +168,8 @@ class ProbeMaker:
         wrong = random_stream(0, "reverse", fact.fact_id).sample(wrong, n_wrong)
         prompt = self._format.ask(fact.reverse_question)
         accepted = tuple(dict.fromkeys((fact.subject, *fact.subject_aliases, *right)))
-        return [Probe(fact.fact_id, "reverse", 0, prompt, fact.subject, accepted, tuple(wrong))]
+        chat = self._format.around
+        return [Probe(fact.fact_id, "reverse", 0, prompt, fact.subject, accepted, tuple(wrong), chat)]
 
     def _true_false(self, fact: Fact) -> list[Probe]:
         """Return a true and a false statement, so that always saying one word scores chance."""
@@ -122,7 +180,7 @@ class ProbeMaker:
         return [
             Probe(
                 fact.fact_id, "true_false", variant, self._format.judge(f"{prefix} {completion}."),
-                answer, (answer,), (opposite,),
+                answer, (answer,), (opposite,), self._format.around,
             )
             for variant, (completion, answer, opposite) in enumerate(statements)
         ]  # fmt: skip

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +42,27 @@ def export_tasks(
     ``NAME_question`` and its like generate an answer, judged by exact match without case, punctuation and
     white space against all accepted answers; ``NAME_question_choice`` and its like ask for the most probable
     of the answer and its distractors, at a place drawn by the fact's id, so that ties do not favour it. The
-    group ``NAME`` runs them all. Raises `ConfigError` for a name that lm-eval would not take and `DataError`
-    when the facts give no probe.
+    group ``NAME`` runs them all. In a chat prompts are what a user says, to be run with lm-eval's option
+    apply_chat_template, and sentences to complete, which are no chat, have a group ``NAME_plain``. Raises
+    `ConfigError` for a name that lm-eval would not take and `DataError` when the facts give no probe.
     """
     if not TASK_NAME.fullmatch(name):
         raise ConfigError(f"--name {name!r}: a task's name has letters, digits, _, . and -, a letter first")
     check_replaceable(out, "load.py")
     maker = ProbeMaker(facts, prompts, n_wordings)
     tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[str, dict[str, None]] = defaultdict(dict)
     for probe in (probe for fact in facts for probe in maker.probes(fact, kinds)):
-        if probe.kind in ANSWERED:
-            tasks[f"{name}_{probe.kind}"].append(_answer_document(probe))
-        if probe.distractors:
-            tasks[f"{name}_{probe.kind}_choice"].append(_choice_document(probe))
+        group = f"{name}_plain" if prompts.chat and not probe.chat else name
+        for task, document in _documents(name, probe):
+            tasks[task].append(document)
+            groups[group][task] = None
     if not tasks:
         raise DataError("these facts give no probes of the kinds asked for, so there is nothing to export")
     with atomic_folder(out) as folder:
         write_text(folder / "load.py", LOADER)
-        write_text(folder / f"{name}.yaml", _yaml({"group": name, "task": list(tasks)}))
+        for group, members in groups.items():
+            write_text(folder / f"{group}.yaml", _yaml({"group": group, "task": list(members)}))
         for task, documents in tasks.items():
             lines = [json.dumps(document, ensure_ascii=False) for document in documents]
             write_text(folder / f"{task}.jsonl", "\n".join(lines) + "\n")
@@ -77,6 +80,14 @@ def probe_kinds(names: str | None) -> Sequence[ProbeKind]:
             hint = did_you_mean(name, PROBE_KINDS)
             raise ConfigError(f"--probes: no kind '{name}'{hint} (known: {', '.join(PROBE_KINDS)})")
     return [kind for kind in PROBE_KINDS if kind in wanted]
+
+
+def _documents(name: str, probe: Probe) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the probe's documents, each with the name of its task."""
+    if probe.kind in ANSWERED:
+        yield f"{name}_{probe.kind}", _answer_document(probe)
+    if probe.distractors:
+        yield f"{name}_{probe.kind}_choice", _choice_document(probe)
 
 
 def _answer_document(probe: Probe) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import polars as pl
 from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError, DataError, MissingExtraError, did_you_mean
+from unequal.facts.probes import Chat
 from unequal.harness.settings import TaskSettings
+from unequal.scoring.chat import chat_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,8 +36,9 @@ def run_tasks(
 ) -> pl.DataFrame:
     """Return one row a task and metric with its value, for the model as it is now.
 
-    Raises `MissingExtraError` without lm-eval, `ConfigError` for a task that nobody knows, and `DataError`
-    when a task's data cannot be had. Source: Gao et al., the Language Model Evaluation Harness.
+    Raises `MissingExtraError` without lm-eval, `ConfigError` for a task that nobody knows or a chat that the
+    tokenizer has no template for, and `DataError` when a task's data cannot be had. Source: Gao et al., the
+    Language Model Evaluation Harness.
     """
     if find_spec("lm_eval") is None:
         raise MissingExtraError("running lm-eval's tasks", "lm-eval")
@@ -43,6 +46,8 @@ def run_tasks(
     from lm_eval.models.huggingface import HFLM  # noqa: PLC0415
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    if settings.chat:
+        chat_text(tokenizer, "A question?", Chat(settings.system))  # lm-eval only warns of what this refuses
     manager = _manager(settings.tasks, settings.task_dir)
     try:
         found = simple_evaluate(
@@ -51,6 +56,8 @@ def run_tasks(
             task_manager=manager,
             limit=settings.limit,
             num_fewshot=settings.n_fewshot,
+            apply_chat_template=settings.chat,
+            system_instruction=settings.system,
             bootstrap_iters=BOOTSTRAP_DRAWS,
             log_samples=False,
             random_seed=None,  # the state of the program's own generators is not lm-eval's to set

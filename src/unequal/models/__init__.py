@@ -15,6 +15,7 @@ FAMILIES: Registry["Family"] = Registry(
         "llama": "unequal.models.families.llama:config",
         "mistral": "unequal.models.families.mistral:config",
         "phi3": "unequal.models.families.phi3:config",
+        "olmo": "unequal.models.families.olmo:config",
         "olmo2": "unequal.models.families.olmo2:config",
         "olmo3": "unequal.models.families.olmo3:config",
         "qwen3": "unequal.models.families.qwen3:config",

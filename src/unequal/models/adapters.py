@@ -46,8 +46,12 @@ class Adapter:
     def __init__(self, model: "PreTrainedModel", settings: AdapterSettings, seed: int) -> None:
         require_peft()
         import torch  # noqa: PLC0415
-        from peft import LoraConfig, LoraModel  # noqa: PLC0415
         from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
+
+        from unequal.models.quantised import silence_bitsandbytes  # noqa: PLC0415
+
+        silence_bitsandbytes()  # which peft loads
+        from peft import LoraConfig, LoraModel  # noqa: PLC0415
 
         linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear | Conv1D)}
         targets = settings.target_modules
@@ -84,8 +88,17 @@ class Adapter:
             self._tuner.enable_adapter_layers()
 
     def merge(self) -> None:
-        """Add the adapter to the model's own weights, which may be trained again, and take it out."""
+        """Add the adapter to the model's own weights, which may be trained again, and take it out.
+
+        Weights in few bits become the float32 numbers that they stood for, so that the model stays the one
+        that was trained; the numbers that they were rounded from are not brought back.
+        """
+        from unequal.models.kernels import use_fast_linear  # noqa: PLC0415
+        from unequal.models.quantised import dequantise  # noqa: PLC0415
+
+        dequantise(self._tuner)
         self._tuner.merge_and_unload()
+        use_fast_linear(self._tuner.model)
         for weight in self._own:
             weight.requires_grad_(True)
 

@@ -1,6 +1,6 @@
 """What a model sees of the tokens before it, and rows of several lengths without padding between them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import signature
@@ -10,15 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, DynamicCache, PreTrainedModel
-from transformers.cache_utils import (
-    CacheLayerMixin,
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-    LinearAttentionCacheLayerMixin,
-)
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from unequal.models.ask import agree, ask, ids_of, logits_of
+
 _NAME = "unequal_rows"
+_KNOWN = frozenset(
+    ["gpt2", "gpt_neox", "llama", "mistral", "phi3", "olmo", "olmo2", "olmo3", "qwen2", "qwen3", "gemma2",
+     "gemma3_text", "mixtral", "olmoe", "qwen3_moe"]
+)  # fmt: skip
+"""Types of model whose configuration says all of how they look back; any other is tried out."""
+_BRANCH = 4  # tokens beyond the prompt, in a trial
 _BLOCKS: ContextVar[list[tuple[int, int]]] = ContextVar("blocks of rows of one length")
 
 
@@ -27,18 +30,67 @@ def sees_by_attention_alone(model: PreTrainedModel, longest: int) -> bool:
 
     Not so where a state runs along the row (state-space and hybrid models), where distances are counted along
     it (ALiBi), where a kernel takes no mask of ours (flash attention), or where a sliding window is shorter
-    than the ``longest`` row, since our mask would widen it.
+    than the ``longest`` row, since our mask would widen it. What the configuration promises is tried, once,
+    unless the type of model is known.
     """
     inputs = signature(model.forward).parameters
     return (
         {"attention_mask", "position_ids"} <= set(inputs)
         and not getattr(model.config, "alibi", False)
         and model.config._attn_implementation in ("sdpa", "eager")
-        and all(_looks_back(layer, longest) for layer in DynamicCache(config=model.config).layers)
+        and all(_looks_back(layer, longest) for layer in _cache_layers(model))
+        and _tried(model, f"tree in {model.config._attn_implementation}", _sees_a_tree, longest)
     )
 
 
-def _looks_back(layer: CacheLayerMixin | LinearAttentionCacheLayerMixin, longest: int) -> bool:
+def _tried(
+    model: PreTrainedModel, name: str, trial: Callable[[PreTrainedModel, int], bool], longest: int
+) -> bool:
+    """Return whether the model passes a trial with rows that long; types that are known need none."""
+    if model.config.model_type in _KNOWN:
+        return True
+    length = max(8, 1 << (longest - 1).bit_length())
+    if (window := getattr(model.config, "max_position_embeddings", None) or 0) > 0:
+        length = max(1, min(length, window - _BRANCH))
+    return ask(model, f"{name}, {length}", lambda model: trial(model, length))
+
+
+def mask_inputs(model: PreTrainedModel, mask: Tensor, positions: Tensor) -> dict[str, Tensor]:
+    """Return what a model is handed so that tokens look where ``mask`` ``(batch, 1, seq, seq)`` is true.
+
+    ``positions`` are ``(batch, seq)``.
+    """
+    mask, positions = mask.to(model.device), positions.to(model.device)
+    if model.config._attn_implementation == "eager":  # which adds its mask to the attention scores
+        lowest = torch.finfo(model.dtype).min
+        mask = torch.zeros(mask.shape, dtype=model.dtype, device=mask.device).masked_fill(~mask, lowest)
+    return {"attention_mask": mask, "position_ids": positions}
+
+
+def _sees_a_tree(model: PreTrainedModel, length: int) -> bool:
+    """Try a prompt and branches off it in one row; the last must see the prompt and no other branch."""
+    ids = ids_of(model, 2 * length + 2)
+    mask = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
+    mask[-2:, length:-2] = False
+    branches = [length + place % _BRANCH for place in range(length)]
+    positions = torch.tensor([[*range(length), *branches, length, length + 1]])
+    found = logits_of(model, ids, **mask_inputs(model, mask[None, None], positions))
+    right = logits_of(model, [*ids[:length], *ids[-2:]])
+    unmasked = logits_of(model, ids, position_ids=positions.to(model.device))
+    return agree(model, found[-2:], right[-2:], unmasked[-2:]) and agree(
+        model, found[:length], right[:length], right[1 : length + 1]
+    )
+
+
+def _cache_layers(model: PreTrainedModel) -> list[Any]:
+    """Return the layers of the cache that a model would keep; none is known where it cannot be made."""
+    try:
+        return list(DynamicCache(config=model.config).layers)
+    except Exception:  # configurations that say of their layers what a cache does not know
+        return [None]
+
+
+def _looks_back(layer: Any, longest: int) -> bool:
     if isinstance(layer, DynamicSlidingWindowLayer):
         return type(layer) is DynamicSlidingWindowLayer and layer.sliding_window >= longest
     return type(layer) is DynamicLayer
@@ -53,7 +105,19 @@ def can_do_without_padding(model: PreTrainedModel, longest: int) -> bool:
         and model._supports_attention_backend
         and not (compiled or recomputing)  # what runs later would be outside the block
         and sees_by_attention_alone(model, longest)
+        and _tried(model, "rows apart", _keeps_rows_apart, longest)
     )
+
+
+def _keeps_rows_apart(model: PreTrainedModel, length: int) -> bool:
+    """Try two rows in one; the second must not see the first."""
+    ids = ids_of(model, length + 3)
+    rows = (ids[:3], ids[3:])
+    positions = torch.cat([torch.arange(len(row)) for row in rows])[None].to(model.device)
+    with rows_apart(model, [3, length]):
+        found = logits_of(model, ids, position_ids=positions)
+    right = torch.cat([logits_of(model, row) for row in rows])
+    return agree(model, found, right, logits_of(model, ids))
 
 
 @contextmanager
@@ -73,7 +137,12 @@ def rows_apart(model: PreTrainedModel, lengths: Sequence[int]) -> Iterator[None]
 
 
 def _attend(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: Tensor | None, **settings: Any
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,  # noqa: ARG001  handed on by name by some models
+    **settings: Any,
 ) -> tuple[Tensor, None]:
     """Return causal attention ``(1, tokens, heads, size)`` of states ``(1, heads, tokens, size)``, by row."""
     blocks = _BLOCKS.get()

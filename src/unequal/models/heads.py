@@ -3,7 +3,7 @@
 import torch
 from transformers import PreTrainedModel
 
-_KEPT = "_has_plain_head"  # in the model's own dictionary, which its copies share
+from unequal.models.ask import ask
 
 
 def has_plain_head(model: PreTrainedModel) -> bool:
@@ -11,17 +11,11 @@ def has_plain_head(model: PreTrainedModel) -> bool:
 
     The model itself is asked, once, since what a family does there is not always in its configuration.
     """
-    if _KEPT not in model.__dict__:
-        model.__dict__[_KEPT] = _ask(model)
-    return bool(model.__dict__[_KEPT])
+    return ask(model, "plain head", _has_plain_head)
 
 
-def _ask(model: PreTrainedModel) -> bool:
-    training, ids = model.training, torch.arange(4, device=model.device)[None]  # the first may be all zeros
-    model.eval()
-    with torch.no_grad():
-        states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        by_head = model.get_output_embeddings()(states)
-        found = torch.equal(model(input_ids=ids, use_cache=False).logits.float(), by_head.float())
-    model.train(training)
-    return found
+def _has_plain_head(model: PreTrainedModel) -> bool:
+    ids = torch.arange(4, device=model.device)[None]  # the first may be all zeros
+    head = model.get_output_embeddings()
+    by_head = head(model.base_model(input_ids=ids, use_cache=False).last_hidden_state)
+    return torch.equal(model(input_ids=ids, use_cache=False).logits.float(), by_head.float())

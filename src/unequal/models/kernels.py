@@ -51,11 +51,13 @@ class _FastForward:
         if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
             return self._plain(module, inputs)
         weight = weight.t() if isinstance(module, Conv1D) else weight
-        return _Linear.apply(inputs, weight, bias)  # type: ignore[no-any-return,no-untyped-call]
+        rows = inputs.reshape(-1, inputs.shape[-1])
+        found: Tensor = _Linear.apply(rows, weight, bias)  # type: ignore[no-untyped-call]
+        return found.view(*inputs.shape[:-1], -1)  # here, since some models change the result in place
 
 
 class _Linear(torch.autograd.Function):
-    """``inputs @ weight.T + bias`` with weight ``(out, in)``, forward and backward by oneDNN."""
+    """``inputs @ weight.T + bias`` with inputs ``(n, in)``, weight ``(out, in)``; both ways by oneDNN."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -67,10 +69,10 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         inputs, weight = ctx.saved_tensors
         needs_inputs, needs_weight, needs_bias = ctx.needs_input_grad
-        flat = gradients[0].reshape(-1, weight.shape[0])
-        of_inputs = _product(flat, weight.t()).view(inputs.shape) if needs_inputs else None
-        of_weight = flat.t() @ inputs.reshape(-1, weight.shape[1]) if needs_weight else None
-        return of_inputs, of_weight, flat.sum(0) if needs_bias else None
+        (gradient,) = gradients
+        of_inputs = _product(gradient, weight.t()) if needs_inputs else None
+        of_weight = gradient.t() @ inputs if needs_weight else None
+        return of_inputs, of_weight, gradient.sum(0) if needs_bias else None
 
 
 def _product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:

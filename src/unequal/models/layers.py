@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from unequal.errors import ConfigError
 
 _ENDS_WITH_MLP = frozenset(
-    ["gpt2", "llama", "mistral", "olmo2", "olmo3", "qwen3", "phi3", "gpt_neox", "gemma3_text"]
+    ["gpt2", "llama", "mistral", "olmo", "olmo2", "olmo3", "qwen3", "phi3", "gpt_neox", "gemma3_text"]
 )
 """Types of model in which nothing after the last layer's ``mlp`` lets one position look at another."""
 

@@ -2,21 +2,21 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from itertools import takewhile
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
-from unequal.facts.probes import Probe
-from unequal.scoring.encoding import room
+from unequal.models.cache import keeps_what_it_read, read
+from unequal.scoring.encoding import OpenPrompt, room
 from unequal.shortage import at_most
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-EXTRA_TOKENS = 4  # generated beyond the longest accepted answer, so that a wrong ending shows
-_CACHES = ("past_key_values", "cache_params")  # attention; state spaces
+_NOTHING = -1  # no token's id
 
 Choice = Callable[[Tensor, Tensor, int], Tensor]
 """Next tokens ``(n,)`` from logits ``(n, vocab)``, the numbers of these rows ``(n,)``, and the step."""
@@ -33,48 +33,48 @@ class Decoding:
         self._model = model
         self._ids = ids
         self.room = room(model, ids.shape[1])
-        output = model(input_ids=ids, use_cache=True, logits_to_keep=1)
-        self._name = next(
-            (name for name in _CACHES if isinstance(getattr(output, name, None), DynamicCache)), None
-        )
-        self._cache = getattr(output, self._name) if self._name else None
-        self.logits: Tensor = output.logits[:, -1].float()
+        self.logits, self._kept = read(model, ids, keeps_what_it_read(model))
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows, in this order; a row may come several times."""
         self._ids, self.logits = self._ids[rows], self.logits[rows]
-        if self._cache is not None:
-            self._cache.reorder_cache(rows)
+        if self._kept is not None:
+            self._kept.select(rows)
 
     def copy(self, rows: Tensor) -> Self:
         """Return these rows to be continued apart."""
         other = copy.copy(self)
-        other._cache = copy.deepcopy(self._cache)
+        other._kept = copy.deepcopy(self._kept)
         other.select(rows)
         return other
 
     def step(self, tokens: Tensor) -> None:
         """Append one token ``(batch,)`` to each row and read it."""
         self._ids = torch.cat([self._ids, tokens[:, None]], dim=1)
-        kept: dict[str, Any] = {self._name: self._cache, "use_cache": True} if self._name else {}
-        ids = tokens[:, None] if self._name else self._ids
-        self.logits = self._model(input_ids=ids, logits_to_keep=1, **kept).logits[:, -1].float()
+        if self._kept is None:
+            self.logits, _ = read(self._model, self._ids, keep=False)
+        else:
+            inputs = self._kept.inputs(self._model, tokens)
+            self.logits = self._model(logits_to_keep=1, **inputs).logits[:, -1].float()
 
 
-def continue_rows(decoding: Decoding, limits: Sequence[int], end: int, choose: Choice) -> list[list[int]]:
-    """Return the token ids that follow each row, up to the end token, its limit or the end of the window.
+def continue_rows(
+    decoding: Decoding, limits: Sequence[int], ends: frozenset[int], choose: Choice
+) -> list[list[int]]:
+    """Return the token ids that follow each row, up to an end token, its limit or the end of the window.
 
     A row that has ended is read no further.
     """
     device = decoding.logits.device
     longest = max(limits) if decoding.room is None else min(max(limits), decoding.room + 1)
     limit = torch.tensor(limits, device=device).clamp(max=longest)
-    found = torch.full((len(limits), longest), end, device=device)
+    found = torch.full((len(limits), longest), _NOTHING, device=device)
+    ending = torch.tensor(sorted(ends), device=device, dtype=torch.long)
     rows = torch.arange(len(limits), device=device)
     for step in range(longest):
         tokens = choose(decoding.logits, rows, step)
         found[rows, step] = tokens
-        goes_on = (tokens != end) & (limit[rows] > step + 1)
+        goes_on = ~torch.isin(tokens, ending) & (limit[rows] > step + 1)
         if not bool(goes_on.all()):
             left = goes_on.nonzero().squeeze(1)
             if not len(left):
@@ -82,23 +82,18 @@ def continue_rows(decoding: Decoding, limits: Sequence[int], end: int, choose: C
             rows, tokens = rows[left], tokens[left]
             decoding.select(left)
         decoding.step(tokens)
-    ids = found.tolist()
-    return [row[: row.index(end)] if end in row else row for row in ids]
+    return [list(takewhile(lambda token: token not in {_NOTHING, *ends}, row)) for row in found.tolist()]
 
 
-def token_limit(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> int:
-    """Return how many tokens a continuation may have: those of the longest accepted answer, and some."""
-    answers = tokenizer([f" {text}" for text in probe.accepted], add_special_tokens=False)["input_ids"]
-    return max(map(len, answers)) + EXTRA_TOKENS
-
-
-def length_buckets(prompts: Sequence[Sequence[int]], limits: Sequence[int], size: int) -> list[list[int]]:
-    """Return the indices of prompts of exactly one length each, at most ``size``, of similar limits."""
+def batches_of(prompts: Sequence[OpenPrompt], size: int) -> list[tuple[list[int], Tensor]]:
+    """Return prompts as ids ``(batch, seq)`` with their indices: of one length and one way to end, at most
+    ``size``, of similar limits."""
     size = at_most(size)
-    buckets: dict[int, list[int]] = {}
-    for index in sorted(range(len(prompts)), key=lambda i: limits[i]):
-        buckets.setdefault(len(prompts[index]), []).append(index)
-    return [rows[start : start + size] for rows in buckets.values() for start in range(0, len(rows), size)]
+    buckets: dict[object, list[int]] = {}
+    for index in sorted(range(len(prompts)), key=lambda i: prompts[i].limit):
+        buckets.setdefault((len(prompts[index].ids), prompts[index].ends), []).append(index)
+    parts = [rows[start : start + size] for rows in buckets.values() for start in range(0, len(rows), size)]
+    return [(part, torch.tensor([prompts[index].ids for index in part])) for part in parts]
 
 
 def text_of(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:

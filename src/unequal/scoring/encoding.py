@@ -1,21 +1,31 @@
-"""Prompt and answer as token ids: the one place that decides where a prompt ends and its answer begins."""
+"""Prompt and answer as token ids: the one place that decides where a prompt ends and its answer begins.
+
+In plain text an answer follows after one space and ends with the end-of-text token. What the tokenizer puts
+before a text, such as a begin-of-text token, stands there once; what it puts after one is left out. In a chat
+the template decides all of it, and an answer ends with the special tokens that the template puts after it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unequal.errors import DataError
+from unequal.facts.probes import Chat, Probe
+from unequal.scoring.chat import chat_text, check_ordinary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EXTRA_TOKENS = 4  # generated beyond the longest accepted answer, so that a wrong ending shows
+Ids = list[int]
 
 
 @dataclass(frozen=True)
 class EncodedPrompt:
     """A prompt and the continuations that share it, as token ids."""
 
-    prompt: list[int]
-    continuations: list[list[int]]
+    prompt: Ids
+    continuations: list[Ids]
 
     @property
     def longest(self) -> int:
@@ -23,28 +33,144 @@ class EncodedPrompt:
         return len(self.prompt) + max(map(len, self.continuations))
 
 
+@dataclass(frozen=True)
+class OpenPrompt:
+    """A prompt to be continued, with at most ``limit`` tokens, until one of the tokens in ``ends``."""
+
+    ids: Ids
+    limit: int
+    ends: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """The ids of a prompt alone, of the prompt with each answer, and what closes each answer."""
+
+    alone: Ids
+    together: list[Ids]
+    closings: list[Ids]
+
+
 def encode(
-    tokenizer: "PreTrainedTokenizerBase", prompt: str, continuations: Sequence[str], end: bool = False
+    tokenizer: "PreTrainedTokenizerBase",
+    prompt: str,
+    continuations: Sequence[str],
+    end: bool = False,
+    chat: Chat | None = None,
 ) -> EncodedPrompt:
-    """Return the ids of a prompt and of each continuation, which follows after one space.
+    """Return the ids of a prompt and of each continuation; with ``end`` each closes as answers do.
 
     Prompt and continuation are tokenised together, since an answer may tokenise differently after a
-    space; the prompt ends where all of them (and the prompt alone) still agree. With ``end`` each
-    continuation closes with the end-of-text token. Raises `DataError` when no token is left to the prompt.
+    space; the prompt ends where all of them (and the prompt alone) still agree. Raises `DataError` when no
+    token is left to the prompt, or where nothing can end a text.
     """
-    separator = "" if prompt.endswith((" ", "\n")) else " "
-    texts = [prompt, *(f"{prompt}{separator}{text}" for text in continuations)]
-    alone, *together = tokenizer(texts)["input_ids"]
-    cut = min([len(alone), *(_common_prefix(alone, ids) for ids in together)])
+    found = _tokenise(tokenizer, prompt, continuations, chat)
+    cut = _agreed(found.alone, found.together)
     if not cut:
         raise DataError(f"the prompt {prompt!r} leaves no token before its answers; begin it with more text")
-    closing = [tokenizer.eos_token_id] if end else []
-    return EncodedPrompt(alone[:cut], [ids[cut:] + closing for ids in together])
+    if not end:
+        return EncodedPrompt(found.alone[:cut], [ids[cut:] for ids in found.together])
+    if not all(found.closings):
+        raise DataError("this tokenizer has no end-of-text token, so no answer can be taught to end")
+    rows = zip(found.together, found.closings, strict=True)
+    return EncodedPrompt(found.alone[:cut], [ids[cut:] + closing for ids, closing in rows])
+
+
+def encode_probe(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> EncodedPrompt:
+    """Return the ids of a probe's prompt and of its right and wrong answers, the right one first."""
+    return encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors), chat=probe.chat)
+
+
+def open_prompt(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> OpenPrompt:
+    """Return a probe's prompt to be continued: the very tokens after which its answers are scored.
+
+    Only where answers change the words at the prompt's end, not just the space there, are they the prompt's
+    own. The limit is the longest accepted answer and some tokens.
+    """
+    scored = (probe.answer, *probe.distractors)
+    found = _tokenise(tokenizer, probe.prompt, (*scored, *probe.accepted), probe.chat)
+    cut = _agreed(found.alone, found.together[: len(scored)])
+    if not cut or tokenizer.decode(found.alone[cut:]).strip():
+        cut = len(found.alone)
+    longest = max(map(len, found.together[len(scored) :] or found.together[:1]))
+    specials = _special_ids(tokenizer)
+    ends = {token for closing in found.closings for token in closing if token in specials}
+    if tokenizer.eos_token_id is not None:
+        ends.add(tokenizer.eos_token_id)
+    return OpenPrompt(found.alone[:cut], max(longest - cut, 0) + EXTRA_TOKENS, frozenset(ends))
+
+
+def has_chat_template(tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Return whether the tokenizer can be asked in a chat."""
+    return bool(tokenizer.chat_template)
+
+
+def _tokenise(
+    tokenizer: "PreTrainedTokenizerBase", prompt: str, answers: Sequence[str], chat: Chat | None
+) -> _Tokens:
+    if chat is not None:
+        return _tokenise_chat(tokenizer, prompt, answers, chat)
+    separator = "" if prompt.endswith((" ", "\n")) else " "
+    texts = [prompt, *(f"{prompt}{separator}{text}" for text in answers)]
+    bare = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    first = _put_before(tokenizer, texts[-1], bare[-1])
+    alone, *together = (ids if ids[: len(first)] == first else first + ids for ids in bare)
+    closing = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    return _Tokens(alone, together, [closing] * len(together))
+
+
+def _put_before(tokenizer: "PreTrainedTokenizerBase", text: str, bare: Ids) -> Ids:
+    """Return the ids that the tokenizer puts before a text, whose own ids are ``bare``."""
+    given: Ids = tokenizer(text)["input_ids"]
+    added = len(given) - len(bare)
+    start = next((i for i in range(added + 1) if given[i : i + len(bare)] == bare), added)
+    return given[:start]
+
+
+def _tokenise_chat(
+    tokenizer: "PreTrainedTokenizerBase", prompt: str, answers: Sequence[str], chat: Chat
+) -> _Tokens:
+    check_ordinary(tokenizer, *answers)
+    text = chat_text(tokenizer, prompt, chat)
+    answered = [text.before + answer.strip() for answer in answers]
+    parts = [text.prompt, *answered, *(one + text.after for one in answered)]
+    alone, *others = tokenizer(parts, add_special_tokens=False)["input_ids"]
+    together, closed = others[: len(answers)], others[len(answers) :]
+    closings = [_closing(tokenizer, *pair) for pair in zip(together, closed, strict=True)]
+    return _Tokens(alone, together, closings)
+
+
+def _closing(tokenizer: "PreTrainedTokenizerBase", answered: Ids, closed: Ids) -> Ids:
+    """Return the ids up to the last of the special tokens that follow an answer first.
+
+    Where the template puts none there it is the end-of-text token. White space that the answer's last token
+    would swallow is left out.
+    """
+    specials = _special_ids(tokenizer)
+    same = _common_prefix(answered, closed)
+    after = closed[same:]
+    start = next((i for i, token in enumerate(after) if token in specials), None)
+    if start is None:
+        return [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    stop = next((i for i in range(start, len(after)) if after[i] not in specials), len(after))
+    return after[0 if same == len(answered) else start : stop]
+
+
+def _special_ids(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the ids of tokens that are no text; one that stands for what is unknown only if it is more."""
+    added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    unknown = {tokenizer.unk_token_id} - {tokenizer.bos_token_id, tokenizer.eos_token_id}
+    return (added | set(tokenizer.all_special_ids)) - unknown
+
+
+def _agreed(alone: Ids, together: Sequence[Ids]) -> int:
+    """Return how many ids all rows begin with alike, of each at least one id being left to be scored."""
+    return min([len(alone), *(_common_prefix(alone, ids[:-1]) for ids in together)])
 
 
 def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return how many leading ids agree; at least one id of ``second`` is left to be scored."""
-    longest = min(len(first), len(second) - 1)
+    """Return how many leading ids agree."""
+    longest = min(len(first), len(second))
     return next((i for i in range(longest) if first[i] != second[i]), longest)
 
 
@@ -54,7 +180,7 @@ def room(model: "PreTrainedModel", n_tokens: int) -> int | None:
     Raises `DataError` when there are too many already.
     """
     window: int | None = getattr(model.config, "max_position_embeddings", None)
-    if window is None:
+    if window is None or window < 1:  # some write -1
         return None
     if n_tokens > window:
         raise DataError(

@@ -8,7 +8,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
-from unequal.scoring.decode import Decoding, continue_rows, length_buckets, text_of, token_limit
+from unequal.scoring.decode import Decoding, batches_of, continue_rows, text_of
+from unequal.scoring.encoding import open_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,25 +24,22 @@ class GenerationPass:
         self, tokenizer: "PreTrainedTokenizerBase", probes: Sequence[Probe], batch_size: int = BATCH_SIZE
     ) -> None:
         self._tokenizer = tokenizer
-        prompts = [tokenizer(probe.prompt)["input_ids"] for probe in probes]
-        self._limits = [token_limit(tokenizer, probe) for probe in probes]
-        self._batches = [
-            (indices, torch.tensor([prompts[index] for index in indices]))
-            for indices in length_buckets(prompts, self._limits, batch_size)
-        ]
+        self._prompts = [open_prompt(tokenizer, probe) for probe in probes]
+        self._batches = batches_of(self._prompts, batch_size)
 
     @torch.inference_mode()
     def run(self, model: PreTrainedModel) -> list[str]:
         """Return the greedy continuation of each probe's prompt, in order, without the prompt.
 
-        A text ends at the end-of-text token or some tokens after the length of the fact's longest
-        accepted answer; it depends on the probe alone, not on the others in its batch.
+        A text ends where answers end (at the end-of-text token or, in a chat, that of the turn) or some
+        tokens after the length of the fact's longest accepted answer; it depends on the probe alone, not on
+        the others in its batch.
         """
-        texts = [""] * len(self._limits)
+        texts = [""] * len(self._prompts)
         for indices, ids in self._batches:
             decoding = Decoding(model, ids.to(model.device))
-            limits = [self._limits[index] for index in indices]
-            found = continue_rows(decoding, limits, self._tokenizer.eos_token_id, _most_probable)
+            limits = [self._prompts[index].limit for index in indices]
+            found = continue_rows(decoding, limits, self._prompts[indices[0]].ends, _most_probable)
             for index, row in zip(indices, found, strict=True):
                 texts[index] = text_of(self._tokenizer, row)
         return texts

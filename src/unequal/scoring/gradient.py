@@ -20,7 +20,9 @@ class GradientPass:
     """Probes made ready once; each costs a forward and a backward pass of its own."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", probes: Sequence[Probe]) -> None:
-        self._encoded = [encode(tokenizer, probe.prompt, (probe.answer,)) for probe in probes]
+        self._encoded = [
+            encode(tokenizer, probe.prompt, (probe.answer,), chat=probe.chat) for probe in probes
+        ]
 
     def run(self, model: PreTrainedModel) -> list[float]:
         """Return for each probe the Euclidean norm of ∇(S/n) over all weights, frozen ones too, in nats.

@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
-from unequal.models.attention import sees_by_attention_alone
-from unequal.scoring.encoding import EncodedPrompt, encode, length_batches, room
+from unequal.models.attention import mask_inputs, sees_by_attention_alone
+from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
 from unequal.scoring.forward import logits_at, pad_rows
 from unequal.scoring.tree import Tree, grow, tree_mask
 from unequal.shortage import at_most
@@ -67,9 +67,7 @@ class AnswerPass:
         self._moments = moments
         self._token_budget = token_budget
         self._padding: int = tokenizer.pad_token_id
-        self._encoded = [
-            encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors)) for probe in probes
-        ]
+        self._encoded = [encode_probe(tokenizer, probe) for probe in probes]
         self._longest = max((item.longest for item in self._encoded), default=0)
         self._ready: dict[bool, _Ready] = {}
 
@@ -173,11 +171,7 @@ class _TreeBatch:
         device = model.device
         extra: dict[str, Tensor] = {}
         if self._mask is not None and self._positions is not None:
-            mask = self._mask.to(device)
-            if model.config._attn_implementation == "eager":  # which adds its mask to the attention scores
-                lowest = torch.finfo(model.dtype).min
-                mask = torch.zeros(mask.shape, dtype=model.dtype, device=device).masked_fill(~mask, lowest)
-            extra = {"attention_mask": mask, "position_ids": self._positions.to(device)}
+            extra = mask_inputs(model, self._mask, self._positions)
         rows, places = self._rows.to(device), self._places.to(device)
         return logits_at(model, self._input_ids.to(device), rows, places, **extra)
 

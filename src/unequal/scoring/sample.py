@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 
 from unequal.config import build
 from unequal.facts.probes import Probe
-from unequal.scoring.decode import Choice, Decoding, continue_rows, length_buckets, text_of, token_limit
+from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows, text_of
+from unequal.scoring.encoding import open_prompt
 from unequal.scoring.settings import SampleSettings
 from unequal.seeds import random_stream
 from unequal.shortage import at_most
@@ -41,16 +42,14 @@ class SamplePass:
         self._settings = _settings(n, temperature, top_p)
         self._tokenizer = tokenizer
         self._batch_size = at_most(batch_size)
-        prompts = [tokenizer(probe.prompt)["input_ids"] for probe in probes]
-        self._limits = [token_limit(tokenizer, probe) for probe in probes]
+        self._prompts = [open_prompt(tokenizer, probe) for probe in probes]
         self._chances = [
-            torch.tensor([_chances(seed, probe, sample, limit) for sample in range(n)], dtype=torch.float64)
-            for probe, limit in zip(probes, self._limits, strict=True)
+            torch.tensor(
+                [_chances(seed, probe, sample, prompt.limit) for sample in range(n)], dtype=torch.float64
+            )
+            for probe, prompt in zip(probes, self._prompts, strict=True)
         ]
-        self._batches = [
-            (indices, torch.tensor([prompts[index] for index in indices]))
-            for indices in length_buckets(prompts, self._limits, batch_size)
-        ]
+        self._batches = batches_of(self._prompts, batch_size)
 
     def run(self, model: PreTrainedModel) -> list[list[str]]:
         """Return ``n`` continuations of each probe's prompt, in order, each no longer than a greedy one."""
@@ -66,7 +65,7 @@ class SamplePass:
         All points share the drawn chances, so that they differ by the distribution alone.
         """
         settings = [_settings(self._settings.n, *point) for point in points]
-        texts: list[list[list[str]]] = [[[] for _ in self._limits] for _ in points]
+        texts: list[list[list[str]]] = [[[] for _ in self._prompts] for _ in points]
         for indices, ids in self._batches:
             read = Decoding(model, ids.to(model.device))
             for found, setting in zip(texts, settings, strict=True):
@@ -82,10 +81,10 @@ class SamplePass:
         for start in range(0, len(pairs), self._batch_size):
             chunk = pairs[start : start + self._batch_size]
             rows = torch.tensor([row for row, _ in chunk], device=read.logits.device)
-            limits = [self._limits[indices[row]] for row, _ in chunk]
+            limits = [self._prompts[indices[row]].limit for row, _ in chunk]
             chances = [self._chances[indices[row]][sample] for row, sample in chunk]
             choose = sampler(torch.nn.utils.rnn.pad_sequence(chances, batch_first=True), settings)
-            found = continue_rows(read.copy(rows), limits, self._tokenizer.eos_token_id, choose)
+            found = continue_rows(read.copy(rows), limits, self._prompts[indices[0]].ends, choose)
             for (row, _), ids in zip(chunk, found, strict=True):
                 texts[indices[row]] += [text_of(self._tokenizer, ids)] * (settings.n // n_different)
 

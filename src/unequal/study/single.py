@@ -272,7 +272,8 @@ def _unlearn_and_judge(
 
     forget, retain, utility, never_seen = (roles.get(role, []) for role in _ROLES)
     judged = [*forget, *retain, *utility, *never_seen]
-    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    model = load_model(settings.model, settings.unlearn.quantise)
+    tokenizer = load_tokenizer(settings.model)
     described = (model.config.model_type, model.num_parameters())
     maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)
     evaluator = Evaluator(tokenizer, judged, maker, settings.probes)

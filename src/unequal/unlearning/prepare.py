@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from unequal.errors import DataError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.quantised import dequantise
 from unequal.seeds import random_stream
 from unequal.unlearning.method import Method, Need, TokenScores
 from unequal.unlearning.rows import Row, answer_row, score_in_batches, score_rows
@@ -142,6 +143,7 @@ def reinforced(
 ) -> PreTrainedModel:
     """Return a copy of the model that was trained on the answers for some rounds with AdamW."""
     copied = copy.deepcopy(model)
+    dequantise(copied)  # all its weights are trained
     optimiser = torch.optim.AdamW(copied.parameters(), lr=learning_rate)
     copied.train()
     for number in range(rounds):

@@ -50,11 +50,11 @@ def answer_row(
     end: bool,
     before: str = "",
 ) -> Row:
-    """Return the fact's question with an answer; with ``end`` the end-of-text token is part of the answer.
+    """Return the fact's question with an answer; with ``end`` what ends an answer is part of it.
 
     ``before`` is a text that stands before the question.
     """
-    encoded = encode(tokenizer, before + prompts.ask(fact.question), [answer], end)
+    encoded = encode(tokenizer, before + prompts.ask(fact.question), [answer], end, prompts.around)
     ids = encoded.prompt + encoded.continuations[0]
     return Row(ids, (len(encoded.prompt), len(ids)))
 

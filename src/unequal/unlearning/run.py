@@ -12,6 +12,7 @@ from unequal.errors import ConfigError, DivergedError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.adapters import Adapter, require_peft
+from unequal.models.quantised import quantise, require_bitsandbytes
 from unequal.seeds import derive_seed
 from unequal.shortage import at_most, is_saved
 from unequal.training.loop import run_steps
@@ -69,7 +70,8 @@ def unlearn(
     """Change the model in place to forget; ``judge(model, step, last)`` is called at every evaluated step.
 
     The last step is that of the settings, or where a stopping rule ends the run, which looks at ``controls``.
-    An adapter stands beside the model's weights until the last step and is then added to them.
+    An adapter stands beside the model's weights, in few bits if so set, until the last step and is then added
+    to them.
     With ``checkpoints`` the run goes on from the newest one, and judges no step that it then does not make.
     A prompt method leaves the model alone and has two steps, the first and the last: judges put its
     ``prompt_prefix`` before what they ask. Raises `ConfigError` when the method has a retain term and there
@@ -78,6 +80,8 @@ def unlearn(
     for in micro-batches.
     """
     _check(model, tokenizer, method, forget, retain, prompts, settings)
+    if settings.quantise:
+        quantise(model, settings.quantise)
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(derive_seed(seed, "dropout"))  # modules of transformers take no generator
         if isinstance(method, PromptMethod | WeightMethod):
@@ -225,6 +229,8 @@ def _check(
         )
     if settings.adapter:
         require_peft()
+    if settings.quantise:
+        require_bitsandbytes()
     if problem := schedule_problem(method, settings.weighting):
         raise ConfigError(problem)
     if isinstance(method, PromptMethod):
@@ -241,7 +247,8 @@ def _check_fit(
     """Refuse a prefix with which the questions and answers to forget are longer than the model's window."""
     prefix = method.prompt_prefix(forget)
     longest = max(
-        len(tokenizer(f"{prefix}{prompts.ask(fact.question)} {fact.answer}")["input_ids"]) for fact in forget
+        len(answer_row(tokenizer, prompts, fact, fact.answer, end=False, before=prefix).ids)
+        for fact in forget
     )
     window = getattr(model.config, "max_position_embeddings", None)
     if window and longest > window:

@@ -1,6 +1,6 @@
 """What determines an unlearning run besides its method: the target, the length, and when it is judged."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -67,6 +67,11 @@ class UnlearnSettings(BaseModel):
         exclude_if=lambda adapter: adapter is None,
         description="low-rank weights that are trained in place of the model's own",
     )
+    quantise: Literal["int8", "nf4"] | None = Field(
+        default=None,
+        exclude_if=lambda scheme: scheme is None,
+        description="keep the model's own weights in 8 or 4 bits while an adapter is trained",
+    )
     micro_batch: int | None = Field(
         default=None,
         ge=1,
@@ -89,6 +94,15 @@ class UnlearnSettings(BaseModel):
         if steps is not None and min(steps, default=-1) < 0:
             raise ValueError("evaluate_at must hold at least one step and none below 0")
         return steps and tuple(sorted(set(steps)))
+
+    @model_validator(mode="after")
+    def _rounded_weights_are_not_trained(self) -> Self:
+        if self.quantise and self.adapter is None:
+            raise ValueError(
+                f"quantise = '{self.quantise}' keeps weights that cannot be trained; set adapter too, such as"
+                " adapter = { rank = 16 }"
+            )
+        return self
 
     def evaluated_steps(self) -> tuple[int, ...]:
         """Return the steps at which the model is judged, the first and the last always among them."""

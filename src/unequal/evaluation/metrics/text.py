@@ -37,7 +37,7 @@ def without_copies(text: str, prompt: str) -> str:
 
 def own_text(record: ProbeRecord) -> str:
     """Return the generated text without what it copies from the prompt."""
-    return without_copies(generated(record), record.probe.prompt)
+    return without_copies(generated(record), record.probe.shown)
 
 
 def own_words(record: ProbeRecord) -> list[str]:
