@@ -36,7 +36,7 @@ from unequal.analysis.matched import (
 )
 from unequal.analysis.nulls import CHOICE_DRIFT, TRUE_FALSE, null_scores
 from unequal.analysis.observations import Observations, observe
-from unequal.analysis.outcomes import at_budget
+from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
 from unequal.analysis.size_effects import DAMAGE, HARDER, size_effects
 from unequal.analysis.size_trend import sizes
 from unequal.analysis.sizes import NEAREST
@@ -125,6 +125,7 @@ def _arms(slopes: dict[str, float], seed: int, draws: int) -> Found:
         runs.append(run.with_columns(pl.lit(value).alias(label) for label, value in labels.items()))
     outcomes = pl.concat(parts)
     table = interactions(outcomes, pl.concat(runs), resampler_for(outcomes, seed, draws))
+    table = table.filter(pl.col("comparison") == EQUAL_STEPS)
     return _of(table.row(by_predicate=pl.col("value_of_factor") == "verbatim", named=True))
 
 

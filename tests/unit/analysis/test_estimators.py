@@ -100,8 +100,10 @@ def test_utility_budget_is_read_between_the_steps_around_the_first_crossing():
 def test_forgetting_at_equal_utility_is_interpolated():
     facts = pl.DataFrame({"run_id": ["a"] * 3, "step": [0, 1, 5], "exact_match": [1.0, 1.0, 0.0]})
     facts = facts.with_columns([pl.lit("x").alias(name) for name in LABELS if name != "run_id"])
-    readings = pl.DataFrame({"run_id": ["a"], "step_before": [1], "step_after": [5], "weight_after": [0.8]})
-    assert forgotten_at_utility(facts, readings, 0.1)["forgotten"].to_list() == [pytest.approx(0.8)]
+    place = {"step_before": [1], "step_after": [5], "weight_after": [0.8], "steps": [[0, 1, 5]]}
+    found = forgotten_at_utility(facts, pl.DataFrame({"run_id": ["a"], **place}), 0.1)
+    assert found["forgotten"].to_list() == [pytest.approx(0.8)]
+    assert found["forgotten_path"].to_list() == [[0.0, 0.0, 1.0]]
 
 
 def test_utility_counts_roles_equally_and_is_null_when_nothing_was_right():

@@ -243,8 +243,8 @@ def test_without_the_columns_the_verdicts_say_what_is_needed():
 
 
 def test_count_weights_that_win_support_c8_and_a_placebo_that_is_as_good_refutes_it():
-    def study(shuffled):
-        middles = {"count": 0.75, "uniform": 0.45, "confidence": 0.45, "shuffled_counts": shuffled}
+    def study(count, uniform, shuffled):
+        middles = {"count": count, "uniform": uniform, "confidence": uniform, "shuffled_counts": shuffled}
         return pl.concat(
             relabelled(
                 replace(LEAN, middle=middle, slope=-0.02, never_seen=1, seed_spread=0.0, utility_people=120),
@@ -253,15 +253,15 @@ def test_count_weights_that_win_support_c8_and_a_placebo_that_is_as_good_refutes
             for name, middle in middles.items()
         )
 
-    one = verdict_of("C8", study(0.45))
+    one = verdict_of("C8", study(0.75, 0.45, 0.45))
     assert one.verdict == SUPPORTED and one.effect > 0.1
-    table = analyze_scores(study(0.45), draws=20).weightings.filter(
+    table = analyze_scores(study(0.75, 0.45, 0.45), draws=20).weightings.filter(
         (pl.col("method") == "all methods")
         & (pl.col("comparison") == EQUAL_STEPS)
         & (pl.col("measure") == MEAN)
     )
     assert set(table["rival"]) == set(RIVALS) and (table["value"] - 0.3).abs().max() < 0.05
-    placebo = verdict_of("C8", study(0.95))
+    placebo = verdict_of("C8", study(0.3, 0.2, 0.6))
     assert placebo.verdict == REFUTED and placebo.effect < 0
 
 
