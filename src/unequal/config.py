@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from unequal.errors import ConfigError, bullet_list, did_you_mean
+from unequal.registry import Registry
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -36,6 +37,26 @@ def build(model: type[Settings], values: Mapping[str, Any], where: str) -> Setti
         if len(problems) == 1:
             raise ConfigError(f"{where}: {problems[0]}") from error
         raise ConfigError(f"{where} has {len(problems)} wrong settings:\n{bullet_list(problems)}") from error
+
+
+def chosen(registry: Registry[type[Settings]], value: Any) -> Settings:
+    """Return the settings that a name, or a table with ``kind``, chooses from a registry of settings.
+
+    For validators: raises `ValueError` that says what is wrong with the name or in the table.
+    """
+    noun = registry.noun
+    table = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
+        article = "an" if noun[0] in "aeiou" else "a"
+        raise ValueError(f"{article} {noun} is a name or a table with 'kind' (known: {', '.join(registry)})")
+    try:
+        model = registry.get(table["kind"])
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    try:
+        return model.model_validate(dict(table))
+    except ValidationError as error:
+        raise ValueError(f"{noun} {table['kind']}: {'; '.join(sentences(error, model))}") from error
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:

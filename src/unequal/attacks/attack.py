@@ -1,15 +1,15 @@
 """What an attack is: settings with its source's defaults, and rows for each attacked fact of one model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from unequal.attacks import ATTACKS, SCHEMES
-from unequal.config import sentences
-from unequal.errors import DataError, did_you_mean
+from unequal.config import chosen
+from unequal.errors import DataError
 from unequal.evaluation.score_table import SCORE_SCHEMA
 from unequal.facts.probes import ProbeMaker, PromptFormat
 from unequal.facts.schema import Fact, Role
@@ -148,19 +148,7 @@ def _resolve(value: Any) -> Any:
     """Turn a name or a table with ``kind`` into the settings of that attack."""
     if isinstance(value, Attack):
         return value
-    if value in SCHEMES:
-        value = {"kind": "quantise", "scheme": value}
-    table = {"kind": value} if isinstance(value, str) else value
-    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
-        raise ValueError(f"an attack is a name or a table with 'kind' (known: {', '.join(ATTACKS)})")
-    if table["kind"] not in ATTACKS:
-        hint = did_you_mean(table["kind"], ATTACKS)
-        raise ValueError(f"unknown attack '{table['kind']}'{hint} (known: {', '.join(ATTACKS)})")
-    attack = ATTACKS.get(table["kind"])
-    try:
-        return attack.model_validate(dict(table))
-    except ValidationError as error:
-        raise ValueError(f"attack {table['kind']}: {'; '.join(sentences(error, attack))}") from error
+    return chosen(ATTACKS, {"kind": "quantise", "scheme": value} if value in SCHEMES else value)
 
 
 AttackSettings = Annotated[SerializeAsAny[Attack], BeforeValidator(_resolve)]

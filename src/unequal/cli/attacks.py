@@ -2,6 +2,7 @@
 
 from inspect import cleandoc
 
+from unequal.cli.options import one_name, show_settings
 from unequal.console import say, show_table
 
 
@@ -13,13 +14,9 @@ def attacks(*words: str) -> None:
     words
         Nothing; or show and the name of an attack; the name alone does the same.
     """
-    from unequal.errors import ConfigError  # noqa: PLC0415
-
-    names = words[1:] if words[:1] == ("show",) else words
-    if len(names) > 1 or (words and not names):
-        raise ConfigError(f"name one attack, not {len(names)}, for example: unequal attacks show relearn")
-    if names:
-        _show(names[0])
+    name = one_name(words, "attack", "attacks show relearn")
+    if name:
+        _show(name)
     else:
         _list()
 
@@ -40,9 +37,4 @@ def _show(name: str) -> None:
     attack = ATTACKS.get(name)
     say(f"{attack.title}: {attack.shows}\n\n{cleandoc(attack.__doc__ or '')}\n")
     say(f"Measures: {', '.join(attack.metrics)}\nSource: {attack.source}\n")
-    settings = [
-        (key, "" if field.is_required() or field.default is None else field.default, field.description or "")
-        for key, field in attack.model_fields.items()
-        if key != "kind"
-    ]
-    show_table("Settings", ["setting", "default", "meaning"], settings)
+    show_settings(attack)

@@ -2,6 +2,7 @@
 
 from inspect import cleandoc
 
+from unequal.cli.options import one_name, show_settings
 from unequal.console import say, show_table
 
 
@@ -13,13 +14,9 @@ def methods(*words: str) -> None:
     words
         Nothing; or show and the name of a method; the name alone does the same.
     """
-    from unequal.errors import ConfigError  # noqa: PLC0415
-
-    names = words[1:] if words[:1] == ("show",) else words
-    if len(names) > 1 or (words and not names):
-        raise ConfigError(f"name one method, not {len(names)}, for example: unequal methods show npo")
-    if names:
-        _show(names[0])
+    name = one_name(words, "method", "methods show npo")
+    if name:
+        _show(name)
     else:
         _list()
 
@@ -41,9 +38,4 @@ def _show(name: str) -> None:
     say(f"{method.title}\n\n  {method.formula}\n\n{cleandoc(method.__doc__ or '')}\n")
     say(f"Needs: {', '.join(sorted(method.needs)) or 'the answers alone'}\nCost: {method.cost}")
     say(f"Source: {method.source}\n")
-    settings = [
-        (key, field.default, field.description or "")
-        for key, field in method.model_fields.items()
-        if key != "kind"
-    ]
-    show_table("Settings", ["setting", "default", "meaning"], settings)
+    show_settings(method)

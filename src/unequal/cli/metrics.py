@@ -2,6 +2,7 @@
 
 from inspect import cleandoc
 
+from unequal.cli.options import one_name
 from unequal.console import say, show_table
 
 
@@ -13,15 +14,9 @@ def metrics(*words: str) -> None:
     words
         Nothing; or show and the name of a metric or aggregate; the name alone does the same.
     """
-    from unequal.errors import ConfigError  # noqa: PLC0415
-
-    names = words[1:] if words[:1] == ("show",) else words
-    if len(names) > 1 or (words and not names):
-        raise ConfigError(
-            f"name one metric, not {len(names)}, for example: unequal metrics show extraction_strength"
-        )
-    if names:
-        _show(names[0])
+    name = one_name(words, "metric", "metrics show extraction_strength")
+    if name:
+        _show(name)
     else:
         _list()
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from unequal.config import build, read_toml
-from unequal.console import say
+from unequal.console import say, show_table
 from unequal.errors import ConfigError, DataError, MissingExtraError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -65,6 +65,27 @@ def hint_chat(model: str, chat: bool) -> None:
                 f"note: {model} has a chat template and is asked in plain text, as is the default; to ask"
                 " it in a chat give --chat, or set chat = true under prompts"
             )
+
+
+def one_name(words: tuple[str, ...], noun: str, example: str) -> str | None:
+    """Return the name in the words of ``list`` commands: nothing, ``show NAME`` or ``NAME``.
+
+    Raises `ConfigError` for several names, or ``show`` without one.
+    """
+    names = words[1:] if words[:1] == ("show",) else words
+    if len(names) > 1 or (words and not names):
+        raise ConfigError(f"name one {noun}, not {len(names)}, for example: unequal {example}")
+    return names[0] if names else None
+
+
+def show_settings(settings: type[BaseModel]) -> None:
+    """Print a table of the settings of a method or an attack, without the name that chooses it."""
+    rows = [
+        (key, "" if field.is_required() or field.default is None else field.default, field.description or "")
+        for key, field in settings.model_fields.items()
+        if key != "kind"
+    ]
+    show_table("Settings", ["setting", "default", "meaning"], rows)
 
 
 def peek(config: Path | None, key: str, default: str) -> str:

@@ -10,12 +10,10 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
-    ValidationError,
     model_validator,
 )
 
-from unequal.config import sentences
-from unequal.errors import did_you_mean
+from unequal.config import chosen
 from unequal.facts.schema import Fact
 from unequal.unlearning.methods import METHODS
 
@@ -210,19 +208,7 @@ class Method(BaseModel):
 
 def _resolve(value: Any) -> Any:
     """Turn a name or a table with ``kind`` into the settings of that method."""
-    if isinstance(value, Method):
-        return value
-    table = {"kind": value} if isinstance(value, str) else value
-    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
-        raise ValueError(f"a method is a name or a table with 'kind' (known: {', '.join(METHODS)})")
-    if table["kind"] not in METHODS:
-        hint = did_you_mean(table["kind"], METHODS)
-        raise ValueError(f"unknown method '{table['kind']}'{hint} (known: {', '.join(METHODS)})")
-    method = METHODS.get(table["kind"])
-    try:
-        return method.model_validate(dict(table))
-    except ValidationError as error:
-        raise ValueError(f"method {table['kind']}: {'; '.join(sentences(error, method))}") from error
+    return value if isinstance(value, Method) else chosen(METHODS, value)
 
 
 MethodSettings = Annotated[SerializeAsAny[Method], BeforeValidator(_resolve)]
