@@ -49,10 +49,10 @@ def main() -> None:
 
 def _row(found: Coverage) -> str:
     case = found.case
-    of_no_effect = case.truth == case.null
+    of_no_effect = abs(case.truth - case.null) < 1e-6
     effect = f"{found.off:.1%} (no effect is there)" if of_no_effect else f"{found.off:.0%}"
     numbers = [
-        f"{case.truth:+.3f}",
+        f"{round(case.truth, 3) + 0.0:+.3f}",
         f"{found.bias:+.4f}",
         f"{found.spread:.4f}",
         f"{found.covered:.1%}",
