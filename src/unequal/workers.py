@@ -10,7 +10,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from functools import cached_property
 from multiprocessing.queues import SimpleQueue
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 Key = TypeVar("Key")
 
@@ -42,7 +45,8 @@ class Workers(Generic[Key]):
         self._jobs: dict[Future[Any], Key] = {}
         self._others = set(multiprocessing.active_children())
         # Pickled here, so that a worker unpickles, and imports numpy and the like, after it was set up.
-        self._pool = ProcessPoolExecutor(number, context, _start, (self._reports, pickle.dumps(prepare)))
+        given = (self._reports, pickle.dumps(prepare), context.Value("i", 0))
+        self._pool = ProcessPoolExecutor(number, context, _start, given)
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +100,11 @@ def tell(report: Any) -> None:
     _THIS_WORKER[0].reports.put(report)
 
 
+def number() -> int | None:
+    """Return which of the workers this process is, counted from 0; None in a process that is no worker."""
+    return _THIS_WORKER[0].number if _THIS_WORKER else None
+
+
 def prepared() -> Any:
     """Return what ``prepare`` returned in this worker, where it is called once, when first asked for."""
     return _THIS_WORKER[0].prepared
@@ -104,8 +113,9 @@ def prepared() -> Any:
 class _Worker:
     """What a worker process holds."""
 
-    def __init__(self, reports: "SimpleQueue[Any]", pickled_prepare: bytes) -> None:
+    def __init__(self, reports: "SimpleQueue[Any]", pickled_prepare: bytes, number: int) -> None:
         self.reports = reports
+        self.number = number
         self._pickled_prepare = pickled_prepare
 
     @cached_property
@@ -116,10 +126,12 @@ class _Worker:
 _THIS_WORKER: list[_Worker] = []
 
 
-def _start(reports: "SimpleQueue[Any]", pickled_prepare: bytes) -> None:
-    """Set a worker up: one thread, a channel for reports, and an end when the parent ends."""
+def _start(reports: "SimpleQueue[Any]", pickled_prepare: bytes, started: "Synchronized[int]") -> None:
+    """Set a worker up: one thread, a number, a channel for reports, and an end when the parent ends."""
     os.environ.update(ONE_THREAD)
-    _THIS_WORKER.append(_Worker(reports, pickled_prepare))
+    with started.get_lock():
+        _THIS_WORKER.append(_Worker(reports, pickled_prepare, started.value))
+        started.value += 1
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()

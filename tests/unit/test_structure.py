@@ -8,7 +8,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
-    "errors", "workers", "seeds", "files", "registry", "config", "console", "manifest",
+    "errors", "launched", "workers", "seeds", "files", "registry", "config", "console", "manifest",
     "facts", "counting", "corpus", "models", "scoring", "training", "unlearning", "evaluation",
     "harness", "attacks", "analysis", "report", "audit", "study", "planning", "cli",
 ]  # fmt: skip

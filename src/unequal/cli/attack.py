@@ -16,6 +16,9 @@ def attack(
     retain: Path | None = None,
     never_seen: Path | None = None,
     seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -35,6 +38,12 @@ def attack(
         Fact table of more that the model never saw, the control.
     seed
         Seed of all that is drawn. [default: 0]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     out
         Folder for scores.parquet and generations.parquet.
     config
@@ -44,7 +53,7 @@ def attack(
 
     flags = {
         "model": model, "facts": facts, "attacks": kind, "retain": retain, "never_seen": never_seen,
-        "seed": seed, "out": out,
+        "seed": seed, "out": out, "device": device, "precision": precision, "compile": compile,
     }  # fmt: skip
     settings = settings_from(AttackCommand, config, flags)
     require_training("an attack")

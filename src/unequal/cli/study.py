@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from unequal.cli.options import require_training
+from unequal.cli.options import missing_libraries, require_training
 from unequal.console import console, say, show_table
 from unequal.errors import ConfigError, DataError
 
@@ -22,7 +22,17 @@ study = App(name="study", help="Run a whole study from a run file, or show its s
 
 
 @study.command
-def run(run_file: Path, *, out: Path, workers: int | None = None, dry_run: bool = False) -> None:
+def run(
+    run_file: Path,
+    *,
+    out: Path,
+    workers: int | None = None,
+    workers_per_gpu: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
+    dry_run: bool = False,
+) -> None:
     """Run every step of a study that is not done yet, and draw the report.
 
     The same command goes on after an interruption, with the same result.
@@ -34,24 +44,62 @@ def run(run_file: Path, *, out: Path, workers: int | None = None, dry_run: bool 
     out
         Folder of the study.
     workers
-        Processes side by side, one thread each. [default: one a core]
+        Processes side by side, one thread each. [default: one a core, or one a GPU]
+    workers_per_gpu
+        Processes that share each GPU, which take the cards in turn, in place of workers. [default: 1]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        Of pre-training and unlearning: fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too).
+        [default: what the file says]
+    compile
+        Let torch compile the models. [default: what the file says]
     dry_run
         Only show the steps, what is done, and an estimate of time and memory.
     """
+    from unequal.models.compute import choose_for_workers  # noqa: PLC0415
     from unequal.study.conduct import load_study, run_study  # noqa: PLC0415
     from unequal.study.progress import StudyProgress  # noqa: PLC0415
 
-    n_workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    if n_workers < 1:
-        raise ConfigError(f"--workers must be at least 1, not {n_workers}")
+    choose_for_workers(device or "auto")
+    flags = {
+        "pretrain.precision": precision, "precisions": [precision] if precision else None,
+        "pretrain.compile": compile, "unlearn.compile": compile,
+    }  # fmt: skip
+    n_workers = _n_workers(workers, workers_per_gpu, device or "auto")
     if dry_run:
         from unequal.study.plan import plan_steps  # noqa: PLC0415
 
-        _show_plan(plan_steps(load_study(run_file)), out, n_workers)
+        _show_plan(plan_steps(load_study(run_file, flags)), out, n_workers)
         return
     require_training("running a study")
-    report = run_study(run_file, out, n_workers, StudyProgress(console, n_workers))
+    report = run_study(run_file, out, n_workers, StudyProgress(console, n_workers), flags)
     say(f"the report is {report}")
+
+
+def _n_workers(workers: int | None, workers_per_gpu: int | None, device: str) -> int:
+    """Return how many processes a study gets: as said, so many a GPU, or one a core where there is none."""
+    if workers is not None and workers_per_gpu is not None:
+        raise ConfigError("give either --workers or --workers-per-gpu, not both")
+    for flag, number in (("--workers", workers), ("--workers-per-gpu", workers_per_gpu)):
+        if number is not None and number < 1:
+            raise ConfigError(f"{flag} must be at least 1, not {number}")
+    if workers is not None:
+        return workers
+    cards = _n_cards(device)
+    if workers_per_gpu is not None and not cards:
+        raise ConfigError(f"--workers-per-gpu: device {device} has no GPU here; use --workers")
+    return cards * (workers_per_gpu or 1) or len(os.sched_getaffinity(0))
+
+
+def _n_cards(device: str) -> int:
+    """Return how many cards workers may take."""
+    if device in ("cpu", "mps") or "torch" in missing_libraries("train"):
+        return 0
+    import torch  # noqa: PLC0415
+
+    count: int = torch.accelerator.device_count()
+    return min(count, 1) if ":" in device else count
 
 
 @study.command
@@ -63,12 +111,12 @@ def status(out: Path) -> None:
     out
         Folder of the study.
     """
-    from unequal.study.conduct import load_study  # noqa: PLC0415
+    from unequal.study.conduct import study_of  # noqa: PLC0415
     from unequal.study.plan import plan_steps  # noqa: PLC0415
 
     if not (out / "study.toml").is_file():
         raise DataError(f"{out} holds no study (no study.toml); make one with: unequal study run")
-    steps = plan_steps(load_study(out / "study.toml"))
+    steps = plan_steps(study_of(out))
     rows = []
     for kind in dict.fromkeys(step.kind for step in steps):
         group = [step for step in steps if step.kind == kind]

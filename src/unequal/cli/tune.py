@@ -16,6 +16,9 @@ def tune(
     steps: int | None = None,
     utility_drop: float | None = None,
     seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -39,6 +42,12 @@ def tune(
         Share of the probability of untouched answers that may go. [default: 0.1]
     seed
         Seed of the order of facts. [default: 0]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     out
         File of the trials (JSON); the same command goes on from it.
     config
@@ -49,6 +58,7 @@ def tune(
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,
         "unlearn.steps": steps, "search.utility_drop": utility_drop, "seed": seed, "out": out,
+        "device": device, "unlearn.precision": precision, "unlearn.compile": compile,
     }  # fmt: skip
     settings = settings_from(TuneCommand, config, flags)
     require_training("the search for a learning rate")

@@ -19,6 +19,9 @@ def unlearn(
     steps: int | None = None,
     seed: int | None = None,
     checkpoint_every: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -46,6 +49,12 @@ def unlearn(
         Seed of the order of facts. [default: 0]
     checkpoint_every
         Steps after each of which an interrupted run can go on with the same command. [default: 0, never]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     out
         Folder for the unlearned model, its scores and its texts; an existing one is replaced as a whole.
     config
@@ -58,6 +67,7 @@ def unlearn(
         "never_seen": never_seen, "method.kind": method,
         "method.learning_rate": learning_rate, "unlearn.steps": steps, "seed": seed,
         "checkpoint_every": checkpoint_every, "out": out,
+        "device": device, "unlearn.precision": precision, "unlearn.compile": compile,
     }  # fmt: skip
     settings = settings_from(UnlearnCommand, config, flags)
     require_training("unlearning")

@@ -85,9 +85,27 @@ class Adapter:
 
     def merge(self) -> None:
         """Add the adapter to the model's own weights, which may be trained again, and take it out."""
-        self._tuner.merge_and_unload()
+        from unequal.models.sharding import is_sharded  # noqa: PLC0415
+
+        if is_sharded(self._tuner.model):
+            self._merge_into_parts()
+            self._tuner.unload()
+        else:
+            self._tuner.merge_and_unload()
         for weight in self._own:
             weight.requires_grad_(True)
+
+    def _merge_into_parts(self) -> None:
+        """Add the adapter to the parts of the weights that this process holds."""
+        from peft.tuners.lora import LoraLayer  # noqa: PLC0415
+
+        from unequal.models.sharding import local, parted  # noqa: PLC0415
+
+        for module in self._tuner.model.modules():
+            if isinstance(module, LoraLayer):
+                weight = module.get_base_layer().weight
+                change = parted(module.get_delta_weight("default"), weight)
+                local(weight.detach()).add_(local(change))
 
 
 def _has_state_space(model: "PreTrainedModel") -> bool:

@@ -1,7 +1,10 @@
 """Whether a model's logits are plainly its head's, so that the head can be applied where it is needed."""
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
+
+from unequal.models.sharding import whole
 
 _KEPT = "_has_plain_head"  # in the model's own dictionary, which its copies share
 
@@ -16,12 +19,23 @@ def has_plain_head(model: PreTrainedModel) -> bool:
     return bool(model.__dict__[_KEPT])
 
 
+def was_asked(model: PreTrainedModel) -> bool:
+    """Return whether the model was asked already, which it is before anything else."""
+    return _KEPT in model.__dict__
+
+
 def _ask(model: PreTrainedModel) -> bool:
     training, ids = model.training, torch.arange(4, device=model.device)[None]  # the first may be all zeros
     model.eval()
     with torch.no_grad():
-        states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        by_head = model.get_output_embeddings()(states)
-        found = torch.equal(model(input_ids=ids, use_cache=False).logits.float(), by_head.float())
+        by_head = whole(model, lambda: _by_head(model, ids))
+        logits = whole(model, lambda: model(input_ids=ids, use_cache=False).logits)
+        found = torch.equal(logits.float(), by_head.float())
     model.train(training)
     return found
+
+
+def _by_head(model: PreTrainedModel, ids: Tensor) -> Tensor:
+    states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    logits: Tensor = model.get_output_embeddings()(states)
+    return logits

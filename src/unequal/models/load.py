@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from unequal.errors import DataError
 from unequal.models import FAMILIES
+from unequal.models.compute import ComputeSettings
 from unequal.models.device import process_state
 from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
+from unequal.models.precision import compile_body, in_precision
+from unequal.models.processes import is_first
 from unequal.models.shapes import ModelSettings, Vocabulary
+from unequal.models.sharding import shard, sharding_is_asked, skeleton
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,24 +29,40 @@ transformers.logging.disable_progress_bar()
 def scratch_model(
     settings: ModelSettings, vocabulary: Vocabulary, seed: int, fast: bool = True
 ) -> PreTrainedModel:
-    """Return a float32 model with random weights that depend on the seed alone, on the accelerator if any."""
+    """Return a float32 model with random weights that depend on the seed alone, on this process's device.
+
+    It is sharded over processes if the launcher asked for that.
+    """
     config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
+    if sharding_is_asked() and not is_first():
+        return _placed(skeleton(config), fast)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    return _placed(model, fast)
+
+
+def _placed(model: PreTrainedModel, fast: bool = True) -> PreTrainedModel:
+    """Return the model where it is computed, or this process's part of it."""
     model.config.use_cache = False
-    model.to(process_state().device)
-    has_plain_head(model)  # asked now, so that copies know
+    if sharding_is_asked():
+        shard(model)  # and not run yet, since its precision cannot be changed after that
+    else:
+        has_plain_head(model.to(process_state().device))  # asked now, so that copies know
     return use_fast_linear(model) if fast else model
 
 
 def load_model(name_or_path: str | Path) -> PreTrainedModel:
-    """Return a causal language model in float32 and evaluation mode, on the accelerator if there is one.
+    """Return a causal language model in float32 and evaluation mode, on this process's device.
 
+    It is sharded over processes if the launcher asked for that; the first then loads it, into its memory.
     Raises `DataError` when the folder is missing, is no model, lacks weights, or has only pickled ones.
     """
     _check_folder(name_or_path, "config.json", "a model")
     try:
+        if sharding_is_asked() and not is_first():
+            config = AutoConfig.from_pretrained(name_or_path, trust_remote_code=False)
+            return _placed(skeleton(config).eval())
         model, report = AutoModelForCausalLM.from_pretrained(
             name_or_path,
             dtype=torch.float32,
@@ -55,9 +75,15 @@ def load_model(name_or_path: str | Path) -> PreTrainedModel:
     if missing := sorted(report["missing_keys"]):  # transformers fills them with random numbers
         lost = f"{len(missing)} weights are missing, such as {missing[0]}"
         raise DataError(f"cannot load a model from {name_or_path}: {lost}")
-    model.config.use_cache = False
-    has_plain_head(model.eval().to(process_state().device))  # asked now, so that copies know
-    return use_fast_linear(model)
+    return _placed(model.eval())
+
+
+def load_ready(name_or_path: str | Path, compute: ComputeSettings) -> PreTrainedModel:
+    """Return a model as `load_model` does, in the precision of the settings, and compiled if they say so."""
+    model = in_precision(load_model(name_or_path), compute.precision)
+    if compute.compile:
+        compile_body(model)
+    return model
 
 
 def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from unequal.facts.probes import Probe
+from unequal.models.sharding import whole
 from unequal.scoring.encoding import room
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Decoding:
         self._model = model
         self._ids = ids
         self.room = room(model, ids.shape[1])
-        output = model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        output = whole(model, lambda: model(input_ids=ids, use_cache=True, logits_to_keep=1))
         self._name = next(
             (name for name in _CACHES if isinstance(getattr(output, name, None), DynamicCache)), None
         )
@@ -57,7 +58,8 @@ class Decoding:
         self._ids = torch.cat([self._ids, tokens[:, None]], dim=1)
         kept: dict[str, Any] = {self._name: self._cache, "use_cache": True} if self._name else {}
         ids = tokens[:, None] if self._name else self._ids
-        self.logits = self._model(input_ids=ids, logits_to_keep=1, **kept).logits[:, -1].float()
+        output = whole(self._model, lambda: self._model(input_ids=ids, logits_to_keep=1, **kept))
+        self.logits = output.logits[:, -1].float()
 
 
 def continue_rows(decoding: Decoding, limits: Sequence[int], end: int, choose: Choice) -> list[list[int]]:

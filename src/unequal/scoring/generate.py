@@ -8,6 +8,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
+from unequal.models.dealing import dealt_out
+from unequal.models.sharding import without_gradients
 from unequal.scoring.decode import Decoding, continue_rows, length_buckets, text_of, token_limit
 
 if TYPE_CHECKING:
@@ -30,21 +32,23 @@ class GenerationPass:
             for indices in length_buckets(prompts, self._limits, batch_size)
         ]
 
-    @torch.inference_mode()
     def run(self, model: PreTrainedModel) -> list[str]:
         """Return the greedy continuation of each probe's prompt, in order, without the prompt.
 
         A text ends at the end-of-text token or some tokens after the length of the fact's longest
         accepted answer; it depends on the probe alone, not on the others in its batch.
         """
-        texts = [""] * len(self._limits)
-        for indices, ids in self._batches:
+
+        def continued(batch: tuple[list[int], Tensor]) -> dict[int, str]:
+            indices, ids = batch
             decoding = Decoding(model, ids.to(model.device))
             limits = [self._limits[index] for index in indices]
             found = continue_rows(decoding, limits, self._tokenizer.eos_token_id, _most_probable)
-            for index, row in zip(indices, found, strict=True):
-                texts[index] = text_of(self._tokenizer, row)
-        return texts
+            return {index: text_of(self._tokenizer, row) for index, row in zip(indices, found, strict=True)}
+
+        with without_gradients(model):
+            texts = dealt_out(model, self._batches, continued)
+        return [texts[index] for index in range(len(self._limits))]
 
 
 def generate(

@@ -2,13 +2,15 @@
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
-from unequal.config import build, read_toml
+from unequal.config import build, overlaid, read_toml
 from unequal.errors import ConfigError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json, writable_folder, write_json, write_table, write_text
@@ -26,22 +28,38 @@ from unequal.study.steps.unlearn import UnlearnStep
 STEP_KINDS: tuple[type[Step], ...] = (CorpusStep, PretrainStep, BaselineStep, UnlearnStep)
 
 
-def load_study(path: Path) -> StudySettings:
-    """Return the settings in a run file; raises `ConfigError` that lists all that is wrong in it."""
-    return build(StudySettings, read_toml(path), str(path))
+def load_study(path: Path, flags: Mapping[str, Any] = MappingProxyType({})) -> StudySettings:
+    """Return the settings in a run file with the flags on top; a flag ``a.b`` sets key ``b`` of table ``a``.
+
+    Raises `ConfigError` that lists all that is wrong.
+    """
+    return build(StudySettings, overlaid(read_toml(path), flags, str(path)), str(path))
 
 
-def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) -> Path:
+def study_of(out: Path) -> StudySettings:
+    """Return the settings of the study in a folder, with the flags that it was run with."""
+    record = out / "study.json"
+    flags = read_json(record).get("flags", {}) if record.is_file() else {}
+    return load_study(out / "study.toml", flags)
+
+
+def run_study(
+    run_file: Path,
+    out: Path,
+    workers: int,
+    progress: StudyProgress,
+    flags: Mapping[str, Any] = MappingProxyType({}),
+) -> Path:
     """Run every step that is not done, collect, analyse, and return the path of the report."""
     from unequal.report.build import build_report  # noqa: PLC0415
 
-    settings = load_study(run_file)
+    settings = load_study(run_file, flags)
     steps = plan_steps(settings)
     with locked(out):
         _claim(out, settings)
         remove_leftovers(out)
         write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
-        write_json(out / "study.json", describe(settings, run_file, out))
+        write_json(out / "study.json", describe(settings, run_file, out, flags))
         to_do = [step for step in steps if not step.is_done(out)]
         progress.start(steps, to_do)
         try:
@@ -57,17 +75,23 @@ def run_study(run_file: Path, out: Path, workers: int, progress: StudyProgress) 
 def collect(name: str, steps: Sequence[Step], out: Path) -> None:
     """Write ``scores.parquet`` and ``generations.parquet`` of all runs, always in the same order."""
     runs = [out / step.folder for step in steps if isinstance(step, UnlearnStep)]
-    scores = pl.concat(read_scores(run / "scores.parquet") for run in runs)
+    scores = pl.concat((read_scores(run / "scores.parquet") for run in runs), how="diagonal")
+    if "precision" in scores.columns:  # which runs in float32 leave out
+        scores = scores.with_columns(pl.col("precision").fill_null("fp32"))
     write_table(scores.with_columns(study=pl.lit(name)).sort(SCORE_KEY), out / "scores.parquet")
     generations = pl.concat(read_generations(run / "generations.parquet") for run in runs)
     keys = ["run_id", "step", "fact_id", "probe", "prompt"]
     write_table(generations.sort(keys), out / "generations.parquet")
 
 
-def describe(settings: StudySettings, run_file: Path, out: Path) -> dict[str, object]:
+def describe(
+    settings: StudySettings, run_file: Path, out: Path, flags: Mapping[str, Any]
+) -> dict[str, object]:
     """Return what a reader needs to know and to repeat the study; the report shows it."""
+    given = {key: value for key, value in flags.items() if value is not None}
     return {
         "name": settings.name,
+        **({"flags": given} if given else {}),
         "settings": settings.model_dump(mode="json"),
         "versions": manifest(),
         "seeds": {
@@ -75,8 +99,16 @@ def describe(settings: StudySettings, run_file: Path, out: Path) -> dict[str, ob
             "pretraining": settings.pretrain_seeds,
             "unlearning": settings.seeds,
         },
-        "commands": [f"unequal study run {run_file} --out {out}", f"unequal report {out}"],
+        "commands": [f"unequal study run {run_file} --out {out}{_words(given)}", f"unequal report {out}"],
     }
+
+
+def _words(flags: Mapping[str, Any]) -> str:
+    """Return flags that were given to a study as they are typed."""
+    precision = flags.get("pretrain.precision")
+    return (f" --precision {precision}" if precision else "") + (
+        " --compile" if flags.get("pretrain.compile") else ""
+    )
 
 
 def _claim(out: Path, settings: StudySettings) -> None:

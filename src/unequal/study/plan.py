@@ -38,11 +38,13 @@ def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
             for method in settings.methods:
                 if target.methods is not None and method.kind not in target.methods:
                     continue
-                for weighting, seed in product(settings.weightings, settings.seeds):
+                arms = product(settings.weightings, settings.precisions, settings.seeds)
+                for weighting, precision, seed in arms:
+                    given = {"weighting": weighting, "precision": precision}
                     yield UnlearnStep(
                         baseline=baseline,
                         method=method,
-                        unlearn=settings.unlearn.model_copy(update={"weighting": weighting}),
+                        unlearn=settings.unlearn.model_copy(update=given),
                         probes_between=settings.evaluate.probes_between,
                         seed=seed,
                     )

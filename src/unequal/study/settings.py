@@ -11,6 +11,7 @@ from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
+from unequal.models.compute import Precision
 from unequal.models.shapes import ModelSettings
 from unequal.training.settings import PretrainSettings
 from unequal.unlearning.method import MethodSettings
@@ -80,13 +81,16 @@ class StudySettings(BaseModel):
     weightings: tuple[Weighting, ...] = Field(
         default=(Weighting(),), min_length=1, description="of facts to forget; each makes runs of its own"
     )
+    precisions: tuple[Precision, ...] = Field(
+        default=("fp32",), min_length=1, description="of unlearning; each makes runs of its own"
+    )
     unlearn: UnlearnSettings = UnlearnSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     attacks: tuple[AttackSettings, ...] = Field(
         default=(), description="on the model before unlearning and after the last step"
     )
 
-    @field_validator("seeds", "pretrain_seeds", "wordings", "models", "weightings")
+    @field_validator("seeds", "pretrain_seeds", "wordings", "models", "weightings", "precisions")
     @classmethod
     def _distinct(cls, values: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(values)) < len(values):
@@ -108,9 +112,13 @@ class StudySettings(BaseModel):
 
     @field_validator("unlearn")
     @classmethod
-    def _weighted_by_the_study(cls, unlearn: UnlearnSettings) -> UnlearnSettings:
+    def _given_by_the_study(cls, unlearn: UnlearnSettings) -> UnlearnSettings:
         if unlearn.weighting != Weighting():
             raise ValueError("weighting of a study stands in its own list: weightings = [{by = …}]")
+        if unlearn.precision != "fp32":
+            raise ValueError(
+                f'precision of a study stands in its own list: precisions = ["{unlearn.precision}"]'
+            )
         return unlearn
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from unequal.corpus.settings import CorpusSettings
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.aggregates.table import aggregate_table
 from unequal.evaluation.passes import Passes
-from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
+from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
@@ -28,6 +28,7 @@ from unequal.files import (
     write_table,
 )
 from unequal.manifest import manifest
+from unequal.models.compute import ComputeSettings, DeviceSettings, Precision, master_weights
 from unequal.models.shapes import ModelSettings
 from unequal.training.settings import PretrainSettings
 from unequal.unlearning.method import MethodSettings
@@ -58,7 +59,7 @@ class CorpusCommand(_Command):
     prompts: PromptFormat = PromptFormat()
 
 
-class PretrainCommand(_Command):
+class PretrainCommand(DeviceSettings):
     """Settings of ``unequal pretrain``."""
 
     corpus: Path
@@ -69,7 +70,7 @@ class PretrainCommand(_Command):
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
 
 
-class JudgeCommand(_Command):
+class JudgeCommand(ComputeSettings):
     """Settings of ``unequal evaluate``."""
 
     model: str
@@ -83,7 +84,7 @@ class JudgeCommand(_Command):
     reference: str | None = Field(default=None, description="a model that never saw the facts")
 
 
-class AttackCommand(_Command):
+class AttackCommand(ComputeSettings):
     """Settings of ``unequal attack``."""
 
     model: str
@@ -99,7 +100,7 @@ class AttackCommand(_Command):
     _distinct = field_validator("attacks")(distinct)
 
 
-class UnlearnCommand(_Command):
+class UnlearnCommand(DeviceSettings):
     """Settings of ``unequal unlearn``."""
 
     model: str
@@ -135,20 +136,25 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     Goes on from a checkpoint of the same settings and corpus, and does nothing where that was finished.
     """
     from unequal.corpus.shards import read_card  # noqa: PLC0415
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.processes import is_first, wait_for_all  # noqa: PLC0415
     from unequal.training.pretrain import pretrain  # noqa: PLC0415
 
+    choose_device(settings.device)
     read_card(settings.corpus)  # refuse what is no corpus before anything is written
-    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     made_by = settings.corpus / "manifest.json"
     resolved["corpus_made_from"] = read_json(made_by).get("settings") if made_by.is_file() else None
-    _claim_folder(settings.out, resolved)
+    _claim_folder(settings.out, resolved, is_first())
+    wait_for_all()
     if (settings.out / "manifest.json").is_file():
         return settings.out / "model"
     model = pretrain(
         settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
         settings.checkpoint_every, progress,
     )  # fmt: skip
-    write_json(settings.out / "manifest.json", manifest())
+    if is_first():
+        write_json(settings.out / "manifest.json", manifest())
     return model
 
 
@@ -156,28 +162,35 @@ def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
     """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
+    from unequal.models.precision import computing_in  # noqa: PLC0415
+    from unequal.models.processes import folder_of_first  # noqa: PLC0415
 
+    choose_device(settings.device)
     facts = read_facts(settings.facts)
-    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
-    with output_folder(settings.out) as out:
-        evaluator = Evaluator(
-            tokenizer, facts, maker, settings.probes,
-            metrics=settings.metrics, passes=settings.passes, reference=_reference_model(settings, tokenizer),
-        )  # fmt: skip
-        tables = evaluator.run(model)
-        columns = {"study": "evaluate", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
-        _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
-        write_table(aggregate_table(tables.scores), out / "aggregates.parquet")
-        write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    with folder_of_first(output_folder(settings.out)) as out:
+        with computing_in(settings.precision, model.device):
+            evaluator = Evaluator(
+                tokenizer, facts, maker, settings.probes, metrics=settings.metrics, passes=settings.passes,
+                reference=_reference_model(settings, tokenizer),
+            )  # fmt: skip
+            tables = evaluator.run(model)
+        if out:
+            columns = {"study": "evaluate", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
+            columns |= _precision_column(settings.precision)
+            _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
+            write_table(aggregate_table(tables.scores), out / "aggregates.parquet")
+            write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
     return tables.scores
 
 
 def _reference_model(
     settings: JudgeCommand, tokenizer: "PreTrainedTokenizerBase"
 ) -> "PreTrainedModel | None":
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
 
     if settings.reference is None:
         return None
@@ -186,7 +199,7 @@ def _reference_model(
             f"reference: {settings.reference} has another vocabulary than {settings.model};"
             " tokens can be compared only between models that share a tokenizer"
         )
-    return load_model(settings.reference)
+    return load_ready(settings.reference, settings)
 
 
 def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
@@ -196,8 +209,12 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     """
     from unequal.evaluation.evaluate import Evaluator, Tables  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
+    from unequal.models.precision import computing_in  # noqa: PLC0415
+    from unequal.models.processes import folder_of_first  # noqa: PLC0415
 
+    choose_device(settings.device)
     facts = [
         fact if fact.role else fact.model_copy(update={"role": "forget"})
         for fact in read_facts(settings.facts)
@@ -208,17 +225,20 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     if not any(fact.role == "forget" for fact in facts):
         raise DataError(f"{settings.facts} holds no facts to forget, of the role forget or without a role")
     check_kept(settings.attacks, facts)
-    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
     scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
-    with output_folder(settings.out) as out:
-        plain = Evaluator(tokenizer, scene.attacked, maker, ["question"], metrics=ANSWER_METRICS).run(model)
-        scores = pl.concat([plain.scores, run_attacks(settings.attacks, scene, progress)])
-        columns = {"study": "attack", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
-        columns |= {"seed": settings.seed}
-        tables = Tables(scores, plain.generations)
-        _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
-        write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    with folder_of_first(output_folder(settings.out)) as out:
+        with computing_in(settings.precision, model.device):
+            evaluator = Evaluator(tokenizer, scene.attacked, maker, ["question"], metrics=ANSWER_METRICS)
+            plain = evaluator.run(model)
+            scores = pl.concat([plain.scores, run_attacks(settings.attacks, scene, progress)])
+        if out:
+            columns = {"study": "attack", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
+            columns |= {"seed": settings.seed} | _precision_column(settings.precision)
+            tables = Tables(scores, plain.generations)
+            _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
+            write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
     return scores
 
 
@@ -229,10 +249,15 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
     """
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
+    from unequal.models.device import choose_device  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.precision import in_precision  # noqa: PLC0415
+    from unequal.models.processes import folder_of_first, is_first, wait_for_all  # noqa: PLC0415
+    from unequal.models.save import save_model  # noqa: PLC0415
     from unequal.study.unfinished import Unfinished  # noqa: PLC0415
     from unequal.unlearning.run import Checkpoints, unlearn  # noqa: PLC0415
 
+    choose_device(settings.device)
     forget = _in_role(settings.forget, "forget")
     retain = _in_role(settings.retain, "retain") if settings.retain else []
     utility = _in_role(settings.utility, "utility") if settings.utility else []
@@ -240,7 +265,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
     judged = [*forget, *retain, *utility, *never_seen]
     _check_unique(judged)
     check_replaceable(settings.out, "scores.parquet")
-    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     unfinished = None
     if settings.checkpoint_every:
         facts = {name: file_hash(path) for name in _FACT_FILES if (path := getattr(settings, name))}
@@ -251,36 +276,37 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
     before = settings.method.prompt_prefix(forget)
     prefixed = Evaluator(tokenizer, judged, maker, settings.probes, before) if before else evaluator
     found: dict[int, Tables] = unfinished.judged() if unfinished else {}
-    with atomic_folder(settings.out) as folder:
+    ended = unfinished.last_step() if unfinished else None
+    wait_for_all()  # before the first of several processes writes anything there
+    with folder_of_first(atomic_folder(settings.out)) as folder:
 
         def judge(model: "PreTrainedModel", step: int, last: bool) -> None:
             if last and unfinished:
                 unfinished.end(step, model, tokenizer)
             elif last:
-                model.save_pretrained(folder / "model")
-                tokenizer.save_pretrained(folder / "model")
+                save_model(model, tokenizer, folder / "model" if folder else None)
             found[step] = (prefixed if step > 0 else evaluator).run(model)
             if unfinished:
                 unfinished.keep(step, found[step])
 
-        ended = unfinished.last_step() if unfinished else None
         if unfinished and ended is not None:
-            judge(load_model(unfinished.model), ended, last=False)
+            judge(in_precision(load_model(unfinished.model), settings.unlearn.precision), ended, last=False)
         else:
             unlearn(
                 model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
                 settings.seed, judge, progress, Controls(utility, never_seen),
                 Checkpoints(unfinished.checkpoints, settings.checkpoint_every) if unfinished else None,
             )  # fmt: skip
-        if unfinished:
-            shutil.copytree(unfinished.model, folder / "model")
         found = dict(sorted(found.items()))
-        columns = {"study": "unlearn", "run_id": settings.out.name, **UNDESCRIBED}
-        columns |= {"method": settings.method.kind, "weighting": settings.unlearn.weighting.name}
-        columns |= {"seed": settings.seed}
-        _write_tables([*found.items()], folder, columns, model.config.model_type, model.num_parameters())
-        write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
-    if unfinished:
+        if unfinished and folder:
+            shutil.copytree(unfinished.model, folder / "model")
+        if folder:
+            columns = {"study": "unlearn", "run_id": settings.out.name, **UNDESCRIBED}
+            columns |= {"method": settings.method.kind, "weighting": settings.unlearn.weighting.name}
+            columns |= {"seed": settings.seed} | _precision_column(settings.unlearn.precision)
+            _write_tables([*found.items()], folder, columns, model.config.model_type, model.num_parameters())
+            write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
+    if unfinished and is_first():
         unfinished.remove()
     return pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
 
@@ -299,11 +325,17 @@ def _write_tables(
     )
     absent = [pl.lit(None).alias(name) for name in SCORE_SCHEMA if name not in scores.columns]
     typed = [pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()]
-    write_table(scores.with_columns(absent).select(typed), folder / "scores.parquet")
+    more = [name for name in OPTIONAL_SCORES if name in columns]
+    write_table(scores.with_columns(absent).select(*typed, *more), folder / "scores.parquet")
     texts = pl.concat([tables.generations.with_columns(step=step) for step, tables in found])
     texts = texts.with_columns(run_id=literals["run_id"])
     typed = [pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()]
     write_table(texts.select(typed), folder / "generations.parquet")
+
+
+def _precision_column(precision: Precision) -> dict[str, object]:
+    """Return the column of the score table that says the precision of the weights, unless all was float32."""
+    return {} if precision == "fp32" else {"precision": master_weights(precision)}
 
 
 def _in_role(path: Path, role: Role) -> list[Fact]:
@@ -321,9 +353,10 @@ def _check_unique(facts: Sequence[Fact]) -> None:
         seen[fact.fact_id] = fact
 
 
-def _claim_folder(out: Path, resolved: dict[str, object]) -> None:
-    """Remember the settings in ``config.json``, and refuse a folder that was begun with others."""
+def _claim_folder(out: Path, resolved: dict[str, object], writes: bool) -> None:
+    """Refuse a folder that was begun with other settings, and remember them in ``config.json``."""
     config = out / "config.json"
     if config.is_file() and read_json(config) != resolved:
         raise ConfigError(f"{out} was begun with other settings; choose another --out or delete it")
-    write_json(config, resolved)
+    if writes:
+        write_json(config, resolved)

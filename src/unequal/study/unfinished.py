@@ -9,6 +9,8 @@ import polars as pl
 from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import Tables
 from unequal.files import atomic_folder, read_json, write_json, write_table
+from unequal.models.processes import folder_of_first, is_first
+from unequal.models.save import save_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -41,7 +43,9 @@ class Unfinished:
         return self._folder / "end" / "model"
 
     def keep(self, step: int, tables: Tables) -> None:
-        """Keep what was found at a judged step."""
+        """Keep what was found at a judged step; of several processes the first does."""
+        if not is_first():
+            return
         write_json(self._folder / "config.json", self._settings)
         with atomic_folder(self._folder / "judged" / str(step)) as folder:
             write_table(tables.scores, folder / "scores.parquet")
@@ -55,11 +59,14 @@ class Unfinished:
         }
 
     def end(self, step: int, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:
-        """Keep the model as it is at the end of training, which is that of the step."""
-        with atomic_folder(self._folder / "end") as folder:
-            model.save_pretrained(folder / "model")
-            tokenizer.save_pretrained(folder / "model")
-            write_json(folder / "step.json", step)
+        """Keep the model as it is at the end of training, which is that of the step.
+
+        All processes must come here, and the first writes.
+        """
+        with folder_of_first(atomic_folder(self._folder / "end")) as folder:
+            save_model(model, tokenizer, folder / "model" if folder else None)
+            if folder:
+                write_json(folder / "step.json", step)
 
     def last_step(self) -> int | None:
         """Return the step of the model at the end, None as long as there is none."""

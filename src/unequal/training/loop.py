@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from unequal.errors import UserError
-from unequal.models.device import process_state
-from unequal.models.kernels import use_plain_linear
+from unequal.models.compute import Precision
+from unequal.models.precision import compile_body, computing_in, differentiate
+from unequal.models.processes import add_up, add_up_gradients
+from unequal.models.sharding import local
 from unequal.training.checkpoint import Memory, load_checkpoint, save_checkpoint
 from unequal.training.optimiser import build_optimiser
-from unequal.training.processes import add_up, add_up_gradients, is_first
 from unequal.training.settings import OptimiserSettings
 
 PartialLosses = Callable[[int], Iterable[Tensor]]
@@ -26,7 +26,7 @@ class DivergedError(UserError):
 
 
 def run_steps(
-    model: PreTrainedModel,
+    model: nn.Module,
     losses: PartialLosses,
     n_steps: int,
     settings: OptimiserSettings,
@@ -35,6 +35,7 @@ def run_steps(
     checkpoint_every: int = 0,
     compile_model: bool = False,
     memory: Memory | None = None,
+    precision: Precision = "fp32",
 ) -> None:
     """Train the model in place for ``n_steps``.
 
@@ -43,56 +44,57 @@ def run_steps(
     alone, so a run resumed from a checkpoint, which holds its ``memory`` too, ends with the same weights. Of
     several processes each yields its own micro-batches; losses and gradients are added up.
     ``after_step(done, loss)`` is called after each step, and once before the first with 0; when it returns
-    true the run ends there.
+    true the run ends there. With the ``precision`` bf16 losses are worked out in it, weights are not.
     Raises `DivergedError` when a loss is not finite.
     """
-    process_state()  # before the accelerator, which does not know of processes on the CPU
-    accelerator = Accelerator()
     optimiser = build_optimiser(model, settings)
     first = load_checkpoint(checkpoints, model, optimiser, memory) if checkpoints else 0
-    # "Evaluation" is without the wrapper that averages gradients over processes in its own forward pass.
-    model = accelerator.prepare_model(model, evaluation_mode=True)
-    optimiser = accelerator.prepare_optimizer(optimiser)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if compile_model:
-        use_plain_linear(model.base_model)
-        model.base_model.compile()
+        compile_body(model)
     model.train()
     if first == 0:
         after_step(0, float("nan"))
     for step in range(first, n_steps):
         for group in optimiser.param_groups:
             group["lr"] = settings.rate(step, n_steps)
-        value = _differentiate(losses(step), trained, accelerator)
+        value = _differentiate(losses(step), trained, precision)
         if not math.isfinite(value):
             raise DivergedError(f"the loss is {value} at step {step + 1}; lower the learning rate")
-        accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        nn.utils.clip_grad_norm_(trained, settings.clip_norm)
         optimiser.step()
         optimiser.zero_grad()
         if after_step(step + 1, value):
             break
         if checkpoints and checkpoint_every and (step + 1) % checkpoint_every == 0 and step + 1 < n_steps:
-            _save(checkpoints, step + 1, accelerator.unwrap_model(model), optimiser, memory)
-    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+            save_checkpoint(checkpoints, step + 1, model, optimiser, memory)
+    if not _all_finite(model):
         raise DivergedError("the last step left weights that are not numbers; lower the learning rate")
     model.eval()
 
 
-def _save(
-    folder: Path, step: int, model: PreTrainedModel, optimiser: torch.optim.Optimizer, memory: Memory | None
-) -> None:
-    """Save a checkpoint, of the optimiser that accelerate wrapped, in the process that writes."""
-    if is_first():
-        save_checkpoint(folder, step, model, getattr(optimiser, "optimizer", optimiser), memory)
-
-
-def _differentiate(parts: Iterable[Tensor], weights: Sequence[Tensor], accelerator: Accelerator) -> float:
+def _differentiate(parts: Iterable[Tensor], weights: Sequence[Tensor], precision: Precision) -> float:
     """Return a step's loss, whose gradient is added to that of each weight."""
-    total = torch.zeros((), device=accelerator.device)
-    for loss in parts:
+    device = weights[0].device
+    total = torch.zeros((), device=device)
+    parts = iter(parts)
+    while True:
+        with computing_in(precision, device):
+            loss = next(parts, None)
+        if loss is None:
+            break
         if loss.requires_grad:
-            accelerator.backward(loss)
+            differentiate(loss)
         total += loss.detach()
     add_up([total])
-    add_up_gradients(weights)
+    # A sharded weight's gradient was added up when it was worked out.
+    add_up_gradients([weight for weight in weights if not isinstance(weight, DTensor)])
     return total.item()
+
+
+def _all_finite(model: nn.Module) -> bool:
+    """Return whether every weight is a number, in all processes."""
+    parts = [local(weight.detach()) for weight in model.parameters()]
+    n_bad = torch.stack([(~part.isfinite().all()).float() for part in parts]).sum()
+    add_up([n_bad])
+    return n_bad.item() == 0

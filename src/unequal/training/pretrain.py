@@ -13,10 +13,14 @@ from transformers import PreTrainedModel
 from unequal.corpus.shards import TokenWindows
 from unequal.files import atomic_folder, read_json, write_json
 from unequal.models.load import load_tokenizer, scratch_model
+from unequal.models.precision import in_precision
+from unequal.models.processes import folder_of_first, is_first, n_processes, number, wait_for_all
+from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
+from unequal.models.sharding import is_sharded
 from unequal.scoring.forward import logits_at
 from unequal.training.loop import run_steps
-from unequal.training.processes import is_first, own, wait_for_all
+from unequal.training.recompute import recomputing
 from unequal.training.settings import PretrainSettings
 
 Progress = Callable[[int, int], None]
@@ -43,7 +47,7 @@ def pretrain(
         end_token_id=card.end_token_id,
         padding_token_id=card.padding_token_id,
     )
-    model = scratch_model(model_settings, vocabulary, seed)
+    model = in_precision(scratch_model(model_settings, vocabulary, seed), settings.precision)
     n_steps = ceil(len(windows) / settings.batch_windows)
     kept = out / "checkpoints" / "losses.json"  # so that a resumed run reports all its losses
     history: list[dict[str, float]] = read_json(kept) if kept.is_file() else []
@@ -56,20 +60,21 @@ def pretrain(
             write_json(kept, history)
         progress(done, n_steps)
 
-    run_steps(
-        model,
-        lambda step: _losses(model, windows, settings, step),
-        n_steps,
-        settings.optimiser,
-        after_step,
-        checkpoints=out / "checkpoints",
-        checkpoint_every=checkpoint_every,
-        compile_model=settings.compile,
-    )
+    with recomputing(model, settings.gradient_checkpointing):
+        run_steps(
+            model,
+            lambda step: _losses(model, windows, settings, step),
+            n_steps,
+            settings.optimiser,
+            after_step,
+            checkpoints=out / "checkpoints",
+            checkpoint_every=checkpoint_every,
+            compile_model=settings.compile,
+            precision=settings.precision,
+        )
+    with folder_of_first(atomic_folder(out / "model")) as folder:
+        save_model(model, load_tokenizer(corpus / "tokenizer"), folder)
     if is_first():
-        with atomic_folder(out / "model") as folder:
-            model.save_pretrained(folder)
-            load_tokenizer(corpus / "tokenizer").save_pretrained(folder)
         write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     wait_for_all()
@@ -82,9 +87,14 @@ def _losses(
     """Yield the micro-batches' shares of the mean next-token loss over the step's batch."""
     start = step * settings.batch_windows
     batch = torch.from_numpy(windows.slice(start, start + settings.batch_windows)).to(model.device)
-    n_targets = (batch[:, 1:] != windows.card.padding_token_id).sum()
-    for rows in own(torch.split(batch, settings.micro_batch_windows)):
-        yield next_token_loss(model, rows, windows.card.padding_token_id) / n_targets
+    padding = windows.card.padding_token_id
+    n_targets = (batch[:, 1:] != padding).sum()
+    parts = torch.split(batch, min(settings.micro_batch_windows, ceil(len(batch) / n_processes())))
+    for turn in range(number(), n_processes() * ceil(len(parts) / n_processes()), n_processes()):
+        if turn < len(parts):
+            yield next_token_loss(model, parts[turn], padding) / n_targets
+        elif is_sharded(model):  # all must make as many passes
+            yield 0 * next_token_loss(model, batch[:1], padding)
 
 
 def next_token_loss(model: PreTrainedModel, ids: Tensor, padding: int) -> Tensor:

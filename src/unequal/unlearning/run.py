@@ -11,9 +11,10 @@ from unequal.errors import ConfigError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.adapters import Adapter, require_peft
+from unequal.models.precision import computing_in, in_precision
+from unequal.models.processes import n_processes
 from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
-from unequal.training.processes import n_processes
 from unequal.training.recompute import recomputing
 from unequal.unlearning.arithmetic import walk_weights
 from unequal.unlearning.forms import (
@@ -75,6 +76,7 @@ def unlearn(
     for in micro-batches.
     """
     _check(model, tokenizer, method, forget, retain, prompts, settings)
+    in_precision(model, settings.precision)
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(derive_seed(seed, "dropout"))  # modules of transformers take no generator
         if isinstance(method, PromptMethod | WeightMethod):
@@ -90,7 +92,8 @@ def unlearn(
             facts = (
                 forget, retain, prompts, settings.batch_size, seed, weights, acts_on, settings.micro_batch,
             )  # fmt: skip
-            objective = _objective(model, tokenizer, method, *facts)
+            with computing_in(settings.precision, model.device):
+                objective = _objective(model, tokenizer, method, *facts)
             adapter = None
             if settings.adapter:
                 adapter = Adapter(model, settings.adapter, derive_seed(seed, "adapter"))
@@ -134,6 +137,7 @@ def _train(
             model, objective.losses, settings.steps, optimiser, after_step,
             checkpoints.folder if checkpoints else None, checkpoints.every if checkpoints else 0,
             compile_model=settings.compile, memory=RunMemory(objective, watch, model.device),
+            precision=settings.precision,
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unequal.models.adapters import AdapterSettings
+from unequal.models.compute import Precision
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.weighting import Weighting
@@ -61,6 +62,9 @@ class UnlearnSettings(BaseModel):
         default=False, exclude_if=lambda on: not on, description="work layers out twice to save memory"
     )
     compile: bool = Field(default=False, exclude_if=lambda on: not on, description="the model, by torch")
+    precision: Precision = Field(
+        default="fp32", exclude_if=lambda precision: precision == "fp32", description="fp32, bf16, bf16-pure"
+    )
 
     @field_validator("evaluate_at")
     @classmethod

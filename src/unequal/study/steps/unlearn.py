@@ -10,6 +10,7 @@ from unequal.attacks.attack import run_attacks
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
+from unequal.models.compute import master_weights
 from unequal.study.step import Progress, Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.unlearning.method import MethodSettings
@@ -37,8 +38,10 @@ class UnlearnStep(Step):
         """Return the model, method, target and seed."""
         target = self.baseline.target
         model = self.baseline.pretrain.name
-        weighting = "" if self.weighting == "uniform" else f"-{self.weighting}"
-        return f"{model}-{self.method.kind}{weighting}-{target.relation}-{target.name}-seed{self.seed}"
+        arms = [self.weighting] if self.weighting != "uniform" else []
+        arms += [self.unlearn.precision] if self.unlearn.precision != "fp32" else []
+        how = "-".join([self.method.kind, *arms])
+        return f"{model}-{how}-{target.relation}-{target.name}-seed{self.seed}"
 
     @property
     def weighting(self) -> str:
@@ -135,4 +138,7 @@ class UnlearnStep(Step):
             target=pl.lit(self.baseline.target.name),
             seed=pl.lit(self.seed),
         )
-        return described.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items())
+        columns = [pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()]
+        if self.unlearn.precision != "fp32":
+            columns.append(pl.lit(master_weights(self.unlearn.precision)).alias("precision"))
+        return described.select(columns)
