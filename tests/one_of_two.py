@@ -1,4 +1,7 @@
-"""One of several processes that share a run: python one_of_two.py RANK OF MEETING_POINT CORPUS OUT."""
+"""One of several processes that share a run: python one_of_two.py RANK OF MEETING_POINT CORPUS OUT HOW.
+
+HOW is ``whole``, every process having the whole model, or ``sharded``.
+"""
 
 import os
 import sys
@@ -9,12 +12,26 @@ import torch
 
 from tiny_world import PROMPTS, vocabulary_of
 
-RUNS = ("npo", "adapop", "rmu", "npo_sam", "jensun", "pretrain", "ga")
+RUNS = (
+    "npo",
+    "adapop",
+    "rmu",
+    "npo_sam",
+    "jensun",
+    "pretrain",
+    "ga",
+    "whp",
+    "task_vector",
+    "adapter",
+    "watched",
+)
+SHARDED = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "true"}
 
 
-def main(rank: str, n_processes: str, meeting_point: str, corpus: Path, out: Path) -> None:
+def main(rank: str, n_processes: str, meeting_point: str, corpus: Path, out: Path, how: str) -> None:
     os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "true"}
     os.environ |= {"WORLD_SIZE": n_processes, "LOCAL_WORLD_SIZE": n_processes}
+    os.environ |= SHARDED if how == "sharded" else {}
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{meeting_point}", rank=int(rank), world_size=int(n_processes)
@@ -28,33 +45,53 @@ def weights_after(kind: str, corpus: Path, out: Path) -> torch.Tensor:
 
     It is in float64, in which rounding does not decide the sign of a gradient, and so Adam's step.
     """
-    from unequal.facts.table import read_facts  # noqa: PLC0415
-    from unequal.models.load import load_model, load_tokenizer, scratch_model  # noqa: PLC0415
+    from unequal.models.load import scratch_model  # noqa: PLC0415
     from unequal.models.shapes import ModelSettings, Shape  # noqa: PLC0415
+    from unequal.models.sharding import everywhere  # noqa: PLC0415
     from unequal.training import pretrain as pretraining  # noqa: PLC0415
     from unequal.training.settings import PretrainSettings  # noqa: PLC0415
-    from unequal.unlearning.methods import METHODS  # noqa: PLC0415
-    from unequal.unlearning.run import unlearn  # noqa: PLC0415
-    from unequal.unlearning.settings import UnlearnSettings  # noqa: PLC0415
 
     shape = ModelSettings(family="gpt2", size="tiny", shape=Shape(width=32, layers=2, heads=4))
     if kind == "pretrain":
+        from safetensors.torch import load_file  # noqa: PLC0415
+
         settings = PretrainSettings(batch_windows=16, micro_batch_windows=4)
-        with patch.object(pretraining, "scratch_model", lambda *made: scratch_model(*made).double()):
+        double = lambda *made, **how: scratch_model(*made, **how).double()  # noqa: E731
+        with patch.object(pretraining, "scratch_model", double):
             folder = pretraining.pretrain(shape, corpus, settings, 0, out / "pretrained", checkpoint_every=2)
-        model = load_model(folder)
+        weights = list(load_file(folder / "model.safetensors").values())
     else:
         model = scratch_model(shape, vocabulary_of(corpus), seed=1).double()
-        facts = read_facts(corpus / "facts.parquet")
-        of = {role: [fact for fact in facts if fact.role == role] for role in ("forget", "retain")}
-        # With one fact a step, one of two processes has nothing to do.
-        settings = UnlearnSettings(steps=4, batch_size=1 if kind == "ga" else 5)
-        unlearn(
-            model, load_tokenizer(corpus / "tokenizer"), METHODS.get(kind)(learning_rate=1e-3),
-            of["forget"][:7], of["retain"][:9], PROMPTS, settings, 0, lambda _model, _step, _last: None,
-        )  # fmt: skip
-    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
+        unlearned(model, kind, corpus)
+        weights = [everywhere(weight.detach()) for weight in model.parameters()]
+    return torch.cat([weight.flatten() for weight in weights])
+
+
+def unlearned(model, kind: str, corpus: Path) -> None:
+    """Train the model in place for four steps of a method, or of NPO in the way that is named."""
+    from unequal.facts.table import read_facts  # noqa: PLC0415
+    from unequal.models.load import load_tokenizer  # noqa: PLC0415
+    from unequal.unlearning.methods import METHODS  # noqa: PLC0415
+    from unequal.unlearning.run import unlearn  # noqa: PLC0415
+    from unequal.unlearning.settings import UnlearnSettings  # noqa: PLC0415
+    from unequal.unlearning.targets import Controls  # noqa: PLC0415
+
+    facts = read_facts(corpus / "facts.parquet")
+    roles = ("forget", "retain", "utility")
+    forget, retain, utility = ([fact for fact in facts if fact.role == role] for role in roles)
+    ways = {
+        "ga": {"batch_size": 1},  # one of two processes has nothing to do
+        "jensun": {"gradient_checkpointing": True, "micro_batch": 2},
+        "adapter": {"adapter": {"rank": 2}},
+        "watched": {"stopping": {"utility_drop": 0.0001}},  # the run ends and goes back
+    }
+    settings = UnlearnSettings.model_validate({"steps": 4, "batch_size": 5} | ways.get(kind, {}))
+    method = METHODS.get(kind if kind in METHODS else "npo")(learning_rate=1e-3)
+    unlearn(
+        model, load_tokenizer(corpus / "tokenizer"), method, forget[:7], retain[:9], PROMPTS, settings, 0,
+        lambda _model, _step, _last: None, controls=Controls(utility[:5]),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], Path(sys.argv[4]), Path(sys.argv[5]))
+    main(*sys.argv[1:4], Path(sys.argv[4]), Path(sys.argv[5]), sys.argv[6])

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -23,6 +24,26 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def overlaid(values: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the values with the flags on top that are not None; a flag ``a.b`` sets ``b`` of table ``a``.
+
+    Raises `ConfigError` when there is something else than a table.
+    """
+    result = deepcopy(dict(values))
+    for key, value in flags.items():
+        if value is None:
+            continue
+        table = result
+        *parents, last = key.split(".")
+        for parent in parents:
+            table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                found = f"found {table!r}; it should be a table, since a flag sets {key}"
+                raise ConfigError(f"{where}: {parent}: {found}")
+        table[last] = value
+    return result
 
 
 def build(model: type[Settings], values: Mapping[str, Any], where: str) -> Settings:

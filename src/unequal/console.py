@@ -15,7 +15,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-console = Console(highlight=False)
+from unequal import launched
+
+console = Console(highlight=False, quiet=not launched.speaks())
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from unequal import launched
 from unequal.errors import ShortOfMemoryError
 
 Given = ParamSpec("Given")
@@ -69,8 +70,9 @@ def first_line(error: BaseException) -> str:
 def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
     """Return the work as one that is tried again with smaller batches when memory runs out.
 
-    It must go on from, or begin anew over, what the first try left. Raises `ShortOfMemoryError` when memory
-    runs out again.
+    It must go on from, or begin anew over, what the first try left. Processes that share the work make no
+    second try, since the others are in the middle of the first. Raises `ShortOfMemoryError` when memory runs
+    out again.
     """
 
     @wraps(work)
@@ -79,7 +81,7 @@ def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
         try:
             return work(*values, **named)
         except Exception as error:
-            if not ran_out(error):
+            if not ran_out(error) or launched.several():
                 raise
             reason = first_line(error)
         gc.collect()  # now that no frame of the first try is left

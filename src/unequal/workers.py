@@ -70,7 +70,7 @@ class Workers(Generic[Key]):
         if error is not None and not issubclass(error, Exception):
             self.terminate()
         self._waiting.clear()
-        workers = [*self._idle, *(worker for _, worker in self._jobs.values())]
+        workers = self._workers
         try:
             while not all(future.done() for future in self._jobs):
                 self._wait()
@@ -106,8 +106,12 @@ class Workers(Generic[Key]):
 
     def terminate(self) -> None:
         """Stop the workers at once, whatever they do."""
-        for worker in [*self._idle, *(worker for _, worker in self._jobs.values())]:
+        for worker in self._workers:
             worker.process.terminate()
+
+    @property
+    def _workers(self) -> "list[_Worker]":
+        return [*self._idle, *(worker for _, worker in self._jobs.values())]
 
     def _assign(self) -> None:
         """Give jobs that wait to workers that do not, or to new ones while there may be more."""
@@ -125,11 +129,12 @@ class Workers(Generic[Key]):
             others = set(multiprocessing.active_children())
             # A channel of its own: one that is shared stays locked when a worker is killed as it writes.
             reports, writer = self._context.Pipe(duplex=False)
-            pool = ProcessPoolExecutor(1, self._context, _start, (writer, self._prepare))
+            number = min(set(range(self._number)) - {worker.number for worker in self._workers})
+            pool = ProcessPoolExecutor(1, self._context, _start, (writer, self._prepare, number))
             future = pool.submit(function, *values)
             writer.close()
             (process,) = set(multiprocessing.active_children()) - others
-            return _Worker(pool, process, reports), future
+            return _Worker(pool, process, reports, number), future
 
     def _take(self, future: Future[Any]) -> tuple[Key, Future[Any]]:
         key, worker = self._jobs.pop(future)
@@ -157,6 +162,7 @@ class _Worker(NamedTuple):
     pool: ProcessPoolExecutor
     process: multiprocessing.process.BaseProcess
     reports: "Connection[Any, Any]"
+    number: int
 
     def reported(self) -> Iterator[Any]:
         """Yield what has come since the last time."""
@@ -185,6 +191,14 @@ def tell(report: Any) -> None:
     _THIS_WORKER[0].reports.send(report)
 
 
+def number() -> int | None:
+    """Return which of the workers this process is, counted from 0; None in a process that is no worker.
+
+    A worker that takes the place of another has its number.
+    """
+    return _THIS_WORKER[0].number if _THIS_WORKER else None
+
+
 def prepared() -> Any:
     """Return what ``prepare`` returned in this worker, where it is called once, when first asked for."""
     return _THIS_WORKER[0].prepared
@@ -193,8 +207,9 @@ def prepared() -> Any:
 class _Self:
     """What a worker process holds."""
 
-    def __init__(self, reports: "Connection[Any, Any]", pickled_prepare: bytes) -> None:
+    def __init__(self, reports: "Connection[Any, Any]", pickled_prepare: bytes, number: int) -> None:
         self.reports = reports
+        self.number = number
         self._pickled_prepare = pickled_prepare
 
     @cached_property
@@ -205,10 +220,10 @@ class _Self:
 _THIS_WORKER: list[_Self] = []
 
 
-def _start(reports: "Connection[Any, Any]", pickled_prepare: bytes) -> None:
-    """Set a worker up: one thread, a channel for reports, and an end when the parent ends."""
+def _start(reports: "Connection[Any, Any]", pickled_prepare: bytes, number: int) -> None:
+    """Set a worker up: one thread, a number, a channel for reports, and an end when the parent ends."""
     os.environ.update(ONE_THREAD)
-    _THIS_WORKER.append(_Self(reports, pickled_prepare))
+    _THIS_WORKER.append(_Self(reports, pickled_prepare, number))
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()

@@ -1,6 +1,7 @@
 """Methods of other forms in real runs: which passes are made, which weights change, and what comes out."""
 
 import copy
+from contextlib import contextmanager
 
 import polars as pl
 import pytest
@@ -361,10 +362,11 @@ def test_frozen_models_are_run_once_and_not_at_every_step(
 ):
     own, of_copies = copy.deepcopy(model), []
 
+    @contextmanager
     def watched(*given):
-        made = reinforced(*given)
-        of_copies.append(Calls(made))
-        return made
+        with reinforced(*given) as made:
+            of_copies.append(Calls(made))
+            yield made
 
     monkeypatch.setattr("unequal.unlearning.prepare.reinforced", watched)
     passes = []
@@ -393,11 +395,11 @@ def test_the_logits_that_whp_sees_are_the_models_own(model, tokenizer, forget):
     list(objective.losses(0))
     answers = [answer_row(tokenizer, PROMPTS, forget[0], forget[0].answer, end=False)]
     ids, n_prompt = row_of(tokenizer, forget[0], False)
-    again = reinforced(own, answers, int(tokenizer.pad_token_id), 0)
-    for of, scores in ((own, seen[0].reference), (again, seen[0].reinforced), (own, seen[0].policy)):
-        with torch.no_grad():
-            expected = of(input_ids=torch.tensor([ids])).logits[0, n_prompt - 1 : -1]
-        torch.testing.assert_close(scores.logits[0].detach(), expected, rtol=1e-4, atol=1e-5)
+    with reinforced(own, answers, int(tokenizer.pad_token_id), 0) as again:
+        for of, scores in ((own, seen[0].reference), (again, seen[0].reinforced), (own, seen[0].policy)):
+            with torch.no_grad():
+                expected = of(input_ids=torch.tensor([ids])).logits[0, n_prompt - 1 : -1]
+            torch.testing.assert_close(scores.logits[0].detach(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_pdu_is_on_the_logits_that_predict_the_answer(model, tokenizer, forget):
@@ -427,13 +429,15 @@ def test_a_task_vector_run_walks_from_the_start_to_the_formula(model, tokenizer,
         lambda of, step, _last: found.update({step: weights_of(of)}),
     )  # fmt: skip
     answers = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=False) for fact in forget]
-    tuned = reinforced(model, answers, int(tokenizer.pad_token_id), 0, rounds=3, learning_rate=1e-3)
+    padding = int(tokenizer.pad_token_id)
+    with reinforced(model, answers, padding, 0, rounds=3, learning_rate=1e-3) as tuned:
+        weights_of_tuned = weights_of(tuned)
     assert list(found) == [0, 1, 2, 4]
     assert not changed_names(found[0], model)
     assert changed_names(found[4], model)
     for step, weights in found.items():
         for name, start in model.named_parameters():
-            expected = start - 2.0 * step / 4 * (tuned.get_parameter(name) - start)
+            expected = start - 2.0 * step / 4 * (weights_of_tuned[name] - start)
             torch.testing.assert_close(weights[name], expected.detach(), msg=name)
     assert not changed_names(found[4], own)
 

@@ -1,4 +1,4 @@
-"""Master weights of bfloat16: what is kept between steps, what is lost, and the arm in a study."""
+"""Precisions of a run: what is kept between steps, what is lost, and the arm in a study."""
 
 import copy
 
@@ -9,11 +9,12 @@ import torch
 from command_line import finish, start, toml
 from study_settings import changed, study
 from tiny_world import PROMPTS
-from unequal.config import build
 from unequal.errors import ConfigError
+from unequal.models.load import load_model
+from unequal.models.precision import in_precision
+from unequal.models.save import save_model
 from unequal.study.plan import plan_steps
-from unequal.study.settings import StudySettings
-from unequal.training.rounding import round_to_bf16
+from unequal.study.sources import study_settings
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.run import unlearn
 from unequal.unlearning.settings import UnlearnSettings
@@ -41,65 +42,88 @@ def run(model, tokenizer, facts):
 
 def with_changes(change):
     """Return the settings of the small study with these changed."""
-    return build(StudySettings, changed() | change, "run.toml")
-
-
-def is_bf16(weights):
-    return all(torch.equal(weight, weight.bfloat16().float()) for weight in weights.values())
+    return study_settings(changed() | change, "run.toml")
 
 
 def moved(one, other):
     return any(not torch.equal(one[name], other[name]) for name in one)
 
 
-def test_rounding_goes_to_the_nearest_and_stays_in_float32():
-    weight = torch.nn.Parameter(torch.tensor([1.0, 1.001, 1.005, -3.14159, 0.0]))
-    round_to_bf16([weight])
-    assert weight.dtype == torch.float32
-    assert weight.tolist() == [1.0, 1.0, 1.0078125, -3.140625, 0.0]
-
-
 @pytest.mark.parametrize("kind", ["ga", "rmu"])
-def test_weights_that_are_judged_are_those_that_bf16_can_keep(run, kind):
-    rounded = run("bf16", kind=kind)
-    assert sorted(rounded) == [0, 1, 2, 3]
-    for step in (1, 2, 3):
-        assert kind == "rmu" or is_bf16(rounded[step])
-        assert not is_bf16(run("fp32", kind=kind)[step])
-    assert moved(rounded[1], rounded[3])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16-pure", torch.bfloat16), ("bf16", torch.float32), ("fp32", torch.float32)]
+)
+def test_weights_are_of_the_precision_at_every_judged_step(run, kind, precision, dtype):
+    seen = run(precision, kind=kind)
+    assert sorted(seen) == [0, 1, 2, 3]
+    assert {weight.dtype for weights in seen.values() for weight in weights.values()} == {dtype}
+    assert moved(seen[1], seen[3])
 
 
-def test_steps_too_small_for_bf16_are_lost_and_are_not_in_fp32(run):
+def test_products_in_bf16_move_master_weights_nearly_as_exact_ones_do(run):
+    exact, rough = run("fp32"), run("bf16")
+    assert any(not torch.equal(weight, weight.bfloat16().float()) for weight in rough[3].values())
+    ways = [
+        torch.cat([(seen[3][name] - seen[0][name]).flatten() for name in seen[0]]) for seen in (exact, rough)
+    ]
+    assert not torch.equal(*ways)
+    assert torch.cosine_similarity(*ways, dim=0) > 0.9
+
+
+def test_positions_are_not_rounded_with_the_weights(model):
+    copied = in_precision(copy.deepcopy(model), "bf16-pure")
+    buffers = dict(model.named_buffers())
+    assert copied.dtype == torch.bfloat16
+    for name, buffer in copied.named_buffers():
+        assert buffer.dtype == buffers[name].dtype
+        assert torch.equal(buffer, buffers[name])
+
+
+def test_a_model_of_bf16_weights_is_saved_and_read_as_it_is(model, tokenizer, tmp_path):
+    copied = in_precision(copy.deepcopy(model), "bf16-pure")
+    save_model(copied, tokenizer, tmp_path / "model")
+    for precision in ("fp32", "bf16-pure"):
+        again = load_model(tmp_path / "model", precision=precision)
+        assert again.dtype == (torch.float32 if precision == "fp32" else torch.bfloat16)
+        for name, weight in again.named_parameters():
+            assert torch.equal(weight.float(), copied.get_parameter(name).float())
+
+
+def test_steps_too_small_for_bf16_weights_are_lost_and_are_not_by_master_weights(run):
     def share_moved(seen):
         pairs = [(seen[0][name], seen[3][name]) for name in seen[0] if seen[0][name].ndim == 2]
         return sum((a != b).sum().item() for a, b in pairs) / sum(a.numel() for a, _ in pairs)
 
-    kept, lost = share_moved(run("fp32", 1e-6)), share_moved(run("bf16", 1e-6))
-    assert kept > 0.5  # the others are of words that no fact of the batch has
+    kept, rough, lost = (share_moved(run(name, 1e-6)) for name in ("fp32", "bf16", "bf16-pure"))
+    assert min(kept, rough) > 0.5  # the others are of words that no fact of the batch has
     assert lost < 0.05 * kept
 
 
 def test_a_method_without_steps_has_none_to_round(run):
     with pytest.raises(ConfigError, match="to stop, to round or to train"):
-        run("bf16", rate=None, kind="task_vector")
+        run("bf16-pure", rate=None, kind="task_vector")
 
 
 def test_the_arm_has_runs_and_names_of_its_own_and_leaves_the_others_alone():
     plain = [step.folder for step in plan_steps(study())]
-    both = plan_steps(with_changes({"precisions": ["fp32", "bf16"]}))
+    both = plan_steps(with_changes({"precisions": ["fp32", "bf16-pure"]}))
     assert set(plain) < {step.folder for step in both}
     extra = [step.folder for step in both if step.folder not in plain]
     assert len(extra) == sum(folder.startswith("unlearn/") for folder in plain)
-    assert all("-bf16-" in folder for folder in extra)
+    assert all("-bf16-pure-" in folder for folder in extra)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"precisions": ["fp16"]}, "it should be 'fp32' or 'bf16'"),
+        ({"precisions": ["fp16"]}, "it should be 'fp32', 'bf16' or 'bf16-pure'"),
         ({"precisions": ["bf16", "bf16"]}, "precisions: an entry stands twice"),
         ({"precisions": ["bf16"], "methods": ["ga", "task_vector"]}, "method task_vector minimises no loss"),
-        ({"unlearn": {"precision": "bf16"}}, 'its own list: precisions = ["fp32", "bf16"]'),
+        ({"unlearn": {"precision": "bf16-pure"}}, 'its own list: precisions = ["bf16-pure"]'),
+        (
+            {"unlearn": {"precision": "bf16-pure", "quantise": "nf4", "adapter": {"rank": 2}}},
+            "rounds weights that quantise = 'nf4' keeps in few bits",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused(change, message):
@@ -108,17 +132,20 @@ def test_settings_that_cannot_be_are_refused(change, message):
     assert message in str(caught.value)
 
 
-def test_a_study_of_both_precisions_names_them_in_its_scores(tmp_path):
-    values = changed() | {"precisions": ["fp32", "bf16"], "seeds": [0], "methods": ["ga"]}
+def test_a_study_of_all_precisions_names_those_of_weights_in_its_scores(tmp_path):
+    values = changed() | {"precisions": ["fp32", "bf16", "bf16-pure"], "seeds": [0], "methods": ["ga"]}
     (tmp_path / "study.toml").write_text(toml(values))
     result = finish(
         start("study", "run", tmp_path / "study.toml", "--out", tmp_path / "out", "--workers", 1), timeout=300
     )
     assert result.code == 0, result.err
     scores = pl.read_parquet(tmp_path / "out" / "scores.parquet")
-    runs = scores.select("run_id", "precision").unique().sort("precision")
-    assert runs["precision"].to_list() == ["bf16", "fp32"]
-    assert "-bf16-" in runs["run_id"][0] and "bf16" not in runs["run_id"][1]
+    runs = scores.select("run_id", "precision").unique()
+    weights_of = {"-bf16-pure-": "bf16", "-bf16-": "fp32", "": "fp32"}
+    for run_id, precision in runs.iter_rows():
+        assert precision == next(weights for part, weights in weights_of.items() if part in run_id)
+    assert sorted(runs["precision"]) == ["bf16", "fp32", "fp32"]
     ends = scores.filter((pl.col("step") == 2) & (pl.col("metric") == "answer_log_prob"))
-    values = [ends.filter(pl.col("precision") == name)["value"].to_list() for name in ("fp32", "bf16")]
-    assert len(values[0]) == len(values[1]) > 0 and values[0] != values[1]
+    values = [ends.filter(pl.col("run_id") == run)["value"].to_list() for run in runs["run_id"]]
+    assert len(values[0]) == len(values[1]) == len(values[2]) > 0
+    assert values[0] != values[1] != values[2] != values[0]

@@ -1,15 +1,13 @@
 """A step in parts is the same step: micro-batches, processes, recomputed layers, and the order of facts."""
 
 import copy
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from one_of_two import RUNS, weights_after
 from read_rows import count_rows
+from side_by_side import run_by_two
 from tiny_world import PROMPTS
 from unequal.errors import ConfigError
 from unequal.models import FAMILIES
@@ -284,28 +282,18 @@ def test_scored_rows_cannot_be_differentiated_twice_by_mistake(model, tokenizer,
 # --- processes
 
 
-@ONE_FAMILY
-def test_two_processes_end_where_one_does(model, corpus, tmp_path):
+@pytest.mark.parametrize("how", ["whole", "sharded"])
+def test_two_processes_end_where_one_does(how, alone, corpus, tmp_path):
     """Runs of unlearning and pre-training whose losses and gradients two processes add up."""
-    worker = Path(__file__).parents[1] / "one_of_two.py"
-    begun = []
-    for rank in range(2):
-        command = [
-            sys.executable,
-            str(worker),
-            str(rank),
-            "2",
-            str(tmp_path / "meeting"),
-            str(corpus),
-            str(tmp_path),
-        ]
-        begun.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-    expected = {kind: weights_after(kind, corpus, tmp_path / "alone") for kind in RUNS}
-    for process in begun:
-        said, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, said
+    run_by_two("one_of_two.py", tmp_path / "meeting", corpus, tmp_path, how)
     first, second = (torch.load(tmp_path / f"weights-{rank}.pt") for rank in range(2))
     for kind in RUNS:
         assert torch.equal(first[kind], second[kind]), kind
-        torch.testing.assert_close(first[kind], expected[kind], rtol=1e-6, atol=1e-6, msg=kind)
+        torch.testing.assert_close(first[kind], alone[kind], rtol=1e-6, atol=1e-6, msg=kind)
     assert not (tmp_path / "pretrained" / "checkpoints").exists()
+
+
+@pytest.fixture(scope="module")
+def alone(corpus, tmp_path_factory):
+    """The weights of all runs in one process."""
+    return {kind: weights_after(kind, corpus, tmp_path_factory.mktemp("alone")) for kind in RUNS}

@@ -189,7 +189,8 @@ R6 = Claim(
     "and refuted with fp32; else undecided. The effect shown is the slope with fp32.",
     "forgotten share per doubling of exposure, fp32",
     "interactions",
-    "the same runs with fp32 and with bf16 master weights, named so in a column precision of the score table",
+    "the same runs with fp32 and with bf16 master weights, named so in a column precision of the score table "
+    "(precisions of a run file: bf16-pure beside bf16 or fp32)",
 )
 R7 = Claim(
     "R7",

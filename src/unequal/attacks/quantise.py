@@ -1,6 +1,5 @@
 """Quantisation: the model as it would be served in fewer bits, with all else as it is."""
 
-import copy
 from typing import ClassVar, Literal
 
 import polars as pl
@@ -48,11 +47,14 @@ class Quantisation(Attack):
         import torch  # noqa: PLC0415
 
         from unequal.attacks.rounding import matrices, rounded  # noqa: PLC0415
+        from unequal.models.sharding import everywhere, parted  # noqa: PLC0415
+        from unequal.models.spare import copy_of  # noqa: PLC0415
 
-        model = copy.deepcopy(scene.model)
-        with torch.no_grad():
-            for weight, is_transposed in matrices(model, self.embeddings):
-                matrix = weight.t().contiguous() if is_transposed else weight
-                found = rounded(matrix, self.scheme, self.backend)
-                weight.copy_(found.t() if is_transposed else found)
-        return judge(self, scene, model, [question(scene, fact) for fact in scene.attacked])
+        with copy_of(scene.model) as model:
+            with torch.no_grad():
+                for weight, is_transposed in matrices(model, self.embeddings):
+                    matrix = everywhere(weight)
+                    matrix = matrix.t().contiguous() if is_transposed else matrix
+                    found = rounded(matrix, self.scheme, self.backend)
+                    weight.copy_(parted(found.t() if is_transposed else found, weight))
+            return judge(self, scene, model, [question(scene, fact) for fact in scene.attacked])

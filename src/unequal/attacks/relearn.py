@@ -1,6 +1,6 @@
 """Relearning: train a copy on some facts, and see whether the others come back with them."""
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
@@ -12,6 +12,9 @@ from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
 from unequal.training.settings import OptimiserSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 HELD_OUT = "the attack did not train on this fact"
 
@@ -55,10 +58,13 @@ class Relearning(Attack):
             learning_rate=self.learning_rate, schedule="constant", warmup_share=0.0, weight_decay=0.0
         )
         try:
-            model = tuned_copy(scene, taught, self.steps, self.batch_size, optimiser)
+            with tuned_copy(scene, taught, self.steps, self.batch_size, optimiser) as model:
+                return self._judged(scene, model, {fact.fact_id for fact in taught})
         except DivergedError as error:
             return no_rows(self, scene, str(error))
-        trained = {fact.fact_id for fact in taught}
+
+    def _judged(self, scene: Scene, model: "PreTrainedModel", trained: set[str]) -> pl.DataFrame:
+        """Return the rows of a model that was trained on the facts of these ids."""
         apart: dict[bool, list[Probe]] = {True: [], False: []}
         for fact in scene.attacked:
             apart[fact.fact_id in trained].append(question(scene, fact))

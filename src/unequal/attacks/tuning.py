@@ -1,7 +1,7 @@
 """Fine-tuning for an attacker: a copy of the model, all of whose weights learn some answers."""
 
-import copy
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -9,22 +9,24 @@ from transformers import PreTrainedModel
 
 from unequal.attacks.attack import Scene
 from unequal.facts.schema import Fact
+from unequal.models.processes import own
+from unequal.models.sharding import is_sharded
+from unequal.models.spare import copy_of
 from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
-from unequal.training.processes import is_first
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.rows import answer_row, score_rows
 
 
+@contextmanager
 def tuned_copy(
     scene: Scene, taught: Sequence[Fact], steps: int, batch_size: int, optimiser: OptimiserSettings
-) -> PreTrainedModel:
-    """Return a copy of the scene's model trained on the answers and their end of text.
+) -> Iterator[PreTrainedModel]:
+    """Yield a copy of the scene's model trained on the answers and their end of text.
 
     The loss is the mean −log p per token. Raises `DivergedError` when it is not finite.
     """
-    model: PreTrainedModel = copy.deepcopy(scene.model).requires_grad_(True)
     padding = int(scene.tokenizer.pad_token_id)
     order = BatchOrder(len(taught), batch_size, scene.seed, "relearn")
     rows = [
@@ -32,11 +34,17 @@ def tuned_copy(
         for fact in taught
     ]
 
-    def losses(step: int) -> Iterator[Tensor]:
-        if is_first():  # what several processes yield is added up
-            yield score_rows(model, [rows[index] for index in order.at(step)], padding).mean_nll.mean()
+    with copy_of(scene.model) as model:
+        model.requires_grad_(True)
 
-    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
-        torch.manual_seed(derive_seed(scene.seed, "relearn", "dropout"))
-        run_steps(model, losses, steps, optimiser, lambda _done, _loss: None)
-    return model
+        def losses(step: int) -> Iterator[Tensor]:
+            indices = order.at(step)
+            mine = own(indices)
+            if mine or is_sharded(model):  # whose processes must all make as many passes
+                found = score_rows(model, [rows[index] for index in mine or indices[:1]], padding)
+                yield found.mean_nll.mean() * (len(mine) / len(indices))
+
+        with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(scene.seed, "relearn", "dropout"))
+            run_steps(model, losses, steps, optimiser, lambda _done, _loss: None)
+        yield model

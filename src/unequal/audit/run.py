@@ -33,7 +33,7 @@ from unequal.files import atomic_folder, check_replaceable, write_json, write_ta
 from unequal.manifest import manifest
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from unequal.attacks.attack import Attack, Scene
     from unequal.evaluation.evaluate import Tables
@@ -70,17 +70,22 @@ def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total
     The folder is written as a whole at the end. Raises `DataError` and `ConfigError` for what cannot be
     compared, before any model is run.
     """
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.processes import by_first, in_first  # noqa: PLC0415
+
+    choose_device(settings.device)
     policy = read_policy(settings.policy) if settings.policy else None
     check_replaceable(settings.out, "audit.json")
     facts = read_roles(settings)
-    with atomic_folder(settings.out) as folder:
-        counts, notes = _counts(settings, facts, folder)
+    with in_first(atomic_folder(settings.out)) as folder:
+        counts, notes = by_first(lambda: _counts(settings, facts, folder))
         before, after, attacked = _scores(settings, facts, progress, notes)
         audit = conclude(settings, facts, before, after, attacked, policy, counts, notes)
-        write_json(folder / "audit.json", audit.summary)
-        write_table(audit.facts, folder / "facts.parquet")
-        write_table(audit.evidence, folder / "evidence.parquet")
-        write_text(folder / "audit.html", render_audit(audit.facts, audit.summary))
+        if folder:
+            write_json(folder / "audit.json", audit.summary)
+            write_table(audit.facts, folder / "facts.parquet")
+            write_table(audit.evidence, folder / "evidence.parquet")
+            write_text(folder / "audit.html", render_audit(audit.facts, audit.summary))
     return audit
 
 
@@ -108,7 +113,7 @@ def _with_role(path: Path, role: Role, always: bool) -> list[Fact]:
 
 
 def _counts(
-    settings: AuditSettings, facts: Sequence[Fact], folder: Path
+    settings: AuditSettings, facts: Sequence[Fact], folder: Path | None
 ) -> tuple[dict[str, int | None], list[str]]:
     """Return each fact's count: of the count table or corpus, else of the fact table, else its exposure."""
     from unequal.counting.protocol import ranked_by  # noqa: PLC0415
@@ -127,7 +132,7 @@ def _counts(
             engine="scan",
             facts=resolve_facts(settings.facts),
             corpus=settings.corpus,
-            out=folder / "counts.parquet",
+            out=(folder or settings.out) / "counts.parquet",
         )
         table = count_facts(scan, scan.build())[1]
     found = dict(table.select("fact_id", ranked_by(table)).iter_rows())
@@ -141,16 +146,22 @@ def _scores(
     """Return the tables of both models and the rows of the attacks on the second, one model at a time."""
     from unequal.attacks.attack import ROW_SCHEMA, Scene  # noqa: PLC0415
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
-    from unequal.models.load import load_model  # noqa: PLC0415
+    from unequal.models.load import load_ready  # noqa: PLC0415
+    from unequal.models.precision import computing_in  # noqa: PLC0415
 
     tokenizer = _shared_tokenizer(settings)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
     evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS)
     total = 2 + len(settings.attacks)
-    before = evaluator.run(load_model(settings.before))
+
+    def judged(model: "PreTrainedModel") -> "Tables":
+        with computing_in(settings.precision, model.device):
+            return evaluator.run(model)
+
+    before = judged(load_ready(settings.before, settings))
     progress(1, total)
-    model = load_model(settings.after)
-    after = evaluator.run(model)
+    model = load_ready(settings.after, settings)
+    after = judged(model)
     progress(2, total)
     scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
     parts = [pl.DataFrame(schema=ROW_SCHEMA)]
@@ -158,7 +169,8 @@ def _scores(
         if attack.needs_kept and not scene.kept:
             notes.append(f"attack {attack.name} was not run: it needs facts that should survive")
         else:
-            parts.append(_attack(attack, scene))
+            with computing_in(settings.precision, model.device):
+                parts.append(_attack(attack, scene))
         progress(done, total)
     return before, after, pl.concat(parts)
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.facts.probes import PromptFormat
+from unequal.models.compute import ComputeSettings
 
 SHORTHANDS: dict[str, dict[str, str]] = {
     scheme: {"kind": "quantise", "scheme": scheme} for scheme in ("int8", "nf4")
@@ -14,10 +15,8 @@ SHORTHANDS: dict[str, dict[str, str]] = {
 DEFAULT_ATTACKS = ("relearn", "int8", "nf4", "sample", "paraphrase", "fewshot", "lens")
 
 
-class AuditSettings(BaseModel):
+class AuditSettings(ComputeSettings):
     """Settings of ``unequal audit``. Unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     before: str = Field(description="model before unlearning: a folder, or a name on the hub")
     after: str = Field(description="the same model after it")

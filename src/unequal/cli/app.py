@@ -1,11 +1,13 @@
 """The ``unequal`` command: names of the commands, and what an error looks like."""
 
+import os
 import sys
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
-from unequal import __version__
-from unequal.errors import UserError
+from unequal import __version__, launched
+from unequal.errors import ConfigError, UserError
 from unequal.shortage import first_line, ran_out
 
 COMMANDS = {
@@ -20,6 +22,7 @@ COMMANDS = {
     "audit": "Give a verdict on every fact after unlearning, and hold a policy.",
     "lm-eval": "Judge a model by tasks of lm-eval, or of one's own.",
     "attack": "Try to get back what a model was made to forget.",
+    "launch": "Run a command in several processes on this machine.",
     "study": "Run a whole study from a run file, or show its state.",
     "analyze": "Decide the claims that a study can decide.",
     "report": "Draw the report of a study.",
@@ -28,6 +31,9 @@ COMMANDS = {
     "metrics": "List the metrics, or show one.",
     "doctor": "Show what is installed and what is missing.",
 }
+
+SHARED = ("pretrain", "unlearn", "tune", "evaluate", "attack", "audit")
+"""The commands whose work several processes share."""
 
 app = App(
     name="unequal",
@@ -44,19 +50,61 @@ for _name, _help in COMMANDS.items():
 def main() -> None:
     """Run the command line: exit code 0 when done, 2 when the user can fix it, 1 for a bug."""
     try:
+        if launched.several():
+            _join_the_others(sys.argv[1:])
         app(exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
-        print(f"unequal: {error}", file=sys.stderr)  # noqa: T201  the one place that prints errors
-        sys.exit(2)
-    except Exception as error:
-        if not ran_out(error):
-            raise
-        print(  # noqa: T201
-            f"unequal: memory ran out ({first_line(error)}); take smaller batches, fewer --workers"
-            " or a larger machine",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        _end(f"unequal: {error}", 2)
     except KeyboardInterrupt:
-        print("unequal: stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        _end("unequal: stopped; the same command goes on from here", 130)
+    except Exception as error:
+        if ran_out(error):
+            _end(
+                f"unequal: memory ran out ({first_line(error)}); take smaller batches, fewer --workers or a"
+                " larger machine",
+                2,
+            )
+        if launched.several() and _another_failed():
+            sys.exit(2)
+        raise
+
+
+def _end(message: str, code: int) -> NoReturn:
+    """End with the message, which of several processes the first to fail says."""
+    if not launched.several() or _is_first_to_fail():
+        print(message, file=sys.stderr, flush=True)  # noqa: T201  the one place that prints errors
+    sys.exit(code)
+
+
+def _join_the_others(words: list[str]) -> None:
+    """Meet the other processes that a launcher started; raises `ConfigError` for work of one process."""
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command not in SHARED:
+        raise ConfigError(
+            f"unequal {command}".strip() + " is work of one process; run it without accelerate launch"
+            f" (several processes share: {', '.join(SHARED)})"
+        )
+    if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") != "no":
+        raise ConfigError(
+            "the launcher cannot choose the precision; leave out --mixed_precision and say --precision"
+        )
+    from unequal.cli.options import require_training  # noqa: PLC0415
+
+    require_training("sharing work between processes")
+    from unequal.models.device import process_state  # noqa: PLC0415
+
+    process_state()
+
+
+def _is_first_to_fail() -> bool:
+    if "torch" not in sys.modules:  # then they have not met
+        return launched.speaks()
+    from unequal.models.failures import is_first_to_fail  # noqa: PLC0415
+
+    return is_first_to_fail()
+
+
+def _another_failed() -> bool:
+    from unequal.models.failures import another_failed  # noqa: PLC0415
+
+    return another_failed()

@@ -18,6 +18,9 @@ def attack(
     seed: int | None = None,
     chat: bool | None = None,
     system: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -41,6 +44,12 @@ def attack(
         Ask in the chat template of the model's tokenizer. [default: in plain text]
     system
         What the system says first in a chat. [default: nothing]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     out
         Folder for scores.parquet and generations.parquet.
     config
@@ -51,6 +60,7 @@ def attack(
     flags = {
         "model": model, "facts": facts, "attacks": kind, "retain": retain, "never_seen": never_seen,
         "seed": seed, "out": out, **prompt_flags(chat, system),
+        "device": device, "precision": precision, "compile": compile,
     }  # fmt: skip
     settings = settings_from(AttackCommand, config, flags)
     require_training("an attack")

@@ -30,6 +30,9 @@ def audit(
     attacks: str | None = None,
     n_wordings: int | None = None,
     seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     config: Path | None = None,
 ) -> None:
     """Give a verdict on every fact after unlearning; the exit code is 3 when the policy is broken.
@@ -64,6 +67,12 @@ def audit(
         Wordings of each paraphrase and cloze, at most. [default: 3]
     seed
         Seed of attacks and intervals. [default: 0]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     config
         TOML file with any of these settings; flags win.
     """

@@ -21,6 +21,9 @@ def evaluate(
     top_p: float | None = None,
     reference: str | None = None,
     gradient_norms: bool | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
 ) -> None:
     """Judge a model on facts, by what it generates and by what it finds probable.
 
@@ -50,6 +53,12 @@ def evaluate(
         A model that never saw the facts, for reference_loss.
     gradient_norms
         Run a backward pass for each prompt, for gradient_norm; slow.
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     """
     from unequal.study.single import JudgeCommand, run_evaluate  # noqa: PLC0415
 
@@ -63,6 +72,9 @@ def evaluate(
         "passes.samples.top_p": top_p,
         "reference": reference,
         "passes.gradient_norms": gradient_norms,
+        "device": device,
+        "precision": precision,
+        "compile": compile,
         **prompt_flags(chat, system),
     }
     settings = settings_from(JudgeCommand, config, flags)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from unequal.config import build, read_toml
+from unequal.config import build, overlaid, read_toml
 from unequal.console import say, show_table
 from unequal.errors import ConfigError, DataError, MissingExtraError
 
@@ -32,19 +32,9 @@ def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str
 
     A flag ``a.b`` sets key ``b`` of table ``a``. Raises `ConfigError` for unknown keys and bad values.
     """
+    where = str(config) if config else "command line"
     values = read_toml(config) if config else {}
-    for key, value in flags.items():
-        if value is None:
-            continue
-        table = values
-        *parents, last = key.split(".")
-        for parent in parents:
-            table = table.setdefault(parent, {})
-            if not isinstance(table, dict):
-                found = f"found {table!r}; it should be a table, since a flag sets {key}"
-                raise ConfigError(f"{config}: {parent}: {found}")
-        table[last] = value
-    return build(model, values, str(config) if config else "command line")
+    return build(model, overlaid(values, flags, where), where)
 
 
 def prompt_flags(chat: bool | None, system: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from unequal.cli.options import require_training
+from unequal.cli.options import missing_libraries, require_training
 from unequal.console import console, say, show_table
 from unequal.errors import ConfigError, DataError
 
@@ -28,8 +28,12 @@ def run(
     *,
     out: Path,
     workers: int | None = None,
+    workers_per_gpu: int | None = None,
     launcher: str = "local",
     address: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     dry_run: bool = False,
 ) -> None:
     """Run every step of a study that is not done yet, and draw the report.
@@ -43,33 +47,49 @@ def run(
     out
         Folder of the study.
     workers
-        Steps side by side, in processes of one thread each. [default: one a core]
+        Steps side by side, in processes of one thread each. [default: one a core, or one a GPU]
+    workers_per_gpu
+        Processes that share each GPU of this machine, in place of workers. [default: 1]
     launcher
         Where steps run: local, in processes of this machine, or ray, on a cluster. [default: local]
     address
         Of the Ray cluster, such as FIRST_NODE:6379. [default: RAY_ADDRESS, or one that runs here]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        Of pre-training and unlearning, in place of what the file says: fp32, bf16 (products; weights stay
+        fp32) or bf16-pure (weights too). [default: what the file says]
+    compile
+        Let torch compile the models. [default: what the file says]
     dry_run
         Only show the steps, what is done, and an estimate of time and memory.
     """
+    from unequal.models.compute import choose_for_workers  # noqa: PLC0415
     from unequal.study.conduct import run_study  # noqa: PLC0415
     from unequal.study.launch import LAUNCHERS  # noqa: PLC0415
     from unequal.study.launch.launcher import Crew  # noqa: PLC0415
-    from unequal.study.launch.local import n_cores  # noqa: PLC0415
     from unequal.study.progress import StudyProgress  # noqa: PLC0415
     from unequal.study.sources import load_study  # noqa: PLC0415
 
-    if workers is not None and workers < 1:
-        raise ConfigError(f"--workers must be at least 1, not {workers}")
     LAUNCHERS.get(launcher)
     if address and launcher == "local":
         raise ConfigError("--address is of a Ray cluster; add --launcher ray, or leave it out")
+    choose_for_workers(device or "auto")
+    flags = {
+        "pretrain.precision": precision, "precisions": [precision] if precision else None,
+        "pretrain.compile": compile, "unlearn.compile": compile,
+    }  # fmt: skip
+    if launcher != "local" and (device or workers_per_gpu):
+        raise ConfigError("--device and --workers-per-gpu are of this machine; leave them out, or --launcher")
+    number = _n_workers(workers, workers_per_gpu, launcher, device or "auto")
     if dry_run:
+        from unequal.study.launch.local import n_cores  # noqa: PLC0415
         from unequal.study.plan import plan_steps  # noqa: PLC0415
 
-        _show_plan(plan_steps(load_study(run_file)), out, workers or n_cores())
+        _show_plan(plan_steps(load_study(run_file, flags)), out, number or n_cores())
         return
     require_training("running a study")
-    conducted = run_study(run_file, out, Crew(workers, launcher, address), StudyProgress(console))
+    conducted = run_study(run_file, out, Crew(number, launcher, address), StudyProgress(console), flags)
     say(f"the report is {conducted.report}")
     _show_failures(conducted)
 
@@ -88,6 +108,31 @@ def _show_failures(conducted: "Conducted") -> None:
         )
 
 
+def _n_workers(workers: int | None, workers_per_gpu: int | None, launcher: str, device: str) -> int | None:
+    """Return how many processes a study gets: as said, or so many a GPU; None for one a core."""
+    if workers is not None and workers_per_gpu is not None:
+        raise ConfigError("give either --workers or --workers-per-gpu, not both")
+    for flag, number in (("--workers", workers), ("--workers-per-gpu", workers_per_gpu)):
+        if number is not None and number < 1:
+            raise ConfigError(f"{flag} must be at least 1, not {number}")
+    if workers is not None or launcher != "local":
+        return workers
+    cards = _n_cards(device)
+    if workers_per_gpu is not None and not cards:
+        raise ConfigError(f"--workers-per-gpu: device {device} has no GPU here; use --workers")
+    return cards * (workers_per_gpu or 1) or None
+
+
+def _n_cards(device: str) -> int:
+    """Return how many cards workers may take."""
+    if device in ("cpu", "mps") or "torch" in missing_libraries("train"):
+        return 0
+    import torch  # noqa: PLC0415
+
+    count: int = torch.accelerator.device_count()
+    return min(count, 1) if ":" in device else count
+
+
 @study.command
 def status(out: Path) -> None:
     """Show what of a study is done.
@@ -97,13 +142,13 @@ def status(out: Path) -> None:
     out
         Folder of the study.
     """
+    from unequal.study.conduct import study_of  # noqa: PLC0415
     from unequal.study.outcome import read_status  # noqa: PLC0415
     from unequal.study.plan import plan_steps  # noqa: PLC0415
-    from unequal.study.sources import load_study  # noqa: PLC0415
 
     if not (out / "study.toml").is_file():
         raise DataError(f"{out} holds no study (no study.toml); make one with: unequal study run")
-    steps = plan_steps(load_study(out / "study.toml"))
+    steps = plan_steps(study_of(out))
     rows = []
     for kind in dict.fromkeys(step.kind for step in steps):
         group = [step for step in steps if step.kind == kind]

@@ -18,6 +18,9 @@ def tune(
     seed: int | None = None,
     chat: bool | None = None,
     system: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -45,6 +48,12 @@ def tune(
         Ask in the chat template of the model's tokenizer. [default: in plain text]
     system
         What the system says first in a chat. [default: nothing]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     out
         File of the trials (JSON); the same command goes on from it.
     config
@@ -56,6 +65,7 @@ def tune(
         "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,
         "unlearn.steps": steps, "search.utility_drop": utility_drop, "seed": seed, "out": out,
         **prompt_flags(chat, system),
+        "device": device, "unlearn.precision": precision, "unlearn.compile": compile,
     }  # fmt: skip
     settings = settings_from(TuneCommand, config, flags)
     require_training("the search for a learning rate")

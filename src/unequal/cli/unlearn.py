@@ -21,6 +21,9 @@ def unlearn(
     checkpoint_every: int | None = None,
     chat: bool | None = None,
     system: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
     out: Path | None = None,
     config: Path | None = None,
 ) -> None:
@@ -52,6 +55,12 @@ def unlearn(
         Ask in the chat template of the model's tokenizer. [default: in plain text]
     system
         What the system says first in a chat. [default: nothing]
+    device
+        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
+    precision
+        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
+    compile
+        Let torch compile the model.
     out
         Folder for the unlearned model, its scores and its texts; an existing one is replaced as a whole.
     config
@@ -64,6 +73,7 @@ def unlearn(
         "never_seen": never_seen, "method.kind": method,
         "method.learning_rate": learning_rate, "unlearn.steps": steps, "seed": seed,
         "checkpoint_every": checkpoint_every, "out": out, **prompt_flags(chat, system),
+        "device": device, "unlearn.precision": precision, "unlearn.compile": compile,
     }  # fmt: skip
     settings = settings_from(UnlearnCommand, config, flags)
     require_training("unlearning")

@@ -95,12 +95,29 @@ class Adapter:
         """
         from unequal.models.kernels import use_fast_linear  # noqa: PLC0415
         from unequal.models.quantised import dequantise  # noqa: PLC0415
+        from unequal.models.sharding import is_sharded  # noqa: PLC0415
 
         dequantise(self._tuner)
-        self._tuner.merge_and_unload()
+        if is_sharded(self._tuner.model):
+            self._merge_into_parts()
+            self._tuner.unload()
+        else:
+            self._tuner.merge_and_unload()
         use_fast_linear(self._tuner.model)
         for weight in self._own:
             weight.requires_grad_(True)
+
+    def _merge_into_parts(self) -> None:
+        """Add the adapter to the parts of the weights that this process holds."""
+        from peft.tuners.lora import LoraLayer  # noqa: PLC0415
+
+        from unequal.models.sharding import local, parted  # noqa: PLC0415
+
+        for module in self._tuner.model.modules():
+            if isinstance(module, LoraLayer):
+                weight = module.get_base_layer().weight
+                change = parted(module.get_delta_weight("default"), weight)
+                local(weight.detach()).add_(local(change))
 
 
 def _has_state_space(model: "PreTrainedModel") -> bool:

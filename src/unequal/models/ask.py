@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from unequal.models.sharding import whole
+
 _ANSWERS = "_answers"  # in the model's own dictionary, which its copies share
 
 
 def ask(model: PreTrainedModel, name: str, question: Callable[[PreTrainedModel], bool]) -> bool:
     """Return the answer to a question about the model, in evaluation mode and without gradients.
 
-    It is no where the model fails at the question.
+    It is no where the model fails at the question. Processes that share the model must all ask it at once.
     """
     answers: dict[str, bool] = model.__dict__.setdefault(_ANSWERS, {})
     if name not in answers:
@@ -32,8 +34,8 @@ def is_causal(model: PreTrainedModel) -> bool:
     """Return whether what a model says of a token is the same without the tokens after it."""
 
     with torch.no_grad():
-        whole, part = (logits_of(model, ids_of(model, n_tokens)) for n_tokens in (6, 4))
-    return (whole[:4] - part).abs().max().item() <= _tolerance(model) * part.std().item() + 1e-6
+        longer, part = (logits_of(model, ids_of(model, n_tokens)) for n_tokens in (6, 4))
+    return (longer[:4] - part).abs().max().item() <= _tolerance(model) * part.std().item() + 1e-6
 
 
 def ids_of(model: PreTrainedModel, n_tokens: int) -> list[int]:
@@ -44,9 +46,8 @@ def ids_of(model: PreTrainedModel, n_tokens: int) -> list[int]:
 
 def logits_of(model: PreTrainedModel, ids: list[int], **inputs: Tensor) -> Tensor:
     """Return the logits ``(seq, vocab)`` of one row."""
-    found: Tensor = model(
-        input_ids=torch.tensor([ids], device=model.device), use_cache=False, **inputs
-    ).logits
+    row = torch.tensor([ids], device=model.device)
+    found: Tensor = whole(model, lambda: model(input_ids=row, use_cache=False, **inputs).logits)
     return found[0].double()
 
 

@@ -14,6 +14,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from unequal.models.ask import agree, ask, ids_of, logits_of
+from unequal.models.sharding import is_sharded
 
 _NAME = "unequal_rows"
 _KNOWN = frozenset(
@@ -46,9 +47,14 @@ def sees_by_attention_alone(model: PreTrainedModel, longest: int) -> bool:
 def _tried(
     model: PreTrainedModel, name: str, trial: Callable[[PreTrainedModel, int], bool], longest: int
 ) -> bool:
-    """Return whether the model passes a trial with rows that long; types that are known need none."""
+    """Return whether the model passes a trial with rows that long; types that are known need none.
+
+    A sharded model is not tried, since not all of its processes may have rows that long.
+    """
     if model.config.model_type in _KNOWN:
         return True
+    if is_sharded(model):
+        return False
     length = max(8, 1 << (longest - 1).bit_length())
     if (window := getattr(model.config, "max_position_embeddings", None) or 0) > 0:
         length = max(1, min(length, window - _BRANCH))

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from unequal.models.ask import agree, ask, ids_of, logits_of
+from unequal.models.sharding import whole
 
 _NAMES = ("past_key_values", "cache_params")  # attention; state spaces
 
@@ -35,10 +36,17 @@ class Kept:
 
 def read(model: PreTrainedModel, ids: Tensor, keep: bool = True) -> tuple[Tensor, Kept | None]:
     """Return the last logits ``(batch, vocab)`` of rows ``(batch, seq)``, and what is kept if it is to be."""
-    output = model(input_ids=ids, use_cache=keep, logits_to_keep=1)
+    output = whole(model, lambda: model(input_ids=ids, use_cache=keep, logits_to_keep=1))
     name = next((name for name in _NAMES if isinstance(getattr(output, name, None), DynamicCache)), None)
     kept = Kept(name, getattr(output, name), ids.shape[1]) if keep and name else None
     return output.logits[:, -1].float(), kept
+
+
+def read_on(model: PreTrainedModel, kept: Kept, tokens: Tensor) -> Tensor:
+    """Return the last logits ``(batch, vocab)`` once one token ``(batch,)`` more of each row was read."""
+    inputs = kept.inputs(model, tokens)
+    logits: Tensor = whole(model, lambda: model(logits_to_keep=1, **inputs)).logits
+    return logits[:, -1].float()
 
 
 def keeps_what_it_read(model: PreTrainedModel) -> bool:
@@ -55,7 +63,6 @@ def _keeps(model: PreTrainedModel) -> bool:
         return False
     kept.select(torch.tensor([2, 0], device=model.device))
     for token in ids[6:]:
-        tokens = torch.full((2,), token, device=model.device)
-        found = model(logits_to_keep=1, **kept.inputs(model, tokens)).logits[:, -1].double()
+        found = read_on(model, kept, torch.full((2,), token, device=model.device)).double()
     right, other = (logits_of(model, [*rows[row].tolist(), *ids[6:]])[-1] for row in (2, 0))
     return agree(model, found[0], right, other) and agree(model, found[1], other, right)

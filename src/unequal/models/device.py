@@ -6,12 +6,79 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
+from unequal import launched, workers
+from unequal.errors import ConfigError
+from unequal.models.compute import DEVICE_VARIABLE
+
+
+def choose_device(name: str) -> None:
+    """Compute there from now on, worker processes that are started later too; see `DeviceSettings`.
+
+    Raises `ConfigError` for a device that is not here, or that several processes cannot share.
+    """
+    before = os.environ.get(DEVICE_VARIABLE)
+    os.environ[DEVICE_VARIABLE] = name
+    try:
+        process_state()
+    except ConfigError:
+        os.environ[DEVICE_VARIABLE] = before or "auto"
+        raise
+
 
 def process_state() -> PartialState:
     """Return accelerate's state: this process's ``device``, ``process_index`` and ``num_processes``.
 
-    Accelerate takes processes that compute on the CPU for single ones unless it is told.
+    Accelerate takes processes that compute on the CPU for single ones unless it is told. Of several workers
+    on one machine each takes the card of its own number, beginning again when there are more workers.
+    Raises `ConfigError` for a chosen device that is not here.
     """
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or (several and not torch.accelerator.is_available())
-    return PartialState(cpu=on_cpu)
+    name = os.environ.get(DEVICE_VARIABLE, "auto")
+    on_cpu = (
+        name == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    )
+    if launched.several():
+        _check_shared(name)
+        return PartialState(cpu=on_cpu)
+    state = PartialState(cpu=on_cpu)
+    state.device = _device(name, on_cpu)
+    return state
+
+
+def _check_shared(name: str) -> None:
+    kind, _, number = name.partition(":")
+    if number or kind == "mps":
+        raise ConfigError(
+            f"device {name}: each of several processes takes the card of its own number; leave device out, or"
+            " say cuda, xpu or cpu"
+        )
+    if kind not in ("auto", "cpu"):
+        _n_cards(name)
+
+
+def _device(name: str, on_cpu: bool) -> torch.device:
+    """Return the device of that name, and make it the one that torch works on."""
+    accelerator = torch.accelerator.current_accelerator()
+    if name == "auto":
+        name = os.environ.get(
+            "ACCELERATE_TORCH_DEVICE", "cpu" if on_cpu or not accelerator else accelerator.type
+        )
+    kind, _, number = name.partition(":")
+    if kind == "cpu":
+        return torch.device("cpu")
+    n_cards = _n_cards(name)
+    if kind == "mps":
+        return torch.device("mps")
+    index = int(number) if number else (workers.number() or 0) % n_cards
+    torch.accelerator.set_device_index(index)
+    return torch.device(kind, index)
+
+
+def _n_cards(name: str) -> int:
+    """Return how many devices of its kind there are; raises `ConfigError` when that one is not here."""
+    kind, _, number = name.partition(":")
+    accelerator = torch.accelerator.current_accelerator()
+    count = torch.accelerator.device_count() if accelerator and accelerator.type == kind else 0
+    if int(number or 0) >= count:
+        here = f"{count} of that kind" if count else "none of that kind"
+        raise ConfigError(f"device {name}: torch finds {here} here; use cpu, or auto")
+    return count

@@ -1,9 +1,11 @@
 """Whether a model's logits are plainly its head's, so that the head can be applied where it is needed."""
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.models.ask import ask
+from unequal.models.sharding import whole
 
 
 def has_plain_head(model: PreTrainedModel) -> bool:
@@ -16,6 +18,12 @@ def has_plain_head(model: PreTrainedModel) -> bool:
 
 def _has_plain_head(model: PreTrainedModel) -> bool:
     ids = torch.arange(4, device=model.device)[None]  # the first may be all zeros
-    head = model.get_output_embeddings()
-    by_head = head(model.base_model(input_ids=ids, use_cache=False).last_hidden_state)
-    return torch.equal(model(input_ids=ids, use_cache=False).logits.float(), by_head.float())
+    by_head = whole(model, lambda: _by_head(model, ids))
+    logits = whole(model, lambda: model(input_ids=ids, use_cache=False).logits)
+    return torch.equal(logits.float(), by_head.float())
+
+
+def _by_head(model: PreTrainedModel, ids: Tensor) -> Tensor:
+    states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    logits: Tensor = model.get_output_embeddings()(states)
+    return logits

@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from unequal.errors import DataError
+from unequal.errors import ConfigError, DataError
 from unequal.models import FAMILIES
 from unequal.models.ask import is_causal
 from unequal.models.attention import can_do_without_padding
 from unequal.models.cache import keeps_what_it_read
+from unequal.models.compute import ComputeSettings, Precision
 from unequal.models.device import process_state
 from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
+from unequal.models.precision import compile_body, in_precision
+from unequal.models.processes import is_first
 from unequal.models.quantised import Scheme, quantise
 from unequal.models.shapes import ModelSettings, Vocabulary
-from unequal.seals import check_seal, seal
+from unequal.models.sharding import is_sharded, shard, sharding_is_asked, skeleton
+from unequal.seals import check_seal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,28 +32,68 @@ transformers.logging.disable_progress_bar()
 
 
 def scratch_model(
-    settings: ModelSettings, vocabulary: Vocabulary, seed: int, fast: bool = True
+    settings: ModelSettings,
+    vocabulary: Vocabulary,
+    seed: int,
+    fast: bool = True,
+    precision: Precision = "fp32",
 ) -> PreTrainedModel:
-    """Return a float32 model with random weights that depend on the seed alone, on the accelerator if any."""
+    """Return a model with random weights that depend on the seed alone, on this process's device.
+
+    It is sharded over processes if the launcher asked for that.
+    """
     config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.config.use_cache = False
-    model.to(process_state().device)
-    _ask_now(model)
+    if sharding_is_asked() and not is_first():
+        model = skeleton(config)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    _place(model, precision)
+    if not is_sharded(model):  # else when it is first run, after which its precision cannot be changed
+        _ask_now(model)
     return use_fast_linear(model) if fast else model
 
 
-def load_model(name_or_path: str | Path, quantised: Scheme | None = None) -> PreTrainedModel:
-    """Return a causal language model in float32 and evaluation mode, on the accelerator if there is one.
+def _place(model: PreTrainedModel, precision: Precision) -> None:
+    """Put the model where it is computed, in its precision; of a sharded one this process's part."""
+    in_precision(model, precision)
+    model.config.use_cache = False
+    if sharding_is_asked():
+        shard(model)
+    else:
+        model.to(process_state().device)
 
-    With ``quantised`` its linear layers are kept in 8 or 4 bits, and are never all there in float32.
+
+def load_model(
+    name_or_path: str | Path, quantised: Scheme | None = None, precision: Precision = "fp32"
+) -> PreTrainedModel:
+    """Return a causal language model in evaluation mode, on this process's device.
+
+    Its weights are in float32, or in bfloat16 if that is the precision. With ``quantised`` its linear layers
+    are kept in 8 or 4 bits, and are never all there in float32. It is sharded over processes if the launcher
+    asked for that; the first then loads it, into its memory.
     Raises `DataError` when the folder is missing, is no model, lacks weights, has only pickled ones, or when
-    the model is not causal.
+    the model is not causal, and `ConfigError` for a sharded model in few bits.
     """
     _check_folder(name_or_path, "config.json", "a model")
+    if quantised and sharding_is_asked():
+        raise ConfigError("weights in few bits cannot be sharded; leave out quantise, or --use_fsdp")
+    model = _read_model(name_or_path, quantised)
+    if quantised:
+        quantise(model.to(process_state().device), quantised)
+        model.float()
+    _place(model.eval(), precision)
+    _check_causal(model, name_or_path)
+    _ask_now(model)
+    return use_fast_linear(model)
+
+
+def _read_model(name_or_path: str | Path, quantised: Scheme | None) -> PreTrainedModel:
+    """Return the model as it is stored, or without values where another process is to give them."""
     try:
+        if sharding_is_asked() and not is_first():
+            return skeleton(AutoConfig.from_pretrained(name_or_path, trust_remote_code=False))
         model, report = AutoModelForCausalLM.from_pretrained(
             name_or_path,
             dtype="auto" if quantised else torch.float32,
@@ -62,14 +106,15 @@ def load_model(name_or_path: str | Path, quantised: Scheme | None = None) -> Pre
     if missing := sorted(report["missing_keys"]):  # transformers fills them with random numbers
         lost = f"{len(missing)} weights are missing, such as {missing[0]}"
         raise DataError(f"cannot load a model from {name_or_path}: {lost}")
-    model.config.use_cache = False
-    if quantised:
-        quantise(model.to(process_state().device), quantised)
-        model.float()
-    model.eval().to(process_state().device)
-    _check_causal(model, name_or_path)
-    _ask_now(model)
-    return use_fast_linear(model)
+    return model
+
+
+def load_ready(name_or_path: str | Path, compute: ComputeSettings) -> PreTrainedModel:
+    """Return a model as `load_model` does, in the precision of the settings, and compiled if they say so."""
+    model = load_model(name_or_path, precision=compute.precision)
+    if compute.compile:
+        compile_body(model)
+    return model
 
 
 def _check_causal(model: PreTrainedModel, name_or_path: str | Path) -> None:
@@ -120,13 +165,6 @@ def _check_folder(name_or_path: str | Path, file: str, what: str) -> None:
         check_seal(path)
     elif isinstance(name_or_path, Path) or path.is_absolute() or str(name_or_path).count("/") != 1:
         raise DataError(f"there is no folder {path}; give a folder that holds {what}, or a hub name")
-
-
-def save_model(model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
-    """Write a folder that `from_pretrained` loads, sealed; best done where it takes its place as a whole."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    seal(folder)
 
 
 def _first_line(error: Exception) -> str:

@@ -102,7 +102,9 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (gradient,) = gradients
         needs_inputs, needs_bias, _ = ctx.needs_input_grad
-        of_inputs = gradient @ ctx.layer.matrix().to(ctx.dtype) if needs_inputs else None
+        of_inputs = None
+        if needs_inputs:  # autocast may have made the product of another dtype than what entered it
+            of_inputs = (gradient @ ctx.layer.matrix().to(gradient.dtype)).to(ctx.dtype)
         return of_inputs, gradient.flatten(0, -2).sum(0) if needs_bias else None, None
 
 

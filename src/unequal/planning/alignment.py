@@ -73,13 +73,13 @@ def study_alignments(study: Path, progress: Progress) -> pl.DataFrame:
     Raises `DataError` when the folder lacks its run file or a model.
     """
     from unequal.study.bench import workbench  # noqa: PLC0415
+    from unequal.study.conduct import study_of  # noqa: PLC0415
     from unequal.study.plan import plan_steps  # noqa: PLC0415
-    from unequal.study.sources import load_study  # noqa: PLC0415
     from unequal.study.steps.unlearn import UnlearnStep  # noqa: PLC0415
 
     if not (study / "study.toml").is_file():
         raise DataError(f"{study} holds no study (no study.toml), so its models' gradients cannot be taken")
-    runs = [step for step in plan_steps(load_study(study / "study.toml")) if isinstance(step, UnlearnStep)]
+    runs = [step for step in plan_steps(study_of(study)) if isinstance(step, UnlearnStep)]
     baselines = {run.baseline.folder: run.baseline for run in runs}
     parts = []
     for done, (folder, baseline) in enumerate(baselines.items(), start=1):

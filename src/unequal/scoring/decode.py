@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unequal.models.cache import keeps_what_it_read, read
+from unequal.models.cache import keeps_what_it_read, read, read_on
 from unequal.scoring.encoding import OpenPrompt, room
 from unequal.shortage import at_most
 
@@ -54,8 +54,7 @@ class Decoding:
         if self._kept is None:
             self.logits, _ = read(self._model, self._ids, keep=False)
         else:
-            inputs = self._kept.inputs(self._model, tokens)
-            self.logits = self._model(logits_to_keep=1, **inputs).logits[:, -1].float()
+            self.logits = read_on(self._model, self._kept, tokens)
 
 
 def continue_rows(

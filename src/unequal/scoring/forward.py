@@ -10,6 +10,7 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from unequal.models.heads import has_plain_head
+from unequal.models.sharding import whole
 
 _ROUND = 64  # positions; a library that prepares for each new shape, as oneDNN does, then sees few
 _AT_ONCE = 64  # rows of logits
@@ -22,13 +23,16 @@ def logits_at(
 
     They are in float32, or in float64 if the model is.
     """
-    chosen: Tensor
-    if not has_plain_head(model):
-        chosen = model(input_ids=input_ids, use_cache=False, **inputs).logits[rows, positions]
-        return precise(chosen)
-    hidden = model.base_model(input_ids=input_ids, use_cache=False, **inputs).last_hidden_state
-    chosen = model.get_output_embeddings()(hidden[rows, positions])
-    return precise(chosen)
+    plain = has_plain_head(model)
+
+    def chosen() -> Tensor:
+        if not plain:
+            logits: Tensor = model(input_ids=input_ids, use_cache=False, **inputs).logits
+            return precise(logits[rows, positions])
+        hidden = model.base_model(input_ids=input_ids, use_cache=False, **inputs).last_hidden_state
+        return precise(model.get_output_embeddings()(hidden[rows, positions]))
+
+    return whole(model, chosen)
 
 
 def precise(values: Tensor) -> Tensor:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
+from unequal.models.dealing import dealt_out
+from unequal.models.sharding import without_gradients
 from unequal.scoring.decode import Decoding, batches_of, continue_rows, text_of
 from unequal.scoring.encoding import open_prompt
 
@@ -27,7 +28,6 @@ class GenerationPass:
         self._prompts = [open_prompt(tokenizer, probe) for probe in probes]
         self._batches = batches_of(self._prompts, batch_size)
 
-    @torch.inference_mode()
     def run(self, model: PreTrainedModel) -> list[str]:
         """Return the greedy continuation of each probe's prompt, in order, without the prompt.
 
@@ -35,14 +35,17 @@ class GenerationPass:
         tokens after the length of the fact's longest accepted answer; it depends on the probe alone, not on
         the others in its batch.
         """
-        texts = [""] * len(self._prompts)
-        for indices, ids in self._batches:
+
+        def continued(batch: tuple[list[int], Tensor]) -> dict[int, str]:
+            indices, ids = batch
             decoding = Decoding(model, ids.to(model.device))
             limits = [self._prompts[index].limit for index in indices]
             found = continue_rows(decoding, limits, self._prompts[indices[0]].ends, _most_probable)
-            for index, row in zip(indices, found, strict=True):
-                texts[index] = text_of(self._tokenizer, row)
-        return texts
+            return {index: text_of(self._tokenizer, row) for index, row in zip(indices, found, strict=True)}
+
+        with without_gradients(model):
+            texts = dealt_out(model, self._batches, continued)
+        return [texts[index] for index in range(len(self._prompts))]
 
 
 def generate(

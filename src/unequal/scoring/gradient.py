@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from unequal.errors import ConfigError
 from unequal.facts.probes import Probe
+from unequal.models.processes import gathered, own
+from unequal.models.sharding import is_sharded
 from unequal.scoring.encoding import EncodedPrompt, encode
 from unequal.scoring.forward import logits_at
 
@@ -27,11 +30,17 @@ class GradientPass:
     def run(self, model: PreTrainedModel) -> list[float]:
         """Return for each probe the Euclidean norm of ∇(S/n) over all weights, frozen ones too, in nats.
 
-        The model is left as it is, its gradients included.
+        The model is left as it is, its gradients included. Raises `ConfigError` for a sharded model.
         """
+        if is_sharded(model):
+            raise ConfigError(
+                "gradient_norms are of whole models, and this one is sharded; leave them out, or --use_fsdp"
+            )
         weights = [weight for weight in model.parameters() if weight.is_floating_point()]
         with _all_trained(weights):
-            return [_norm(model, item, weights) for item in self._encoded]
+            turns = own(range(len(self._encoded)))
+            norms = gathered({index: _norm(model, self._encoded[index], weights) for index in turns})
+        return [norms[index] for index in range(len(self._encoded))]
 
 
 def _norm(model: PreTrainedModel, item: EncodedPrompt, weights: list[Tensor]) -> float:

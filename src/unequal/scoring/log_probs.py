@@ -13,6 +13,8 @@ from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
 from unequal.models.attention import mask_inputs, sees_by_attention_alone
+from unequal.models.dealing import dealt_out
+from unequal.models.sharding import without_gradients
 from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
 from unequal.scoring.forward import logits_at, pad_rows
 from unequal.scoring.tree import Tree, grow, tree_mask
@@ -78,9 +80,13 @@ class AnswerPass:
         """
         room(model, self._longest - 1)  # the last token of an answer is not read
         ready = self._made_ready(model)
-        found: dict[int, list[AnswerScore]] = {}
-        for indices, batch in ready.batches:
-            found.update(zip(indices, batch.score(model, self._moments), strict=True))
+
+        def scored(part: tuple[list[int], _TreeBatch]) -> dict[int, list[AnswerScore]]:
+            indices, batch = part
+            return dict(zip(indices, batch.score(model, self._moments), strict=True))
+
+        with without_gradients(model):
+            found = dealt_out(model, ready.batches, scored)
         scores: list[list[AnswerScore]] = [[] for _ in self._probes]
         for index, owner in enumerate(ready.owners):
             scores[owner].extend(found[index])
@@ -147,7 +153,6 @@ class _TreeBatch:
             self._positions = pad_rows([tree.positions for tree in trees], 0, cpu)
             self._mask = tree_mask(trees, longest)
 
-    @torch.inference_mode()
     def score(self, model: PreTrainedModel, moments: bool) -> list[list[AnswerScore]]:
         """Return the answers' scores of each row."""
         logits = self._logits(model)

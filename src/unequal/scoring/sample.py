@@ -9,6 +9,8 @@ from transformers import PreTrainedModel
 
 from unequal.config import build
 from unequal.facts.probes import Probe
+from unequal.models.dealing import dealt_out
+from unequal.models.sharding import without_gradients
 from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows, text_of
 from unequal.scoring.encoding import open_prompt
 from unequal.scoring.settings import SampleSettings
@@ -56,7 +58,6 @@ class SamplePass:
         (texts,) = self.run_grid(model, [(self._settings.temperature, self._settings.top_p)])
         return texts
 
-    @torch.inference_mode()
     def run_grid(
         self, model: PreTrainedModel, points: Sequence[tuple[float, float]]
     ) -> list[list[list[str]]]:
@@ -65,17 +66,22 @@ class SamplePass:
         All points share the drawn chances, so that they differ by the distribution alone.
         """
         settings = [_settings(self._settings.n, *point) for point in points]
-        texts: list[list[list[str]]] = [[[] for _ in self._prompts] for _ in points]
-        for indices, ids in self._batches:
+
+        def continued(batch: tuple[list[int], Tensor]) -> dict[int, list[list[str]]]:
+            indices, ids = batch
             read = Decoding(model, ids.to(model.device))
-            for found, setting in zip(texts, settings, strict=True):
-                self._continue(read, indices, setting, found)
-        return texts
+            of_points = [self._continue(read, indices, setting) for setting in settings]
+            return {index: [texts[index] for texts in of_points] for index in indices}
+
+        with without_gradients(model):
+            found = dealt_out(model, self._batches, continued)
+        return [[found[index][point] for index in range(len(self._prompts))] for point in range(len(points))]
 
     def _continue(
-        self, read: Decoding, indices: Sequence[int], settings: SampleSettings, texts: list[list[str]]
-    ) -> None:
-        """Add the samples of the prompts that were read to the texts; greedy ones are all the same."""
+        self, read: Decoding, indices: Sequence[int], settings: SampleSettings
+    ) -> dict[int, list[str]]:
+        """Return the samples of the prompts that were read; greedy ones are all the same."""
+        texts: dict[int, list[str]] = {index: [] for index in indices}
         n_different = settings.n if settings.temperature else 1
         pairs = [(row, sample) for row in range(len(indices)) for sample in range(n_different)]
         for start in range(0, len(pairs), self._batch_size):
@@ -87,6 +93,7 @@ class SamplePass:
             found = continue_rows(read.copy(rows), limits, self._prompts[indices[0]].ends, choose)
             for (row, _), ids in zip(chunk, found, strict=True):
                 texts[indices[row]] += [text_of(self._tokenizer, ids)] * (settings.n // n_different)
+        return texts
 
 
 def sampler(chances: Tensor, settings: SampleSettings) -> Choice:

@@ -1,9 +1,11 @@
 """The conductor: run what is not done, collect the tables, analyse and report."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from unequal.errors import ConfigError
 from unequal.files import locked, read_json, write_json, write_text
@@ -36,21 +38,34 @@ class Conducted:
         return [failure for failure in runs if failure.kind != "diverged"]
 
 
-def run_study(run_file: Path, out: Path, crew: Crew, progress: StudyProgress) -> Conducted:
+def study_of(out: Path) -> StudySettings:
+    """Return the settings of the study in a folder, with the flags that it was run with."""
+    record = out / "study.json"
+    flags = read_json(record).get("flags", {}) if record.is_file() else {}
+    return load_study(out / "study.toml", flags)
+
+
+def run_study(
+    run_file: Path,
+    out: Path,
+    crew: Crew,
+    progress: StudyProgress,
+    flags: Mapping[str, Any] = MappingProxyType({}),
+) -> Conducted:
     """Run every step that is not done, collect, analyse, draw the report, and return what became of it.
 
-    Steps that fail alone, for want of memory or since they diverge, are left out and named in the report.
-    Raises `StepError` when no run has a result.
+    ``flags`` stand on top of the run file. Steps that fail alone, for want of memory or since they diverge,
+    are left out and named in the report. Raises `StepError` when no run has a result.
     """
     from unequal.report.build import build_report  # noqa: PLC0415
 
-    settings = load_study(run_file)
+    settings = load_study(run_file, flags)
     steps = plan_steps(settings)
     with locked(out / ".lock", f"running a study in {out}"):
         _claim(out, settings)
         remove_leftovers(out, steps)
         write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
-        write_json(out / "study.json", describe(settings, run_file, out))
+        write_json(out / "study.json", describe(settings, run_file, out, flags))
         progress.start(steps, [step for step in steps if not step.is_done(out)])
         try:
             _run(out, steps, crew, progress)
@@ -95,15 +110,27 @@ def _collect(name: str, steps: Sequence[Step], failures: Sequence[Failure], out:
     collect(name, done, diverged, out)
 
 
-def describe(settings: StudySettings, run_file: Path, out: Path) -> dict[str, object]:
+def describe(
+    settings: StudySettings, run_file: Path, out: Path, flags: Mapping[str, Any]
+) -> dict[str, object]:
     """Return what a reader needs to know and to repeat the study; the report shows it."""
+    given = {key: value for key, value in flags.items() if value is not None}
     return {
         "name": settings.name,
+        **({"flags": given} if given else {}),
         "settings": settings.model_dump(mode="json"),
         "versions": manifest(),
         "seeds": {**settings.other_seeds, "unlearning": settings.seeds},
-        "commands": [f"unequal study run {run_file} --out {out}", f"unequal report {out}"],
+        "commands": [f"unequal study run {run_file} --out {out}{_words(given)}", f"unequal report {out}"],
     }
+
+
+def _words(flags: Mapping[str, Any]) -> str:
+    """Return flags that were given to a study as they are typed."""
+    precision = flags.get("pretrain.precision")
+    return (f" --precision {precision}" if precision else "") + (
+        " --compile" if flags.get("pretrain.compile") else ""
+    )
 
 
 def _claim(out: Path, settings: StudySettings) -> None:

@@ -35,11 +35,11 @@ def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
                     continue
                 runs = product(settings.precisions, settings.weightings, settings.seeds)
                 for precision, weighting, seed in runs:
-                    own = {"weighting": weighting, "precision": precision}
+                    given = {"precision": precision, "weighting": weighting}
                     yield UnlearnStep(
                         baseline=baseline,
                         method=method,
-                        unlearn=settings.unlearn.model_copy(update=own),
+                        unlearn=settings.unlearn.model_copy(update=given),
                         probes_between=settings.evaluate.probes_between,
                         seed=seed,
                     )

@@ -11,10 +11,11 @@ from unequal.errors import did_you_mean
 from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
+from unequal.models.compute import Precision
 from unequal.study.base import Base
 from unequal.unlearning.forms import WithoutLoss
 from unequal.unlearning.method import MethodSettings
-from unequal.unlearning.settings import Precision, TargetSettings, UnlearnSettings
+from unequal.unlearning.settings import TargetSettings, UnlearnSettings
 from unequal.unlearning.weighting import Weighting, schedule_problem
 
 Seeds = tuple[int, ...]
@@ -85,7 +86,7 @@ class StudySettings(BaseModel):
         default=("fp32",),
         min_length=1,
         exclude_if=lambda precisions: precisions == ("fp32",),
-        description="of the weights while unlearning; each makes runs of its own",
+        description="of unlearning; each makes runs of its own",
     )
     unlearn: UnlearnSettings = UnlearnSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -122,7 +123,9 @@ class StudySettings(BaseModel):
         if unlearn.weighting != Weighting():
             raise ValueError("weighting of a study stands in its own list: weightings = [{by = …}]")
         if unlearn.precision != "fp32":
-            raise ValueError('precision of a study stands in its own list: precisions = ["fp32", "bf16"]')
+            raise ValueError(
+                f'precision of a study stands in its own list: precisions = ["{unlearn.precision}"]'
+            )
         return unlearn
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from unequal.corpus.settings import CorpusSettings
 from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.evaluation.aggregates.table import aggregate_table
 from unequal.evaluation.passes import Passes
-from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA
+from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
@@ -30,6 +30,7 @@ from unequal.files import (
     write_table,
 )
 from unequal.manifest import manifest
+from unequal.models.compute import ComputeSettings, DeviceSettings, Precision, master_weights
 from unequal.models.shapes import ModelSettings
 from unequal.shortage import with_second_try
 from unequal.training.settings import PretrainSettings
@@ -62,7 +63,7 @@ class CorpusCommand(_Command):
     prompts: PromptFormat = PromptFormat()
 
 
-class PretrainCommand(_Command):
+class PretrainCommand(DeviceSettings):
     """Settings of ``unequal pretrain``."""
 
     corpus: Path
@@ -73,7 +74,7 @@ class PretrainCommand(_Command):
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
 
 
-class JudgeCommand(_Command):
+class JudgeCommand(ComputeSettings):
     """Settings of ``unequal evaluate``."""
 
     model: str
@@ -87,7 +88,7 @@ class JudgeCommand(_Command):
     reference: str | None = Field(default=None, description="a model that never saw the facts")
 
 
-class AttackCommand(_Command):
+class AttackCommand(ComputeSettings):
     """Settings of ``unequal attack``."""
 
     model: str
@@ -103,7 +104,7 @@ class AttackCommand(_Command):
     _distinct = field_validator("attacks")(distinct)
 
 
-class UnlearnCommand(_Command):
+class UnlearnCommand(DeviceSettings):
     """Settings of ``unequal unlearn``."""
 
     model: str
@@ -141,20 +142,24 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     Goes on from a checkpoint of the same settings and corpus, and does nothing where that was finished.
     """
     from unequal.corpus.shards import read_card  # noqa: PLC0415
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.processes import in_first, is_first  # noqa: PLC0415
     from unequal.training.pretrain import pretrain  # noqa: PLC0415
 
+    choose_device(settings.device)
     read_card(settings.corpus)  # refuse what is no corpus before anything is written
-    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     made_by = settings.corpus / "manifest.json"
     resolved["corpus_made_from"] = read_json(made_by).get("settings") if made_by.is_file() else None
-    with locked(lock_of(settings.out), f"training in {settings.out}"):
+    with in_first(locked(lock_of(settings.out), f"training in {settings.out}")):
         _claim_folder(settings.out, resolved)
         if not (settings.out / "manifest.json").is_file():
             pretrain(
                 settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
                 settings.checkpoint_every, progress,
             )  # fmt: skip
-            write_json(settings.out / "manifest.json", manifest())
+            if is_first():
+                write_json(settings.out / "manifest.json", manifest())
     return settings.out / "model"
 
 
@@ -163,28 +168,35 @@ def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
     """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
+    from unequal.models.precision import computing_in  # noqa: PLC0415
+    from unequal.models.processes import in_first  # noqa: PLC0415
 
+    choose_device(settings.device)
     facts = read_facts(settings.facts)
-    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
-    with output_folder(settings.out) as out:
-        evaluator = Evaluator(
-            tokenizer, facts, maker, settings.probes,
-            metrics=settings.metrics, passes=settings.passes, reference=_reference_model(settings, tokenizer),
-        )  # fmt: skip
-        tables = evaluator.run(model)
-        columns = {"study": "evaluate", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
-        _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
-        write_table(aggregate_table(tables.scores), out / "aggregates.parquet")
-        write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    with in_first(output_folder(settings.out)) as out:
+        with computing_in(settings.precision, model.device):
+            evaluator = Evaluator(
+                tokenizer, facts, maker, settings.probes, metrics=settings.metrics, passes=settings.passes,
+                reference=_reference_model(settings, tokenizer),
+            )  # fmt: skip
+            tables = evaluator.run(model)
+        if out:
+            columns = {"study": "evaluate", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
+            columns |= _precision_column(settings.precision)
+            _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
+            write_table(aggregate_table(tables.scores), out / "aggregates.parquet")
+            write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
     return tables.scores
 
 
 def _reference_model(
     settings: JudgeCommand, tokenizer: "PreTrainedTokenizerBase"
 ) -> "PreTrainedModel | None":
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
 
     if settings.reference is None:
         return None
@@ -193,7 +205,7 @@ def _reference_model(
             f"reference: {settings.reference} has another vocabulary than {settings.model};"
             " tokens can be compared only between models that share a tokenizer"
         )
-    return load_model(settings.reference)
+    return load_ready(settings.reference, settings)
 
 
 @with_second_try
@@ -204,8 +216,12 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     """
     from unequal.evaluation.evaluate import Evaluator, Tables  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
+    from unequal.models.precision import computing_in  # noqa: PLC0415
+    from unequal.models.processes import in_first  # noqa: PLC0415
 
+    choose_device(settings.device)
     facts = [
         fact if fact.role else fact.model_copy(update={"role": "forget"})
         for fact in read_facts(settings.facts)
@@ -216,17 +232,20 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     if not any(fact.role == "forget" for fact in facts):
         raise DataError(f"{settings.facts} holds no facts to forget, of the role forget or without a role")
     check_kept(settings.attacks, facts)
-    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
     scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
-    with output_folder(settings.out) as out:
-        plain = Evaluator(tokenizer, scene.attacked, maker, ["question"], metrics=ANSWER_METRICS).run(model)
-        scores = pl.concat([plain.scores, run_attacks(settings.attacks, scene, progress)])
-        columns = {"study": "attack", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
-        columns |= {"seed": settings.seed}
-        tables = Tables(scores, plain.generations)
-        _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
-        write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    with in_first(output_folder(settings.out)) as out:
+        with computing_in(settings.precision, model.device):
+            evaluator = Evaluator(tokenizer, scene.attacked, maker, ["question"], metrics=ANSWER_METRICS)
+            plain = evaluator.run(model)
+            scores = pl.concat([plain.scores, run_attacks(settings.attacks, scene, progress)])
+        if out:
+            columns = {"study": "attack", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
+            columns |= {"seed": settings.seed} | _precision_column(settings.precision)
+            tables = Tables(scores, plain.generations)
+            _write_tables([(0, tables)], out, columns, model.config.model_type, model.num_parameters())
+            write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
     return scores
 
 
@@ -238,14 +257,17 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
     judged, and with ``checkpoint_every`` that on the way. Of a run that diverges ``<out>.diverged`` keeps the
     last good model and what was judged before; raises `DivergedError` that says so.
     """
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.processes import in_first  # noqa: PLC0415
     from unequal.study.unfinished import Unfinished  # noqa: PLC0415
 
+    choose_device(settings.device)
     roles = {role: _in_role(path, role) for role in _ROLES if (path := getattr(settings, role))}
     _check_unique([fact for facts in roles.values() for fact in facts])
     check_replaceable(settings.out, "scores.parquet")
-    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every"})
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     hashes = {role: file_hash(getattr(settings, role)) for role in roles}
-    with locked(lock_of(settings.out), f"unlearning into {settings.out}"):
+    with in_first(locked(lock_of(settings.out), f"unlearning into {settings.out}")):
         unfinished = Unfinished(settings.out, {**resolved, "facts": hashes})
         try:
             found, described = _unlearn_and_judge(settings, roles, unfinished, progress)
@@ -253,10 +275,11 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
             if not unfinished.can_go_on:
                 unfinished.remove()
             raise
-        with atomic_folder(settings.out) as folder:
-            shutil.copytree(unfinished.model, folder / "model")
-            _write_run(settings, found, folder, *described)
-            write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
+        with in_first(atomic_folder(settings.out)) as folder:
+            if folder:
+                shutil.copytree(unfinished.model, folder / "model")
+                _write_run(settings, found, folder, *described)
+                write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
         unfinished.remove()
     return pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
 
@@ -268,11 +291,13 @@ def _unlearn_and_judge(
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.models.processes import wait_for_all  # noqa: PLC0415
     from unequal.unlearning.run import Checkpoints, unlearn  # noqa: PLC0415
 
     forget, retain, utility, never_seen = (roles.get(role, []) for role in _ROLES)
     judged = [*forget, *retain, *utility, *never_seen]
-    model = load_model(settings.model, settings.unlearn.quantise)
+    precision = settings.unlearn.precision
+    model = load_model(settings.model, settings.unlearn.quantise, precision)
     tokenizer = load_tokenizer(settings.model)
     described = (model.config.model_type, model.num_parameters())
     maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)
@@ -289,8 +314,9 @@ def _unlearn_and_judge(
             unfinished.keep(step, found[step])
 
     ended, every = unfinished.last_step(), settings.checkpoint_every
+    wait_for_all()  # before the first of several processes writes anything there
     if ended is not None:
-        judge(load_model(unfinished.model), ended, last=False)
+        judge(load_model(unfinished.model, precision=precision), ended, last=False)
         return dict(sorted(found.items())), described
     try:
         unlearn(
@@ -315,15 +341,17 @@ def _keep_diverged(
     tokenizer: "PreTrainedTokenizerBase",
 ) -> DivergedError:
     """Write ``<out>.diverged`` and return an error that names it."""
-    from unequal.models.load import save_model  # noqa: PLC0415
+    from unequal.models.processes import in_first  # noqa: PLC0415
+    from unequal.models.save import save_model  # noqa: PLC0415
 
     beside = settings.out.with_name(f"{settings.out.name}.diverged")
-    with atomic_folder(beside) as folder:
-        save_model(model, tokenizer, folder / "model")
-        _write_run(settings, found, folder, model.config.model_type, model.num_parameters())
-        failure = {"what": error.what, "step": error.step, "batch": error.batch}
-        made = {"settings": settings.model_dump(mode="json"), "diverged": failure, **manifest()}
-        write_json(folder / "manifest.json", made)
+    with in_first(atomic_folder(beside)) as folder:
+        save_model(model, tokenizer, folder / "model" if folder else None)
+        if folder:
+            _write_run(settings, found, folder, model.config.model_type, model.num_parameters())
+            failure = {"what": error.what, "step": error.step, "batch": error.batch}
+            made = {"settings": settings.model_dump(mode="json"), "diverged": failure, **manifest()}
+            write_json(folder / "manifest.json", made)
     kept = f"the model before that step and all scores so far are in {beside}"
     return DivergedError(f"{error.what}, {kept}", error.step, error.batch)
 
@@ -333,7 +361,8 @@ def _write_run(
 ) -> None:
     columns = {"study": "unlearn", "run_id": settings.out.name, **UNDESCRIBED}
     columns |= {"method": settings.method.kind, "weighting": settings.unlearn.weighting.name}
-    _write_tables([*found.items()], folder, {**columns, "seed": settings.seed}, family, n_params)
+    columns |= {"seed": settings.seed} | _precision_column(settings.unlearn.precision)
+    _write_tables([*found.items()], folder, columns, family, n_params)
 
 
 def _write_tables(
@@ -350,11 +379,17 @@ def _write_tables(
     )
     absent = [pl.lit(None).alias(name) for name in SCORE_SCHEMA if name not in scores.columns]
     typed = [pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()]
-    write_table(scores.with_columns(absent).select(typed), folder / "scores.parquet")
+    more = [name for name in OPTIONAL_SCORES if name in columns]
+    write_table(scores.with_columns(absent).select(*typed, *more), folder / "scores.parquet")
     texts = pl.concat([tables.generations.with_columns(step=step) for step, tables in found])
     texts = texts.with_columns(run_id=literals["run_id"])
     typed = [pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()]
     write_table(texts.select(typed), folder / "generations.parquet")
+
+
+def _precision_column(precision: Precision) -> dict[str, object]:
+    """Return the column of the score table that says the precision of the weights, unless all was float32."""
+    return {} if precision == "fp32" else {"precision": master_weights(precision)}
 
 
 def _in_role(path: Path, role: Role) -> list[Fact]:
@@ -373,8 +408,12 @@ def _check_unique(facts: Sequence[Fact]) -> None:
 
 
 def _claim_folder(out: Path, resolved: dict[str, object]) -> None:
-    """Remember the settings in ``config.json``, and refuse a folder that was begun with others."""
+    """Refuse a folder that was begun with other settings, and remember them in ``config.json``."""
+    from unequal.models.processes import is_first, wait_for_all  # noqa: PLC0415
+
     config = out / "config.json"
     if config.is_file() and read_json(config) != resolved:
         raise ConfigError(f"{out} was begun with other settings; choose another --out or delete it")
-    write_json(config, resolved)
+    wait_for_all()  # before the first of several processes writes it
+    if is_first():
+        write_json(config, resolved)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from unequal.config import build, read_toml
+from unequal.config import build, overlaid, read_toml
 from unequal.errors import ConfigError, did_you_mean
 from unequal.registry import Registry
 from unequal.study.settings import StudySettings
@@ -20,7 +21,9 @@ SOURCES: Registry[type[StudySettings]] = Registry(
 )
 
 
-def study_settings(values: Mapping[str, Any], where: str) -> StudySettings:
+def study_settings(
+    values: Mapping[str, Any], where: str, flags: Mapping[str, Any] = MappingProxyType({})
+) -> StudySettings:
     """Return the settings in the values of a run file, which is a controlled study unless it names a source.
 
     Raises `ConfigError` that lists all that is wrong.
@@ -31,9 +34,15 @@ def study_settings(values: Mapping[str, Any], where: str) -> StudySettings:
         raise ConfigError(
             f"{where}: source: unknown '{source}'{did_you_mean(source, SOURCES)} (known: {known})"
         )
-    return build(SOURCES.get(source), values, where)
+    kind = SOURCES.get(source)
+    known_flags = {key: value for key, value in flags.items() if key.split(".")[0] in kind.model_fields}
+    return build(kind, overlaid(values, known_flags, where), where)
 
 
-def load_study(path: Path) -> StudySettings:
-    """Return the settings in a run file; raises `ConfigError` that lists all that is wrong in it."""
-    return study_settings(read_toml(path), str(path))
+def load_study(path: Path, flags: Mapping[str, Any] = MappingProxyType({})) -> StudySettings:
+    """Return the settings in a run file with the flags on top; a flag ``a.b`` sets key ``b`` of table ``a``.
+
+    A flag of a table that the run file's source does not know, such as ``pretrain`` where nothing is
+    pre-trained, says nothing. Raises `ConfigError` that lists all that is wrong.
+    """
+    return study_settings(read_toml(path), str(path), flags)

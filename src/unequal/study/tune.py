@@ -1,18 +1,18 @@
 """The search for a method's learning rate on one model; a rerun goes on from the trials in its file."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import read_json, write_json
+from unequal.models.compute import DeviceSettings
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.search import Look, SearchSettings, Trial, search
 from unequal.unlearning.settings import UnlearnSettings
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-class TuneCommand(BaseModel):
+class TuneCommand(DeviceSettings):
     """Settings of ``unequal tune``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     forget: Path
@@ -47,8 +45,13 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
 
     Trials that ``out`` holds are not made again. Raises `DataError` when it holds those of other settings.
     """
+    from unequal.models.device import choose_device  # noqa: PLC0415
+    from unequal.models.processes import is_first, wait_for_all  # noqa: PLC0415
+
+    choose_device(settings.device)
     bench = _Bench(settings)
     known = _known_trials(settings)
+    wait_for_all()  # before the first of several processes writes there
     n_trials = sum(count for count, _ in settings.search.rungs(settings.unlearn.steps))
     found: list[tuple[int, Trial]] = []
 
@@ -60,7 +63,9 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
         found.append((rung, made))
         if made not in known:
             known.append(made)
-            write_json(settings.out, {"settings": _identity(settings), "trials": [asdict(t) for t in known]})
+            held = {"settings": _identity(settings), "trials": [asdict(one) for one in known]}
+            if is_first():
+                write_json(settings.out, held)
         progress(len(found), n_trials)
     return found
 
@@ -85,6 +90,7 @@ class _Bench:
 
     def trial(self, rate: float, steps: int) -> Trial:
         """Return one run on a copy of the model."""
+        from unequal.models.spare import copy_of  # noqa: PLC0415
         from unequal.unlearning.rows import answer_probabilities  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
 
@@ -97,11 +103,13 @@ class _Bench:
             looks.append(Look(step, *values))
 
         try:
-            unlearn(
-                copy.deepcopy(self._model), self._tokenizer,
-                settings.method.model_copy(update={"learning_rate": rate}), self._forget, self._retain,
-                settings.prompts, settings.unlearn.model_copy(update={"steps": steps}), settings.seed, judge,
-            )  # fmt: skip
+            with copy_of(self._model) as model:
+                unlearn(
+                    model, self._tokenizer,
+                    settings.method.model_copy(update={"learning_rate": rate}), self._forget, self._retain,
+                    settings.prompts, settings.unlearn.model_copy(update={"steps": steps}), settings.seed,
+                    judge,
+                )  # fmt: skip
         except DivergedError:
             return Trial(rate, steps, tuple(looks), diverged=True)
         return Trial(rate, steps, tuple(looks))
@@ -121,4 +129,4 @@ def _known_trials(settings: TuneCommand) -> list[Trial]:
 
 
 def _identity(settings: TuneCommand) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude={"out"})
+    return settings.model_dump(mode="json", exclude={"out", "device"})

@@ -10,7 +10,8 @@ import polars as pl
 from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import Tables
 from unequal.files import atomic_folder, read_json, write_json, write_table
-from unequal.models.load import save_model
+from unequal.models.processes import by_first, in_first, is_first
+from unequal.models.save import save_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -25,8 +26,12 @@ class Unfinished:
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
         self._folder = out.with_name(f"{out.name}.unfinished")
         self._settings = settings
+        by_first(self._claim)
+
+    def _claim(self) -> None:
+        """Remove what a run of other settings left, unless it could still go on."""
         begun = self._folder / "config.json"
-        if begun.is_file() and read_json(begun) != settings:
+        if begun.is_file() and read_json(begun) != self._settings:
             if self.can_go_on:
                 raise ConfigError(
                     f"{self._folder} holds an unfinished run of other settings or facts; finish that one"
@@ -50,7 +55,9 @@ class Unfinished:
         return self._folder / "end" / "model"
 
     def keep(self, step: int, tables: Tables) -> None:
-        """Keep what was found at a judged step."""
+        """Keep what was found at a judged step; of several processes the first does."""
+        if not is_first():
+            return
         write_json(self._folder / "config.json", self._settings)
         with atomic_folder(self._folder / "judged" / str(step)) as folder:
             write_table(tables.scores, folder / "scores.parquet")
@@ -70,13 +77,17 @@ class Unfinished:
         tokenizer: "PreTrainedTokenizerBase",
         found: Mapping[int, Tables],
     ) -> None:
-        """Keep the model as it is at the end of training, which is that of the step, and what was found."""
+        """Keep the model as it is at the end of training, which is that of the step, and what was found.
+
+        All processes must come here, and the first writes.
+        """
         for judged, tables in found.items():
             self.keep(judged, tables)
-        write_json(self._folder / "config.json", self._settings)
-        with atomic_folder(self._folder / "end") as folder:
-            save_model(model, tokenizer, folder / "model")
-            write_json(folder / "step.json", step)
+        with in_first(atomic_folder(self._folder / "end")) as folder:
+            save_model(model, tokenizer, folder / "model" if folder else None)
+            if folder:
+                write_json(self._folder / "config.json", self._settings)
+                write_json(folder / "step.json", step)
 
     def last_step(self) -> int | None:
         """Return the step of the model at the end, None as long as there is none."""
@@ -84,8 +95,9 @@ class Unfinished:
         return int(read_json(path)) if path.is_file() else None
 
     def remove(self) -> None:
-        """Remove the folder, once the result is whole."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove the folder, once the result is whole; of several processes the first does."""
+        if is_first():
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 _TABLES = ("scores", "generations")

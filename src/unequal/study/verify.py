@@ -17,7 +17,7 @@ from unequal.study.sources import study_settings
 
 N_SHOWN = 10
 HASH = r"-[0-9a-f]{8}$"
-PLACES = ("name", "out", "model", "facts", "forget", "retain", "utility", "never_seen", "reference")
+PLACES = ("name", "out", "device", "model", "facts", "forget", "retain", "utility", "never_seen", "reference")
 """Settings that say where things lie and what they are called, which may differ between two machines."""
 
 GENERATION_KEY = ("run_id", "step", "fact_id", "probe", "prompt")

@@ -1,16 +1,23 @@
-"""Checkpoints of a training run: weights, optimiser state and step in safetensors, whole or absent."""
+"""Checkpoints of a training run: weights, optimiser state and step in safetensors, whole or absent.
+
+A checkpoint says nothing of how many processes wrote it, nor whether they shared the weights: any number of
+either kind goes on from it.
+"""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, read_json, write_json
+from unequal.models.processes import is_first
+from unequal.models.sharding import full, is_sharded, parted
 from unequal.seals import check_seal, seal
 
 
@@ -31,13 +38,20 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer,
     memory: Memory | None = None,
 ) -> None:
-    """Write ``step-N`` into the folder and then remove the older ones."""
+    """Write ``step-N`` into the folder and then remove the older ones; all processes must come here."""
     target = folder / f"step-{step:07d}"
+    weights = _whole(_named_once(model)) if is_sharded(model) else None
+    states, remembered = _whole(_optimiser_tensors(optimiser)), _whole(memory.state() if memory else {})
+    if not is_first():
+        return
     with atomic_folder(target) as beside:
-        save_model(model, str(beside / "model.safetensors"))
-        save_file(_optimiser_tensors(optimiser), beside / "optimiser.safetensors")
+        if weights is None:
+            save_model(model, str(beside / "model.safetensors"))
+        else:
+            save_file(weights, beside / "model.safetensors")
+        save_file(states, beside / "optimiser.safetensors")
         if memory:
-            save_file(memory.state(), beside / "memory.safetensors")
+            save_file(remembered, beside / "memory.safetensors")
         write_json(beside / "state.json", {"step": step})
         seal(beside)
     for older in folder.glob("step-*"):
@@ -58,7 +72,10 @@ def load_checkpoint(
     newest = found[-1]
     try:
         check_seal(newest, "delete it and run again")
-        load_model(model, str(newest / "model.safetensors"))
+        if is_sharded(model):
+            _load_parts(model, newest / "model.safetensors")
+        else:
+            load_model(model, str(newest / "model.safetensors"))
         _restore_optimiser(optimiser, load_file(newest / "optimiser.safetensors"))
         if memory:
             memory.restore(load_file(newest / "memory.safetensors"))
@@ -70,19 +87,44 @@ def load_checkpoint(
         raise DataError(f"the checkpoint {newest} is damaged ({reason}); delete it and run again") from error
 
 
+def _named_once(model: nn.Module) -> dict[str, Tensor]:
+    """Return weights and kept buffers by name; tied weights have one name here."""
+    names = dict(model.named_parameters())
+    tied = dict(model.named_parameters(remove_duplicate=False)).keys() - names.keys()
+    return {name: value for name, value in model.state_dict().items() if name not in tied}
+
+
+def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: full(tensor.detach()).contiguous() for name, tensor in tensors.items()}
+
+
+@torch.no_grad()
+def _load_parts(model: nn.Module, path: Path) -> None:
+    """Put this process's parts of the weights in place, one weight after another."""
+    places = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
+    loaded = set()
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  not a dictionary
+            place = places.get(name)
+            if place is None:
+                continue
+            place.copy_(parted(file.get_tensor(name), place))
+            loaded.add(id(place))
+    missing = [name for name, weight in model.named_parameters() if id(weight) not in loaded]
+    if missing:
+        raise LookupError(f"{len(missing)} weights are missing, such as {missing[0]}")
+
+
 def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     state: dict[int, dict[str, Tensor]] = optimiser.state_dict()["state"]
-    return {
-        f"{index}.{name}": tensor.contiguous()
-        for index, tensors in state.items()
-        for name, tensor in tensors.items()
-    }
+    return {f"{index}.{name}": tensor for index, tensors in state.items() for name, tensor in tensors.items()}
 
 
 def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = tensor
+        state.setdefault(int(index), {})[name] = parted(tensor, weights[int(index)])
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})

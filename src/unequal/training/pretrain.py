@@ -12,12 +12,15 @@ from transformers import PreTrainedModel
 
 from unequal.corpus.shards import TokenWindows
 from unequal.files import atomic_folder, read_json, write_json
-from unequal.models.load import load_tokenizer, save_model, scratch_model
+from unequal.models.load import load_tokenizer, scratch_model
+from unequal.models.processes import in_first, is_first, n_processes, number, wait_for_all
+from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
+from unequal.models.sharding import is_sharded
 from unequal.scoring.forward import logits_at
 from unequal.shortage import at_most
 from unequal.training.loop import run_steps
-from unequal.training.processes import is_first, own, wait_for_all
+from unequal.training.recompute import recomputing
 from unequal.training.settings import PretrainSettings
 
 Progress = Callable[[int, int], None]
@@ -44,7 +47,7 @@ def pretrain(
         end_token_id=card.end_token_id,
         padding_token_id=card.padding_token_id,
     )
-    model = scratch_model(model_settings, vocabulary, seed)
+    model = scratch_model(model_settings, vocabulary, seed, precision=settings.precision)
     n_steps = ceil(len(windows) / settings.batch_windows)
     kept = out / "checkpoints" / "losses.json"  # so that a resumed run reports all its losses
     history: list[dict[str, float]] = read_json(kept) if kept.is_file() else []
@@ -57,20 +60,22 @@ def pretrain(
             write_json(kept, history)
         progress(done, n_steps)
 
-    run_steps(
-        model,
-        lambda step: _losses(model, windows, settings, step),
-        n_steps,
-        settings.optimiser,
-        after_step,
-        checkpoints=out / "checkpoints",
-        checkpoint_every=checkpoint_every,
-        compile_model=settings.compile,
-        batch_of=lambda step: windows_of(settings, step, len(windows)),
-    )
+    with recomputing(model, settings.gradient_checkpointing):
+        run_steps(
+            model,
+            lambda step: _losses(model, windows, settings, step),
+            n_steps,
+            settings.optimiser,
+            after_step,
+            checkpoints=out / "checkpoints",
+            checkpoint_every=checkpoint_every,
+            compile_model=settings.compile,
+            batch_of=lambda step: windows_of(settings, step, len(windows)),
+            precision=settings.precision,
+        )
+    with in_first(atomic_folder(out / "model")) as folder:
+        save_model(model, load_tokenizer(corpus / "tokenizer"), folder)
     if is_first():
-        with atomic_folder(out / "model") as folder:
-            save_model(model, load_tokenizer(corpus / "tokenizer"), folder)
         write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     wait_for_all()
@@ -83,10 +88,15 @@ def _losses(
     """Yield the micro-batches' shares of the mean next-token loss over the step's batch."""
     start = step * settings.batch_windows
     batch = torch.from_numpy(windows.slice(start, start + settings.batch_windows)).to(model.device)
-    n_targets = (batch[:, 1:] != windows.card.padding_token_id).sum()
+    padding = windows.card.padding_token_id
+    n_targets = (batch[:, 1:] != padding).sum()
     size = at_most(min(settings.micro_batch_windows, settings.batch_windows))
-    for rows in own(torch.split(batch, size)):
-        yield next_token_loss(model, rows, windows.card.padding_token_id) / n_targets
+    parts = torch.split(batch, min(size, ceil(len(batch) / n_processes())))
+    for turn in range(number(), n_processes() * ceil(len(parts) / n_processes()), n_processes()):
+        if turn < len(parts):
+            yield next_token_loss(model, parts[turn], padding) / n_targets
+        elif is_sharded(model):  # all must make as many passes
+            yield 0 * next_token_loss(model, batch[:1], padding)
 
 
 def windows_of(settings: PretrainSettings, step: int, n_windows: int) -> list[str]:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from unequal.models.compute import Precision
+
 
 class OptimiserSettings(BaseModel):
     """AdamW (Loshchilov and Hutter, 2019) with warm-up, a schedule, and clipping by global norm."""
@@ -44,4 +46,11 @@ class PretrainSettings(BaseModel):
     batch_windows: int = Field(default=8, ge=1)
     micro_batch_windows: int = Field(default=16, ge=1, description="windows a forward pass")
     compile: bool = False
+    # Left out where they are not set, so that settings without them keep the names of their folders.
+    precision: Precision = Field(
+        default="fp32", exclude_if=lambda precision: precision == "fp32", description="fp32, bf16, bf16-pure"
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, exclude_if=lambda on: not on, description="work layers out twice to save memory"
+    )
     optimiser: OptimiserSettings = OptimiserSettings()

@@ -29,8 +29,8 @@ def walk_weights(
     """Yield each evaluated step k of n once the model, changed in place, stands at k/n of the way."""
     answers = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
     padding = int(tokenizer.pad_token_id)
-    copied = reinforced(model, answers, padding, seed, method.rounds, method.learning_rate)
-    tuned = dict(copied.named_parameters())
+    with reinforced(model, answers, padding, seed, method.rounds, method.learning_rate) as copied:
+        tuned = {name: weight.detach().clone() for name, weight in copied.named_parameters()}
     start = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     for step in settings.evaluated_steps():
         with torch.no_grad():

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.layers import decoder_layers
+from unequal.models.sharding import is_sharded, whole
 from unequal.scoring.forward import pad_rows, precise
 from unequal.seeds import derive_seed
 from unequal.shortage import at_most
@@ -79,6 +80,9 @@ class HiddenObjective:
         rows = [self._forget[index] for index in asked] + [self._retain[index] for index in share.retain]
         targets = [self._targets[index] for index in asked] + [self._start[index] for index in share.retain]
         total = torch.zeros((), device=self._model.device)
+        if not rows and is_sharded(self._model):  # all processes must make as many passes
+            row = next(iter([*self._forget, *self._retain]))
+            return total + 0 * states_after(self._model, self._layer, [row], self._padding)[0].sum()
         if not rows:
             return total
         states = states_after(self._model, self._layer, rows, self._padding)
@@ -121,33 +125,38 @@ def random_direction(width: int, seed: int) -> Tensor:
 
 
 class _Reached(Exception):  # noqa: N818  it ends a pass where its result is known
-    """The layer's states, ``(batch, seq, width)``."""
-
-    def __init__(self, states: Tensor) -> None:
-        super().__init__()
-        self.states = states
+    """What is asked for is there."""
 
 
 def states_after(model: PreTrainedModel, layer: nn.Module, rows: Sequence[Row], padding: int) -> list[Tensor]:
     """Return float32 states ``(tokens, width)`` after a layer, where each row's scored tokens are predicted.
 
-    The pass ends with that layer.
+    The pass ends with that layer, but for a sharded model, whose processes must all come to the end of it.
     """
-
-    def stop(_layer: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
-        raise _Reached(output[0] if isinstance(output, tuple) else output)
-
-    input_ids = pad_rows([row.ids for row in rows], padding, model.device)
-    hook = layer.register_forward_hook(stop)
-    try:
-        model.base_model(input_ids=input_ids[:, :-1], use_cache=False)
-        raise AssertionError("the layer is not part of the model")
-    except _Reached as reached:
-        states = reached.states
-    finally:
-        hook.remove()
+    input_ids = pad_rows([row.ids for row in rows], padding, model.device)[:, :-1]
+    states = whole(model, lambda: _after(model, layer, input_ids))
     spans = [slice(row.span[0] - 1, row.span[1] - 1) for row in rows]
     return [precise(states[index, span]) for index, span in enumerate(spans)]
+
+
+def _after(model: PreTrainedModel, layer: nn.Module, input_ids: Tensor) -> Tensor:
+    """Return the layer's states ``(batch, seq, width)``."""
+    found: list[Tensor] = []
+    goes_on = is_sharded(model)
+
+    def stop(_layer: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        found.append(output[0] if isinstance(output, tuple) else output)
+        if not goes_on:
+            raise _Reached
+
+    hook = layer.register_forward_hook(stop)
+    try:
+        model.base_model(input_ids=input_ids, use_cache=False)
+    except _Reached:
+        pass
+    finally:
+        hook.remove()
+    return found[0]
 
 
 @torch.no_grad()

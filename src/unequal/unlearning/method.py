@@ -18,6 +18,7 @@ from unequal.facts.schema import Fact
 from unequal.unlearning.methods import METHODS
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Need = Literal[
@@ -69,6 +70,12 @@ class TokenScores:
         if self.log_normalisers is None:
             raise KeyError("the method looks at logits of answers that it does not list in whole")
         return self.every_token()[1] + self.log_normalisers[..., None]
+
+    def to(self, device: "torch.device | str") -> "TokenScores":
+        """Return the same scores on a device."""
+        parts = (self.log_probs, self.mask, self.targets, self.distributions, self.log_normalisers)
+        moved = [part if part is None else part.to(device) for part in parts]
+        return TokenScores(*moved)  # type: ignore[arg-type]  # the first two are never None
 
     def part(self, start: int, stop: int) -> "TokenScores":
         """Return the scores of rows ``start`` to ``stop`` (exclusive), cut to the longest of them."""

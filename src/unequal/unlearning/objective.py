@@ -11,8 +11,9 @@ from transformers import PreTrainedModel
 from unequal.facts.probes import PromptFormat
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.schema import Fact
+from unequal.models.processes import add_up
+from unequal.models.sharding import is_sharded
 from unequal.seeds import random_stream
-from unequal.training.processes import add_up
 from unequal.unlearning.fact_weights import FactWeights
 from unequal.unlearning.method import ForgetScores, Method, TokenScores
 from unequal.unlearning.prepare import Frozen, freeze
@@ -105,8 +106,12 @@ class Objective:
             asked = []
         questioned = share.forget if method.question_weight and keep else []
         retained = share.retain if keep else []
-        scored = self._score(self._groups(step, asked, questioned, retained))
+        groups = self._groups(step, asked, questioned, retained)
         total = torch.zeros((), device=self._model.device)
+        if not groups and is_sharded(self._model):  # all processes must make as many passes
+            row = next(iter([*self._forget, *self._retain]))
+            return total + 0 * score_groups(self._model, {"": [row]}, self._padding)[""].log_probs.sum()
+        scored = self._score(groups)
         if asked:
             per_fact = method.forget_loss(self._forget_scores(step, asked, scored))
             mean = method.reduce(per_fact, weights[weights != 0].to(per_fact))

@@ -1,7 +1,7 @@
 """What is worked out once before a run: scores under frozen models, wrong answers, counts."""
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,11 @@ from transformers import PreTrainedModel
 from unequal.errors import DataError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.precision import differentiate
+from unequal.models.processes import n_processes
 from unequal.models.quantised import dequantise
+from unequal.models.sharding import is_sharded
+from unequal.models.spare import copy_of
 from unequal.seeds import random_stream
 from unequal.unlearning.method import Method, Need, TokenScores
 from unequal.unlearning.rows import Row, answer_row, score_in_batches, score_rows
@@ -68,7 +72,8 @@ def freeze(
         told = [answer_row(tokenizer, prompts, f, f.answer, end=False, before=CONTEXTS[name]) for f in forget]
         frozen.answers[name] = score(name, told)
     if "reinforced" in needs:
-        frozen.answers["reinforced"] = score("reinforced", answers, reinforced(model, answers, padding, seed))
+        with reinforced(model, answers, padding, seed) as told:
+            frozen.answers["reinforced"] = score("reinforced", answers, told)
     if "refusal_reference" in needs:
         frozen.refusals = [score("refusal_reference", rows) for rows in refusals]
     if "alternative" in needs:
@@ -133,6 +138,7 @@ def alternative_rows(
     return found
 
 
+@contextmanager
 def reinforced(
     model: PreTrainedModel,
     answers: Sequence[Row],
@@ -140,17 +146,19 @@ def reinforced(
     seed: int,
     rounds: int = 5,
     learning_rate: float = 1e-4,
-) -> PreTrainedModel:
-    """Return a copy of the model that was trained on the answers for some rounds with AdamW."""
-    copied = copy.deepcopy(model)
-    dequantise(copied)  # all its weights are trained
-    optimiser = torch.optim.AdamW(copied.parameters(), lr=learning_rate)
-    copied.train()
-    for number in range(rounds):
-        order = random_stream(seed, "reinforce", number).sample(range(len(answers)), len(answers))
-        for start in range(0, len(order), 32):
-            rows = [answers[index] for index in order[start : start + 32]]
-            torch.autograd.backward(score_rows(copied, rows, padding).mean_nll.mean())
-            optimiser.step()
-            optimiser.zero_grad()
-    return copied.eval()
+) -> Iterator[PreTrainedModel]:
+    """Yield a copy of the model that was trained on the answers for some rounds with AdamW."""
+    with copy_of(model) as copied:
+        dequantise(copied)  # all its weights are trained
+        optimiser = torch.optim.AdamW(copied.parameters(), lr=learning_rate)
+        copied.train()
+        for number in range(rounds):
+            order = random_stream(seed, "reinforce", number).sample(range(len(answers)), len(answers))
+            for start in range(0, len(order), 32):
+                rows = [answers[index] for index in order[start : start + 32]]
+                loss = score_rows(copied, rows, padding).mean_nll.mean()
+                # Every process has the same rows; those of a sharded model add up their gradients.
+                differentiate(loss / n_processes() if is_sharded(copied) else loss)
+                optimiser.step()
+                optimiser.zero_grad()
+        yield copied.eval()

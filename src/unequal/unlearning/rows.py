@@ -11,8 +11,10 @@ from transformers import PreTrainedModel
 
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.dealing import dealt_out
 from unequal.models.heads import has_plain_head
 from unequal.models.layers import last_mlp_at
+from unequal.models.processes import n_processes
 from unequal.scoring.encoding import encode
 from unequal.scoring.forward import log_probs_at, logits_at
 from unequal.scoring.layout import laid_out
@@ -116,16 +118,24 @@ def _padded(values: Tensor, lengths: list[int]) -> Tensor:
 def score_in_batches(
     model: PreTrainedModel, rows: Sequence[Row], padding: int, whole: bool = False
 ) -> list[TokenScores]:
-    """Return the scores of each row alone, ``(1, tokens)``, without gradients; for frozen models."""
+    """Return the scores of each row alone, ``(1, tokens)``, without gradients; for frozen models.
+
+    Processes share the work, but for whole distributions, of which they would have too much to tell.
+    """
     model.eval()
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
-    found: dict[int, TokenScores] = {}
     size = at_most(_AT_ONCE)
-    for start in range(0, len(rows), size):
-        indices = order[start : start + size]
-        scored = score_rows(model, [rows[index] for index in indices], padding, whole)
-        found |= {index: scored.part(place, place + 1) for place, index in enumerate(indices)}
-    return [found[index] for index in range(len(rows))]
+    batches = [order[start : start + size] for start in range(0, len(rows), size)]
+
+    def scored(indices: list[int]) -> dict[int, TokenScores]:
+        scores = score_rows(model, [rows[index] for index in indices], padding, whole)
+        return {index: scores.part(place, place + 1) for place, index in enumerate(indices)}
+
+    if whole or n_processes() == 1:
+        found = {index: score for batch in batches for index, score in scored(batch).items()}
+        return [found[index] for index in range(len(rows))]
+    told = dealt_out(model, batches, lambda batch: {i: score.to("cpu") for i, score in scored(batch).items()})
+    return [told[index].to(model.device) for index in range(len(rows))]
 
 
 def answer_probabilities(model: PreTrainedModel, rows: Sequence[Row], padding: int) -> Tensor:

@@ -12,13 +12,13 @@ from unequal.errors import ConfigError, DivergedError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.adapters import Adapter, require_peft
+from unequal.models.precision import computing_in, in_precision
+from unequal.models.processes import n_processes
 from unequal.models.quantised import quantise, require_bitsandbytes
 from unequal.seeds import derive_seed
 from unequal.shortage import at_most, is_saved
 from unequal.training.loop import run_steps
-from unequal.training.processes import n_processes
 from unequal.training.recompute import recomputing
-from unequal.training.rounding import round_to_bf16
 from unequal.unlearning.arithmetic import walk_weights
 from unequal.unlearning.forms import (
     HiddenStateMethod,
@@ -80,6 +80,7 @@ def unlearn(
     for in micro-batches.
     """
     _check(model, tokenizer, method, forget, retain, prompts, settings)
+    in_precision(model, settings.precision)
     if settings.quantise:
         quantise(model, settings.quantise)
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
@@ -96,7 +97,8 @@ def unlearn(
             acts_on = settings.weighting.acts_on
             parts = _micro_batch(method, settings)
             facts = (forget, retain, prompts, settings.batch_size, seed, weights, acts_on, parts)
-            objective = _objective(model, tokenizer, method, *facts)
+            with computing_in(settings.precision, model.device):
+                objective = _objective(model, tokenizer, method, *facts)
             adapter = None
             if settings.adapter:
                 adapter = Adapter(model, settings.adapter, derive_seed(seed, "adapter"))
@@ -119,8 +121,6 @@ def _train(
     evaluated = set(settings.evaluated_steps())
 
     def after_step(done: int, _loss: float) -> bool:
-        if settings.precision == "bf16":  # at the start too, whose weights would have been kept so
-            round_to_bf16(weight for weight in model.parameters() if weight.requires_grad)
         if done > 0:
             objective.after_step(done - 1, settings.steps)
         ended = watch.check(model, done)
@@ -148,6 +148,7 @@ def _train(
             checkpoints.folder if checkpoints else None, checkpoints.every if checkpoints else 0,
             compile_model=settings.compile, memory=RunMemory(objective, watch, model.device),
             batch_of=objective.batch_of,
+            precision=settings.precision,
         )  # fmt: skip
 
 

@@ -5,11 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from unequal.models.adapters import AdapterSettings
+from unequal.models.compute import Precision
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.weighting import Weighting
-
-Precision = Literal["fp32", "bf16"]
 
 
 class TargetSettings(BaseModel):
@@ -83,9 +82,7 @@ class UnlearnSettings(BaseModel):
     )
     compile: bool = Field(default=False, exclude_if=lambda on: not on, description="the model, by torch")
     precision: Precision = Field(
-        default="fp32",
-        exclude_if=lambda precision: precision == "fp32",
-        description="of the trained weights between steps; steps are computed in the model's own",
+        default="fp32", exclude_if=lambda precision: precision == "fp32", description="fp32, bf16, bf16-pure"
     )
 
     @field_validator("evaluate_at")
@@ -101,6 +98,11 @@ class UnlearnSettings(BaseModel):
             raise ValueError(
                 f"quantise = '{self.quantise}' keeps weights that cannot be trained; set adapter too, such as"
                 " adapter = { rank = 16 }"
+            )
+        if self.quantise and self.precision == "bf16-pure":
+            raise ValueError(
+                f"precision = 'bf16-pure' rounds weights that quantise = '{self.quantise}' keeps in few bits;"
+                " use bf16, or leave out one of the two"
             )
         return self
 

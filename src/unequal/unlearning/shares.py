@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
 
-from unequal.training.processes import n_processes, own
+from unequal.models.processes import n_processes, own
 from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.rows import Row
 
@@ -23,7 +23,8 @@ class Shares:
     """Every step's batches of rows to forget and to retain, cut for forward passes.
 
     Without ``micro_batch`` a step is one share a process; else it is about equal ones of at most so many rows
-    to forget and as many to retain. Rows of like length are side by side then, so that little is padded.
+    to forget and as many to retain, the same number for each process. Rows of like length are side by side
+    then, so that little is padded.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Shares:
         """Return the shares of a step that are this process's."""
         forget, retain = self.drawn(step)
         most = max(len(forget), len(retain))
-        n = max(n_processes(), ceil(most / (self._micro_batch or most)))
+        n = n_processes() * max(1, ceil(most / (self._micro_batch or most) / n_processes()))
         parts = zip(_cut(forget, self._rows[0], n), _cut(retain, self._rows[1], n), strict=True)
         return own([Share(one, other, len(forget), len(retain)) for one, other in parts])
 

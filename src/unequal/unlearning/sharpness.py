@@ -5,8 +5,11 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
-from unequal.training.processes import add_up
+from unequal.models.precision import differentiate
+from unequal.models.processes import add_up_gradients
+from unequal.models.sharding import local, norm
 from unequal.unlearning.forms import SharpnessAwareMethod
 from unequal.unlearning.objective import Objective
 from unequal.unlearning.shares import Share
@@ -30,13 +33,14 @@ class SharpnessObjective(Objective):
                 yield from filter(_differentiable, (self.loss(step, share, keep=False) for share in shares))
 
     def _uphill(self, step: int, shares: Sequence[Share], weights: Sequence[Tensor]) -> list[Tensor]:
-        """Return the gradient of the whole step's forget term by each weight."""
-        uphill = [torch.zeros_like(weight) for weight in weights]
+        """Return the gradient of the whole step's forget term by each weight, and leave none behind."""
         for to_forget in (self.loss(step, share, keep=False) for share in shares):
             if to_forget.requires_grad:
-                parts = torch.autograd.grad(to_forget, weights, materialize_grads=True)
-                torch._foreach_add_(uphill, parts)
-        add_up(uphill)
+                differentiate(to_forget)
+        add_up_gradients([weight for weight in weights if not isinstance(weight, DTensor)])
+        uphill = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
+        for weight in weights:
+            weight.grad = None
         return uphill
 
 
@@ -48,10 +52,10 @@ def _differentiable(loss: Tensor) -> bool:
 def moved(weights: Sequence[Tensor], direction: Sequence[Tensor], distance: float) -> Iterator[None]:
     """Hold the weights that far along a direction; afterwards they are, bit for bit, what they were."""
     before = [weight.detach().clone() for weight in weights]
-    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in direction]))
+    scale = distance / norm(direction).clamp_min(1e-12)
     with torch.no_grad():
         for weight, part in zip(weights, direction, strict=True):
-            weight += part * (distance / norm.clamp_min(1e-12))
+            local(weight).add_(local(part) * scale)
     try:
         yield
     finally:

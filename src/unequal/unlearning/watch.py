@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from unequal.errors import ConfigError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.sharding import parted
 from unequal.unlearning.rows import Row, answer_probabilities, answer_row
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.targets import NO_CONTROLS, Controls
@@ -98,7 +99,9 @@ class Watch:
         self.done = state["done"]
         self._last_good_step = int(state["good_step"])
         if self._last_good is not None:
-            self._last_good = {name: state[f"good.{name}"] for name in self._last_good}
+            self._last_good = {
+                name: parted(state[f"good.{name}"], value) for name, value in self._last_good.items()
+            }
 
     def _check_controls(self, controls: Controls) -> None:
         if self._rules.utility_drop is not None and not controls.utility:

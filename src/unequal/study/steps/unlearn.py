@@ -11,6 +11,7 @@ from unequal.errors import DivergedError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
+from unequal.models.compute import master_weights
 from unequal.study.step import Progress, Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.unlearning.method import MethodSettings
@@ -144,7 +145,7 @@ class UnlearnStep(Step):
             "seed": self.seed,
         }
         if self.unlearn.precision != "fp32":
-            described["precision"] = self.unlearn.precision
+            described["precision"] = master_weights(self.unlearn.precision)
         rows = pl.concat(parts, how="diagonal").with_columns(
             pl.lit(value).alias(name) for name, value in described.items()
         )

@@ -1,0 +1,54 @@
+"""Where and how finely a model is computed, as settings that need no torch."""
+
+import os
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from unequal.config import build
+
+Precision = Literal["fp32", "bf16", "bf16-pure"]
+"""``fp32``; ``bf16``: products in bfloat16 while weights, gradients and optimiser states stay in float32;
+``bf16-pure``: all in bfloat16, whose rounding swallows small changes of weights."""
+
+DEVICE_VARIABLE = "UNEQUAL_DEVICE"
+"""Where the choice is kept: in the environment, so that worker processes find it."""
+
+_DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
+
+
+def master_weights(precision: Precision) -> str:
+    """Return the precision of the weights that training changes, as the score table's column names it."""
+    return "bf16" if precision == "bf16-pure" else "fp32"
+
+
+class DeviceSettings(BaseModel):
+    """Where a model is computed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = Field(
+        default="auto", description="auto (an accelerator if there is one), cpu, cuda, cuda:1, xpu or mps"
+    )
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if not _DEVICE.fullmatch(name):
+            raise ValueError(
+                f"found '{name}'; it should be auto, cpu, mps, cuda, xpu, or a card such as cuda:1"
+            )
+        return name
+
+
+def choose_for_workers(name: str) -> None:
+    """Let worker processes that are started from now on compute there; they find out whether it is there."""
+    os.environ[DEVICE_VARIABLE] = build(DeviceSettings, {"device": name}, "command line").device
+
+
+class ComputeSettings(DeviceSettings):
+    """Where and how finely a model is judged."""
+
+    precision: Precision = Field(default="fp32", description="fp32, bf16 (products) or bf16-pure (weights)")
+    compile: bool = Field(default=False, description="the model, by torch")
