@@ -20,10 +20,14 @@ from unequal.cli.app import app
 from unequal.corpus.tokenizers import CHAT_TEMPLATE
 from unequal.facts.table import facts_frame
 
-ONLY_PARSED = {"unequal.cli.plan": "needs a finished study whose models know something"}
+ONLY_PARSED = {
+    "unequal.cli.plan": "needs a finished study whose models know something",
+    "unequal.cli.launch": "starts several processes, as its own tests do",
+}
 SLOW_OR_FAR = {
     "engine": {"infinigram-api": "asks a service", "infinigram-local": "builds an index"},
     "launcher": {"ray": "starts a cluster"},
+    "workers_per_gpu": {4: "needs a GPU"},
 }
 SETS = {
     "popqa": "id\tsubj\tprop\tobj\tquestion\tpossible_answers\ts_pop\to_pop\n"

@@ -36,6 +36,8 @@ def launch(
     sharded
         Spread weights, gradients and optimiser states over the processes (FSDP 2).
     """
+    from unequal.study.launch.local import n_cores  # noqa: PLC0415
+
     require_training("sharing work between processes")
     import torch  # noqa: PLC0415
 
@@ -47,7 +49,7 @@ def launch(
             "name a command to run, for example: unequal launch --processes 2 evaluate --model …"
         )
     os.environ.update(SHARDED if sharded else {})
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // number)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, n_cores() // number)))
     sys.exit(_run(words, number))
 
 

@@ -57,8 +57,8 @@ def run(
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision
-        Of pre-training and unlearning, in place of what the file says: fp32, bf16 (products; weights stay
-        fp32) or bf16-pure (weights too). [default: what the file says]
+        Of pre-training and unlearning: fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too).
+        [default: what the file says]
     compile
         Let torch compile the models. [default: what the file says]
     dry_run
@@ -71,6 +71,8 @@ def run(
     from unequal.study.progress import StudyProgress  # noqa: PLC0415
     from unequal.study.sources import load_study  # noqa: PLC0415
 
+    if launcher != "local" and (device or workers_per_gpu):
+        raise ConfigError("--device and --workers-per-gpu are of this machine; leave them out, or --launcher")
     LAUNCHERS.get(launcher)
     if address and launcher == "local":
         raise ConfigError("--address is of a Ray cluster; add --launcher ray, or leave it out")
@@ -79,8 +81,6 @@ def run(
         "pretrain.precision": precision, "precisions": [precision] if precision else None,
         "pretrain.compile": compile, "unlearn.compile": compile,
     }  # fmt: skip
-    if launcher != "local" and (device or workers_per_gpu):
-        raise ConfigError("--device and --workers-per-gpu are of this machine; leave them out, or --launcher")
     number = _n_workers(workers, workers_per_gpu, launcher, device or "auto")
     if dry_run:
         from unequal.study.launch.local import n_cores  # noqa: PLC0415
