@@ -52,8 +52,9 @@ def test_a_node_that_is_killed_and_one_that_joins(cluster, tmp_path):
             cluster.add_node(**node())
     assert sorted(finished) == sorted(step.folder for step in (*first, *last))
     for step in (*first, *last):
-        kinds = Counter(marks(tmp_path / step.folder))
-        assert kinds == {"begins": 2 if step.folder == killer.interrupted else 1, "ends": 1}
+        begun = Counter(marks(tmp_path / step.folder))
+        assert begun.pop("begins") in ({1, 2} if step.folder == killer.interrupted else {1})
+        assert begun == {"ends": 1}
     lost = f"{killer.interrupted}: the machine that had it is lost; it runs again on another machine"
     assert listener.said == [lost]
     assert not [*tmp_path.glob(".shared-*")]
