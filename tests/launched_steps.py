@@ -4,12 +4,19 @@ import os
 import resource
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from unequal.errors import DataError, DivergedError
+from unequal.files import atomic_path
 from unequal.shortage import at_most
+from unequal.study.launch.launcher import Report, Silence
+from unequal.study.outcome import Failure
 from unequal.study.step import Progress, Step
+
+NAP = 1.0
+"""Seconds that a step takes which is to be interrupted."""
 
 
 class FailingStep(Step):
@@ -17,7 +24,10 @@ class FailingStep(Step):
 
     kind: ClassVar[str] = "test"
 
-    end: Literal["done", "user error", "bug", "death", "one death", "memory", "large batch", "diverged"]
+    end: Literal[
+        "done", "nap", "meeting", "user error", "bug", "death", "one death", "death in a file",
+        "memory", "no memory", "large batch", "diverged",
+    ]  # fmt: skip
     after: tuple[str, ...] = ()
     price: float = 1.0
 
@@ -37,36 +47,80 @@ class FailingStep(Step):
         mark(folder, "begins")
         progress(1, 2)
         assert all((study / path / "status").read_text() == "done\n" for path in self.inputs)
-        match self.end:
-            case "user error":
-                raise DataError("the disk is full; make room")
-            case "bug":
-                raise ZeroDivisionError("a bug")
-            case "death":
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "one death":
-                if marks(folder).count("begins") == 1:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            case "memory":
-                fill_memory(2000)
-            case "large batch":
-                fill_memory(at_most(800))
-            case "diverged":
-                raise DivergedError("the loss is nan at step 3", 3, ("a", "b"))
+        self._meet_end(folder, is_first=marks(folder).count("begins") == 1)
         (folder / "result").write_text(f"result of {self.end}")
         progress(2, 2)
         mark(folder, "ends")
 
+    def _meet_end(self, folder: Path, is_first: bool) -> None:
+        match self.end:
+            case "nap":
+                time.sleep(NAP)
+            case "meeting":
+                meet(folder)
+            case "user error":
+                raise DataError("the disk is full; make room")
+            case "bug":
+                raise ZeroDivisionError("a bug")
+            case "death" | "one death" | "death in a file":
+                die(folder, in_file=self.end == "death in a file", if_so=is_first or self.end == "death")
+            case "no memory":
+                raise MemoryError
+            case "memory" | "large batch":
+                fill_memory(2000 if self.end == "memory" else at_most(800))
+            case "diverged":
+                raise DivergedError("the loss is nan at step 3", 3, ("a", "b"))
+
+
+class Listener(Silence):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.failures: dict[str, Failure] = {}
+        self.said: list[str] = []
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+
+    def fail(self, failure: Failure) -> None:
+        self.failures[failure.folder] = failure
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def meet(folder: Path) -> None:
+    """Wait for another such step that is at work on another machine."""
+    end = time.monotonic() + 90
+    while len({line[3] for path in folder.parent.glob("meeting-*/marks") for line in lines(path.parent)}) < 2:
+        if time.monotonic() > end:
+            raise DataError("nobody came")
+        time.sleep(0.05)
+
+
+def die(folder: Path, in_file: bool, if_so: bool) -> None:
+    """Be killed by the system, perhaps while a file is half written."""
+    with atomic_path(folder / "half") if in_file else nullcontext(folder / "unused") as beside:
+        beside.write_text("half a")
+        if if_so:
+            os.kill(os.getpid(), signal.SIGKILL)
+
 
 def mark(folder: Path, event: str) -> None:
-    """Note in the step's folder that something happened, in which process and when."""
+    """Note in the step's folder that something happened, in which process, when, and in whose child."""
     with (folder / "marks").open("a") as file:
-        file.write(f"{event} {os.getpid()} {time.time()}\n")
+        file.write(f"{event} {os.getpid()} {time.time()} {os.getppid()}\n")
+
+
+def lines(folder: Path) -> list[list[str]]:
+    """Return the words of a step's marks."""
+    return [line.split() for line in (folder / "marks").read_text().splitlines()]
 
 
 def marks(folder: Path) -> list[str]:
     """Return what happened to a step, in order."""
-    return [line.split()[0] for line in (folder / "marks").read_text().splitlines()]
+    return [line[0] for line in lines(folder)]
 
 
 def fill_memory(megabytes: int) -> None:

@@ -168,6 +168,15 @@ def _opened_and_locked(lock: Path, advice: str) -> TextIO | None:
         file.close()  # its holder took it away as it was done
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Delete what killed processes left of files and folders that were to be written below this one."""
+    for leftover in [*folder.rglob(".*.tmp")]:
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)  # it may have been in a folder that is gone
+
+
 def content_hash(*parts: Any) -> str:
     """Return the SHA-256 hex digest of the parts, each as canonical JSON."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

@@ -179,7 +179,9 @@ class _Worker(NamedTuple):
 
 
 def _ending(exit_code: int | None) -> str:
-    if exit_code is None or exit_code >= 0:
+    if exit_code is None:
+        return "its process died, as it does when memory runs out"
+    if exit_code >= 0:
         return f"its process ended by itself (exit code {exit_code})"
     name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
     cause = ", as the system does when memory runs out" if name == "SIGKILL" else ""

@@ -4,28 +4,14 @@ import json
 
 import pytest
 
-from launched_steps import FailingStep, marks
+from launched_steps import FailingStep, Listener, marks
+from unequal.study.conduct import remove_leftovers
 from unequal.study.launch.agenda import StepError
-from unequal.study.launch.launcher import Crew, Silence
+from unequal.study.launch.launcher import Crew
 from unequal.study.launch.run import run_steps
+from unequal.study.outcome import check_result
 
 DONE = FailingStep(end="done")
-
-
-class Listener(Silence):
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.reports, self.failures, self.said = [], {}, []
-
-    def report(self, report):
-        self.reports.append(report)
-
-    def fail(self, failure):
-        self.failures[failure.folder] = failure
-
-    def say(self, text):
-        self.said.append(text)
 
 
 def run(folder, *steps, workers=1, listener=None):
@@ -123,6 +109,14 @@ def test_a_step_that_fails_for_good_takes_only_those_with_it_that_need_it(
     }
     # What may go better is tried again; what diverges would do so again.
     assert marks(tmp_path / failing.folder) == ["begins"] * (1 if end == "diverged" else 2 * n_tries)
+
+
+def test_what_a_killed_worker_had_begun_to_write_is_no_part_of_the_result(tmp_path):
+    """It would be missing at the next start, when such files are removed, and the result be damaged."""
+    dying = FailingStep(end="death in a file")
+    assert run(tmp_path, dying) == [dying]
+    remove_leftovers(tmp_path, [dying])
+    check_result(tmp_path / dying.folder)
 
 
 def test_a_step_out_of_memory_is_tried_again_with_smaller_batches(tmp_path):

@@ -1,13 +1,12 @@
 """Counting on a real Ray of two nodes: the same totals, also when one of them is killed on the way."""
 
 import os
-import secrets
 import sys
-from pathlib import Path
 
 import pytest
 
 from counted_jobs import NamedTask, Stranger, cannot_prepare, job
+from ray_nodes import ray, two_nodes
 from unequal.counting.launch import LAUNCHERS
 from unequal.counting.scan.counter import Running, ScanCounter
 from unequal.counting.scan.definition import Definition
@@ -15,35 +14,14 @@ from unequal.errors import DataError, MissingExtraError, UserError
 from unequal.facts.packaged import packaged_facts
 from unequal.facts.table import read_facts
 
-# Ray reads these when it is imported: a password of its own, and nothing sent anywhere.
-os.environ |= {
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-ray = pytest.importorskip("ray")
-
 TEXT = "Conakry is the capital of Guinea, and Tokyo that of Japan. Others follow at some distance. "
-SMALL_STORE = 80 << 20
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two nodes of one core each on this machine."""
-    from ray.cluster_utils import Cluster  # noqa: PLC0415
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-        cluster = Cluster(initialize_head=True, head_node_args=node())
-        cluster.add_node(**node())
+    with two_nodes() as cluster, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", cluster.address)
         yield cluster
-        ray.shutdown()
-        cluster.shutdown()
-
-
-def node():
-    return {"num_cpus": 1, "object_store_memory": SMALL_STORE, "include_dashboard": False}
 
 
 def run(*jobs, workers=None, prepare=NamedTask, reports=None):

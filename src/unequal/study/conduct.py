@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from unequal.errors import ConfigError
-from unequal.files import locked, read_json, write_json, write_text
+from unequal.files import locked, read_json, remove_temporaries, write_json, write_text
 from unequal.manifest import manifest
 from unequal.study.collect import collect, write_failures
 from unequal.study.factor_table import collect_factors
@@ -143,7 +143,7 @@ def _claim(out: Path, settings: StudySettings) -> None:
 
 def remove_leftovers(out: Path, steps: Sequence[Step]) -> None:
     """Delete temporary files that a killed process left in the study folder and in its kinds of steps."""
-    kinds = [out / kind for kind in dict.fromkeys(step.kind for step in steps)]
-    found = [*out.glob(".*.tmp"), *(path for kind in kinds for path in kind.rglob(".*.tmp"))]
-    for leftover in found:
+    for kind in dict.fromkeys(step.kind for step in steps):
+        remove_temporaries(out / kind)
+    for leftover in out.glob(".*.tmp"):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

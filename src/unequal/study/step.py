@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from unequal.errors import DivergedError, ShortOfMemoryError
-from unequal.files import content_hash, write_json, write_text
+from unequal.files import content_hash, remove_temporaries, write_json, write_text
 from unequal.manifest import manifest
 from unequal.seals import hashes
 from unequal.shortage import first_line, ran_out, smaller_batches
@@ -26,6 +26,7 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     kind: ClassVar[str]
+    runs_model: ClassVar[bool] = False  # which a GPU makes faster
 
     _folder: str | None = PrivateAttr(default=None)
     _second_try: bool = PrivateAttr(default=False)
@@ -97,6 +98,7 @@ class Step(BaseModel):
         folder = study / self.folder
         for one in self.inputs:
             check_result(study / one)
+        remove_temporaries(folder)  # of a process that was killed, before the hashes are taken
         write_text(folder / "status", "running\n")
         write_json(folder / "config.json", self.model_dump(mode="json"))
         try:

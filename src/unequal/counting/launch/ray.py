@@ -4,17 +4,15 @@ A result reaches this process once a job, from the actor that has the job now, s
 """
 
 import logging
-import os
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from unequal import __version__
+from unequal.cluster import connected, load_ray
 from unequal.counting.launch.launcher import Job, Report, Result, Task
-from unequal.errors import DataError, MissingExtraError, UserError
+from unequal.errors import DataError, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -34,53 +32,14 @@ def run_on_ray(
     for ``workers`` is as many as it has cores. Raises `UserError` when there is no such cluster, when no
     worker starts, or when several have died of one shard, and `MissingExtraError` without Ray.
     """
-    try:
-        import ray  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("counting on Ray", "ray") from error
-    with _connected(ray):
+    ray = load_ray("counting on Ray")
+    with connected(ray):
         workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         pool = _Actors(ray, ray.put(prepare), jobs, min(workers, len(jobs)))
         try:
             yield from pool.results(report)
         finally:
             pool.close()
-
-
-@contextmanager
-def _connected(ray: Any) -> Iterator[None]:
-    """Connect to a cluster, unless this process has done so; leave it only if it was joined here."""
-    if ray.is_initialized():
-        yield
-        return
-    address = os.environ.get("RAY_ADDRESS") or _last_started()
-    try:
-        _knock(address)
-        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise UserError(
-            f"no Ray cluster answers at {address or 'this machine'} ({error}); start one with"
-            " 'ray start --head', or unset RAY_ADDRESS and run 'ray stop' to make one of this machine only"
-        ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _last_started() -> str:
-    """Return the address where Ray looks when it is given none (see ``ray.init``)."""
-    with suppress(OSError):
-        folder = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray"
-        return (folder / "ray_current_cluster").read_text(encoding="utf-8").strip()
-    return ""
-
-
-def _knock(address: str) -> None:
-    """Raise `OSError` when nobody listens at an address like ``host:6379``; Ray would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if port.isdigit() and "/" not in host:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 class _Worker:

@@ -80,7 +80,10 @@ class Place(Protocol):
         ...
 
     def finished(self) -> list[Ending]:
-        """Return the steps that came back, failed ones last, when one has; their reports came before."""
+        """Return the steps that came back, failed ones last, when one has; their reports came before.
+
+        None when there is room for more steps than before.
+        """
         ...
 
 

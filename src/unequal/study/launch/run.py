@@ -16,6 +16,7 @@ def run_steps(study: Path, steps: Sequence[Step], crew: Crew, watcher: Watcher) 
     `StepError` naming the step when one fails in a way the user has to mend; steps that are done stay done.
     """
     launch = LAUNCHERS.get(crew.launcher)
+    study = study.absolute()  # other processes may work elsewhere
     if all(step.is_done(study) for step in steps):
         return
     with launch(study, crew, watcher) as place:

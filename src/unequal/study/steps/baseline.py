@@ -19,6 +19,7 @@ class BaselineStep(Step):
     """Scores at step 0, shared by every unlearning run of the model and target."""
 
     kind: ClassVar[str] = "baseline"
+    runs_model: ClassVar[bool] = True
 
     base: AnyBase = Field(serialization_alias="pretrain")  # folders of older studies are named so
     target: TargetSettings

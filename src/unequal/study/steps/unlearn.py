@@ -27,6 +27,7 @@ class UnlearnStep(Step):
     """From a model to the trajectory of its scores while it forgets."""
 
     kind: ClassVar[str] = "unlearn"
+    runs_model: ClassVar[bool] = True
 
     baseline: BaselineStep
     method: MethodSettings
