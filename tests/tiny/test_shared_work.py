@@ -42,7 +42,7 @@ def alone(material, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("how", ["whole", "sharded"])
+@pytest.mark.parametrize("how", ["whole", pytest.param("sharded", marks=pytest.mark.slow)])
 def test_two_processes_write_what_one_does(how, material, alone, tmp_path):
     run_by_two("shared_work.py", tmp_path / "meeting", how, material, tmp_path / "out")
     assert set(tree(tmp_path / "out")) == set(tree(alone))
