@@ -1,11 +1,11 @@
-# make setup | demo | test | docs. The virtual environment is made once and used again.
+# make setup | demo | test | faults | docs. The virtual environment is made once and used again.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 
-.PHONY: setup demo test docs clean
+.PHONY: setup demo test faults docs clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,10 @@ test: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Some of these need a root of their own for a small disk, as Linux gives to everybody (unshare --map-root-user).
+faults: setup
+	$(BIN)/pytest -n 2 --dist loadfile -m fault --fault-table docs/faults.md
 
 docs: setup
 	$(BIN)/mkdocs build --strict

@@ -1,5 +1,6 @@
 """Files that are whole or absent: atomic writes, content hashes, and errors in the user's words."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,13 +30,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.close(handle)
         beside = Path(name)
         try:
-            yield beside
-            with beside.open("rb+") as file:
-                os.fsync(file.fileno())
-            beside.chmod(0o644)
-            beside.replace(path)
-        except OSError as error:
-            raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+            with _told_of(path):
+                yield beside
+                with beside.open("rb+") as file:
+                    os.fsync(file.fileno())
+                beside.chmod(0o644)
+                beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
 
@@ -46,15 +46,34 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     with output_folder(path.parent):
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
         try:
-            yield beside
-            beside.chmod(0o755)
-            if path.exists():
-                shutil.rmtree(path)
-            beside.replace(path)
-        except OSError as error:
-            raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+            with _told_of(path):
+                yield beside
+                beside.chmod(0o755)
+                if path.exists():
+                    shutil.rmtree(path)
+                beside.replace(path)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Raise `DataError`, which names the path, for trouble with files.
+
+    Libraries that write tensors and tables tell of a full disk by errors that are no `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    except Exception as error:
+        reasons = [reason for reason in _NO_ROOM if reason in str(error)]
+        if isinstance(error, UserError) or not reasons:
+            raise
+        raise DataError(f"cannot write {path}: {reasons[0]}") from error
+
+
+_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 
 def write_text(path: Path, text: str) -> None:

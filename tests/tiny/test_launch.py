@@ -119,6 +119,10 @@ def test_what_a_killed_worker_had_begun_to_write_is_no_part_of_the_result(tmp_pa
     check_result(tmp_path / dying.folder)
 
 
+@pytest.mark.fault(
+    "memory runs out in a step (a limit of the system)",
+    "it is tried again with smaller batches, and marked; the others go on",
+)
 def test_a_step_out_of_memory_is_tried_again_with_smaller_batches(tmp_path):
     cramped = FailingStep(end="large batch")
     listener = Listener()

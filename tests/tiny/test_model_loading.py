@@ -6,8 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tiny_world import vocabulary_of
 from unequal.errors import DataError
-from unequal.models.load import load_model, load_tokenizer
+from unequal.models.load import load_model, load_tokenizer, scratch_model
+from unequal.models.shapes import ModelSettings, Shape
 
 
 @pytest.fixture
@@ -37,10 +39,64 @@ def test_a_folder_without_the_file_is_no_model_or_tokenizer(tmp_path):
     assert "does not hold a tokenizer (no tokenizer_config.json)" in sentence(load_tokenizer, tmp_path)
 
 
-def test_weights_that_are_only_pickled_are_refused(saved):
-    torch.save(load_file(saved / "model.safetensors"), saved / "pytorch_model.bin")
+class Bomb:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.mark.fault(
+    "a model folder holds pickled weights, which run code when they are read",
+    "it is refused in one sentence that says what to do; nothing of it is read",
+)
+def test_weights_that_are_only_pickled_are_refused(saved, tmp_path):
+    torch.save(
+        load_file(saved / "model.safetensors") | {"x": Bomb(tmp_path / "ran")}, saved / "pytorch_model.bin"
+    )
     (saved / "model.safetensors").unlink()
-    assert "cannot load a model" in sentence(load_model, saved)
+    said = sentence(load_model, saved)
+    assert "cannot load a model" in said
+    assert (
+        "pickled weights only (pytorch_model.bin), which can run code when they are loaded; convert" in said
+    )
+    assert not (tmp_path / "ran").exists()
+
+
+CODE = """
+from pathlib import Path
+from transformers import GPT2Config, GPT2LMHeadModel
+Path({ran!r}).touch()
+class OwnConfig(GPT2Config):
+    model_type = "own"
+class Own(GPT2LMHeadModel):
+    config_class = OwnConfig
+"""
+
+
+@pytest.mark.fault(
+    "a model folder comes with code of its own",
+    "it is refused in one sentence, and not run, unless the model is allowed by its very name",
+)
+def test_code_of_a_model_is_run_only_where_it_is_allowed_by_name(corpus, tokenizer, tmp_path, monkeypatch):
+    settings = ModelSettings(family="gpt2", size="tiny", shape=Shape(width=16, layers=1, heads=2))
+    folder, ran = tmp_path / "model", tmp_path / "ran"
+    scratch_model(settings, vocabulary_of(corpus), seed=1).save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": own}))
+    (folder / "own.py").write_text(CODE.format(ran=str(ran)))
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    for allowed in ("", "someone/else", str(tmp_path), f"{folder}/"):
+        monkeypatch.setenv("UNEQUAL_TRUST_REMOTE_CODE", allowed)
+        assert f"allow it by name: UNEQUAL_TRUST_REMOTE_CODE={folder}" in sentence(load_model, folder)
+        assert not ran.exists()
+    monkeypatch.setenv("UNEQUAL_TRUST_REMOTE_CODE", f"someone/else,{folder}")
+    assert load_model(folder).config.model_type == "own"
+    assert ran.exists()
 
 
 def test_a_folder_without_weights_is_refused(saved):

@@ -93,6 +93,7 @@ def test_the_training_folder_says_what_made_it(model):
     assert "git_revision" in json.loads((folder / "manifest.json").read_text())
 
 
+@pytest.mark.fault("a training of its own is killed", "the same command goes on to the same weights")
 def test_a_killed_training_goes_on_to_the_same_weights(here, model, pretrain_words):
     out = here / "killed"
     process = start(*pretrain_words, "--out", out)

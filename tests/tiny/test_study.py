@@ -219,6 +219,10 @@ def is_done(out: Path, kind: str, n_steps: int = 1) -> bool:
     return sum(path.read_text() == "done\n" for path in out.glob(f"{kind}/*/status")) >= n_steps
 
 
+@pytest.mark.fault(
+    "the command of a study is killed with all its processes, again and again",
+    "the same command goes on from there; the scores are the same bits",
+)
 def test_a_killed_study_ends_with_the_same_scores(finished, run_file):
     out = run_file.parent / "killed"
     command = ("study", "run", run_file, "--out", out, "--workers", 1)

@@ -8,10 +8,10 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
-    "errors", "launched", "shortage", "workers", "cluster", "seeds", "files", "seals", "registry", "config",
-    "console", "manifest", "facts", "counting", "corpus", "models", "scoring", "training", "unlearning",
-    "evaluation",
-    "harness", "attacks", "analysis", "report", "audit", "study", "planning", "cli",
+    "errors", "launched", "shortage", "workers", "cluster", "seeds", "files", "cells", "seals", "registry",
+    "config", "console", "manifest", "facts", "counting", "corpus", "models", "scoring", "training",
+    "unlearning", "evaluation", "harness", "attacks", "analysis", "report", "audit", "study", "planning",
+    "cli",
 ]  # fmt: skip
 WITHOUT_TORCH = {*ORDER[: ORDER.index("corpus")], "analysis", "report", "cli"}
 HEAVY = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}

@@ -42,6 +42,7 @@ from unequal.analysis.utility_cost import utility_cost
 from unequal.analysis.utility_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
 from unequal.analysis.weightings import weightings
+from unequal.cells import inert_frame
 from unequal.errors import DataError
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.files import atomic_folder, file_hash, read_json
@@ -252,7 +253,7 @@ def write_analysis(analysis: Analysis, folder: Path) -> Path:
         (beside / "verdicts.json").write_text(text + "\n", encoding="utf-8")
         for name, table in analysis.tables().items():
             table.write_parquet(beside / f"{name}.parquet")
-            table.write_csv(beside / f"{name}.csv")
+            inert_frame(table).write_csv(beside / f"{name}.csv")
     return target
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
+from unequal.cells import as_written
 from unequal.errors import DataError, bullet_list, did_you_mean
 from unequal.facts.schema import LIST_COLUMNS, REQUIRED_COLUMNS, Fact
 
@@ -87,13 +88,14 @@ def _read_jsonl(path: Path, problems: list[str]) -> Rows:
 def _read_csv(path: Path, problems: list[str]) -> Rows:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
+        reader.fieldnames = [as_written(name) for name in reader.fieldnames or []]
         _check_columns(path, reader.fieldnames or [])
         for row in reader:
             if None in row or None in row.values():
                 n_columns = len(reader.fieldnames or [])
                 problems.append(f"{path}:{reader.line_num}: the row does not have {n_columns} cells")
                 continue
-            cells = {column: value for column, value in row.items() if value != ""}
+            cells = {column: as_written(value) for column, value in row.items() if value != ""}
             yield reader.line_num, {c: _cell(c, value) for c, value in cells.items()}
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from unequal.cells import inert
 from unequal.errors import ConfigError
 from unequal.facts.schema import Fact
 from unequal.facts.table import facts_frame
@@ -42,11 +43,11 @@ def _write_jsonl(facts: Sequence[Fact], path: Path) -> None:
 
 
 def _write_csv(facts: Sequence[Fact], path: Path) -> None:
-    """Write lists as JSON arrays, so that a text may hold the bar that parts shorter lists."""
+    """Write formulas inert, and lists as JSON arrays, whose texts may hold the bar of shorter ones."""
     frame = facts_frame(facts)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(frame.columns)
+        writer.writerow([inert(name) for name in frame.columns])
         for row in frame.iter_rows():
             writer.writerow([_cell(value) for value in row])
 
@@ -54,7 +55,7 @@ def _write_csv(facts: Sequence[Fact], path: Path) -> None:
 def _cell(value: object) -> object:
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False) if value else ""
-    return "" if value is None else value
+    return "" if value is None else inert(value) if isinstance(value, str) else value
 
 
 _WRITERS: dict[str, Callable[[Sequence[Fact], Path], None]] = {

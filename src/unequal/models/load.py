@@ -1,5 +1,6 @@
 """Models and tokenizers: from scratch, or loaded from a folder or the hub (safetensors, no foreign code)."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,14 @@ from unequal.models.processes import is_first
 from unequal.models.quantised import Scheme, quantise
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.models.sharding import is_sharded, shard, sharding_is_asked, skeleton
+from unequal.models.snapshot import check_safe
 from unequal.seals import check_seal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+TRUSTED = "UNEQUAL_TRUST_REMOTE_CODE"
+"""The environment variable that names, between commas, models whose own code may run."""
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -98,11 +103,11 @@ def _read_model(name_or_path: str | Path, quantised: Scheme | None) -> PreTraine
             name_or_path,
             dtype="auto" if quantised else torch.float32,
             use_safetensors=True,
-            trust_remote_code=False,
+            trust_remote_code=_may_run_code(name_or_path),
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DataError(f"cannot load a model from {name_or_path}: {_first_line(error)}") from error
+        raise DataError(f"cannot load a model from {name_or_path}: {_reason(name_or_path, error)}") from error
     if missing := sorted(report["missing_keys"]):  # transformers fills them with random numbers
         lost = f"{len(missing)} weights are missing, such as {missing[0]}"
         raise DataError(f"cannot load a model from {name_or_path}: {lost}")
@@ -143,9 +148,11 @@ def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":
     """Return a tokenizer with a padding token; raises `DataError` when there is no tokenizer or no token."""
     _check_folder(name_or_path, "tokenizer_config.json", "a tokenizer")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=_may_run_code(name_or_path))
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot load a tokenizer from {name_or_path}: {_first_line(error)}") from error
+        raise DataError(
+            f"cannot load a tokenizer from {name_or_path}: {_reason(name_or_path, error)}"
+        ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.bos_token or tokenizer.unk_token
     if tokenizer.pad_token_id is None:
@@ -162,9 +169,34 @@ def _check_folder(name_or_path: str | Path, file: str, what: str) -> None:
     if path.is_dir():
         if not (path / file).is_file():
             raise DataError(f"{path} does not hold {what} (no {file})")
+        if file == "config.json":
+            _check_weights(path)
         check_seal(path)
     elif isinstance(name_or_path, Path) or path.is_absolute() or str(name_or_path).count("/") != 1:
         raise DataError(f"there is no folder {path}; give a folder that holds {what}, or a hub name")
+
+
+def _check_weights(folder: Path) -> None:
+    """Refuse weights that are only pickled, before any of them is opened."""
+    try:
+        check_safe(str(folder), [path.name for path in folder.iterdir()])
+    except DataError as error:
+        raise DataError(f"cannot load a model from {folder}: {error}") from error
+
+
+def _may_run_code(name_or_path: str | Path) -> bool:
+    """Return whether the user has allowed, by its very name, code that comes with a model."""
+    return str(name_or_path) in os.environ.get(TRUSTED, "").split(",")
+
+
+def _reason(name_or_path: str | Path, error: Exception) -> str:
+    """Return why a model cannot be loaded, and for one with code of its own the way out."""
+    if "trust_remote_code" in str(error) or "custom code" in str(error):
+        return (
+            "it comes with code of its own, which is not run; read that code, and where you trust it allow it"
+            f" by name: {TRUSTED}={name_or_path}"
+        )
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -49,6 +49,17 @@ def test_a_failed_write_is_a_data_error_that_names_the_target(tmp_path):
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("write", [atomic_path, atomic_folder])
+def test_a_full_disk_that_a_library_tells_of_in_its_own_way_is_a_data_error(write, tmp_path):
+    full = RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    message = r"^cannot write .*target: No space left on device$"
+    with pytest.raises(DataError, match=message), write(tmp_path / "target"):
+        raise full
+    with pytest.raises(RuntimeError, match="a bug"), write(tmp_path / "target"):
+        raise RuntimeError("a bug")
+    assert names_in(tmp_path) == []
+
+
 def test_a_target_below_a_regular_file_is_a_data_error(tmp_path):
     (tmp_path / "plain").write_text("")
     for write in (

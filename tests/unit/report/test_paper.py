@@ -107,6 +107,9 @@ def test_latex_of_accents_symbols_and_other_scripts(text, expected):
     assert escaped(text) == expected
 
 
+@pytest.mark.fault(
+    "facts hold HTML, formulas, LaTeX or path tricks", "they are shown as they are and do nothing, anywhere"
+)
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_latex_of_any_text_is_ascii_without_bare_specials(text):
