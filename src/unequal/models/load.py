@@ -16,7 +16,7 @@ from unequal.models.cache import keeps_what_it_read
 from unequal.models.device import process_state
 from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
-from unequal.models.quantised import Scheme, quantise
+from unequal.models.quantised import Scheme, quantise, require_bitsandbytes
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.seals import check_seal, seal
 
@@ -46,8 +46,10 @@ def load_model(name_or_path: str | Path, quantised: Scheme | None = None) -> Pre
 
     With ``quantised`` its linear layers are kept in 8 or 4 bits, and are never all there in float32.
     Raises `DataError` when the folder is missing, is no model, lacks weights, has only pickled ones, or when
-    the model is not causal.
+    the model is not causal, and `MissingExtraError` where bits are asked for without bitsandbytes.
     """
+    if quantised:
+        require_bitsandbytes()
     _check_folder(name_or_path, "config.json", "a model")
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
