@@ -23,7 +23,7 @@ EXTRAS = {
     "infinigram": ("infini_gram",),
     "lm-eval": ("lm_eval",),
     "peft": ("peft",),
-    "quantised": ("bitsandbytes",),
+    "quantised": ("bitsandbytes", "peft"),
 }
 
 

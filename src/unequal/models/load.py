@@ -20,7 +20,7 @@ from unequal.models.heads import has_plain_head
 from unequal.models.kernels import use_fast_linear
 from unequal.models.precision import compile_body, in_precision
 from unequal.models.processes import is_first
-from unequal.models.quantised import Scheme, quantise
+from unequal.models.quantised import Scheme, quantise, require_bitsandbytes
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.models.sharding import is_sharded, shard, sharding_is_asked, skeleton
 from unequal.models.snapshot import check_safe
@@ -79,8 +79,11 @@ def load_model(
     are kept in 8 or 4 bits, and are never all there in float32. It is sharded over processes if the launcher
     asked for that; the first then loads it, into its memory.
     Raises `DataError` when the folder is missing, is no model, lacks weights, has only pickled ones, or when
-    the model is not causal, and `ConfigError` for a sharded model in few bits.
+    the model is not causal, `ConfigError` for a sharded model in few bits, and `MissingExtraError` where bits
+    are asked for without bitsandbytes.
     """
+    if quantised:
+        require_bitsandbytes()
     _check_folder(name_or_path, "config.json", "a model")
     if quantised and sharding_is_asked():
         raise ConfigError("weights in few bits cannot be sharded; leave out quantise, or --use_fsdp")
@@ -98,7 +101,8 @@ def _read_model(name_or_path: str | Path, quantised: Scheme | None) -> PreTraine
     """Return the model as it is stored, or without values where another process is to give them."""
     try:
         if sharding_is_asked() and not is_first():
-            return skeleton(AutoConfig.from_pretrained(name_or_path, trust_remote_code=False))
+            trusted = _may_run_code(name_or_path)
+            return skeleton(AutoConfig.from_pretrained(name_or_path, trust_remote_code=trusted))
         model, report = AutoModelForCausalLM.from_pretrained(
             name_or_path,
             dtype="auto" if quantised else torch.float32,

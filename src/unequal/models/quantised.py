@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from unequal.errors import MissingExtraError
+from unequal.models.kernels import use_fast_linear
 
 Scheme = Literal["int8", "nf4"]
 BLOCK = 64  # weights of nf4 that share a scale
@@ -45,7 +46,13 @@ def dequantise(model: nn.Module) -> None:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, QuantisedLinear | QuantisedConv1D):
-                setattr(parent, name, made.setdefault(id(child), child.plain()))
+                setattr(parent, name, made.setdefault(id(child), use_fast_linear(child.plain())))
+
+
+def n_weights(model: PreTrainedModel) -> int:
+    """Return how many weights a model has, those that are kept in few bits among them."""
+    packed = [module for module in model.modules() if isinstance(module, _Packed)]
+    return int(model.num_parameters()) + sum(module.n_packed for module in packed)
 
 
 def require_bitsandbytes() -> None:
@@ -79,8 +86,14 @@ def unpack(codes: Tensor, scales: Tensor, scheme: Scheme, shape: tuple[int, int]
     if scheme == "int8":
         found: Tensor = functions.int8_vectorwise_dequant(codes, scales)
         return found.float()
-    flat = torch.empty(shape[0] * shape[1], device=codes.device)
-    functions.dequantize_4bit(codes, absmax=scales, out=flat, blocksize=BLOCK, quant_type="nf4")
+    state = functions.QuantState(
+        absmax=scales,
+        shape=torch.Size([shape[0] * shape[1]]),
+        dtype=torch.float32,
+        blocksize=BLOCK,
+        quant_type="nf4",
+    )
+    flat: Tensor = functions.dequantize_4bit(codes, state)  # without out, which its CPU kernel does not take
     return flat.view(shape)
 
 
@@ -122,6 +135,11 @@ class _Packed(nn.Module):
         self.register_parameter("bias", kept)
         self._scheme: Scheme = scheme
         self._shape = (matrix.shape[0], matrix.shape[1])
+
+    @property
+    def n_packed(self) -> int:
+        """How many weights the codes stand for."""
+        return self._shape[0] * self._shape[1]
 
     def matrix(self) -> Tensor:
         """Return the weights ``(out, in)`` as they are read back, in float32."""

@@ -11,6 +11,7 @@ from unequal.evaluation.evaluate import Evaluator
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.models.load import load_model, load_tokenizer
+from unequal.models.quantised import Scheme
 from unequal.shortage import is_saved
 from unequal.study.bases import AnyBase
 from unequal.unlearning.settings import TargetSettings
@@ -22,12 +23,12 @@ LARGE = 500_000_000  # weights of a model beside which no other is kept
 class Workbench:
     """One base with its facts, loaded once for many runs."""
 
-    def __init__(self, study: Path, base: AnyBase) -> None:
+    def __init__(self, study: Path, base: AnyBase, quantised: Scheme | None = None) -> None:
         model_folder = base.model_folder(study)
         self._prompts = base.prompts
         self._seed = base.draw_seed
         self._facts = read_facts(base.facts_file(study))
-        self._model = load_model(model_folder)
+        self._model = load_model(model_folder, quantised)
         self.tokenizer = load_tokenizer(model_folder)
         self._evaluators: dict[tuple[object, ...], Evaluator] = {}
 
@@ -79,18 +80,19 @@ class Workbench:
         return Scene(model, self.tokenizer, facts, maker, self._prompts, self._seed, before)
 
 
-_benches: dict[tuple[Path, AnyBase, bool], Workbench] = {}
+_benches: dict[tuple[Path, AnyBase, Scheme | None, bool], Workbench] = {}
 
 
-def workbench(study: Path, base: AnyBase) -> Workbench:
+def workbench(study: Path, base: AnyBase, quantised: Scheme | None = None) -> Workbench:
     """Return the workbench of a base; the last two stay loaded, of large models only the last.
 
-    Where memory is saved it is another one, whose batches are smaller.
+    With ``quantised`` the model's weights are kept in 8 or 4 bits. Where memory is saved it is another one,
+    whose batches are smaller.
     """
-    key = (study, base, is_saved())
+    key = (study, base, quantised, is_saved())
     bench = _benches.pop(key, None)
-    room = 1 if any(one.n_weights > LARGE for _, one, _ in [key, *_benches]) else 2
+    room = 1 if any(one.n_weights > LARGE for _, one, *_ in [key, *_benches]) else 2
     while len(_benches) >= room:
         _benches.pop(next(iter(_benches)))  # before the next one is loaded
-    _benches[key] = bench or Workbench(study, base)
+    _benches[key] = bench or Workbench(study, base, quantised)
     return _benches[key]

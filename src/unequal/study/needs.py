@@ -107,7 +107,7 @@ def plan_if_possible(settings: StudySettings, needs: Sequence[Need]) -> list[Ste
 def _libraries(settings: StudySettings, libraries: Mapping[str, Sequence[str]]) -> Iterator[Need]:
     wanted = ["train"]
     if settings.unlearn.adapter:
-        wanted.append("peft")
+        wanted.append("quantised" if settings.unlearn.quantise else "peft")
     if isinstance(settings, NaturalStudy | CheckpointStudy) and any(t.hub for t in settings.facts.tables):
         wanted.append("hub")
     corpora = [settings.text.corpus] if isinstance(settings, NaturalStudy) else []

@@ -29,6 +29,7 @@ def _unlearn_steps(settings: StudySettings) -> Iterator[UnlearnStep]:
                 n_wordings=settings.evaluate.n_wordings,
                 metrics=settings.evaluate.metrics,
                 attacks=settings.attacks,
+                quantise=settings.unlearn.quantise,
             )
             for method in settings.methods:
                 if chosen.methods is not None and method.kind not in chosen.methods:

@@ -292,6 +292,7 @@ def _unlearn_and_judge(
     from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
     from unequal.models.processes import wait_for_all  # noqa: PLC0415
+    from unequal.models.quantised import n_weights  # noqa: PLC0415
     from unequal.unlearning.run import Checkpoints, unlearn  # noqa: PLC0415
 
     forget, retain, utility, never_seen = (roles.get(role, []) for role in _ROLES)
@@ -299,7 +300,7 @@ def _unlearn_and_judge(
     precision = settings.unlearn.precision
     model = load_model(settings.model, settings.unlearn.quantise, precision)
     tokenizer = load_tokenizer(settings.model)
-    described = (model.config.model_type, model.num_parameters())
+    described = (model.config.model_type, n_weights(model))
     maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)
     evaluator = Evaluator(tokenizer, judged, maker, settings.probes)
     before = settings.method.prompt_prefix(forget)

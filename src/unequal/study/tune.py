@@ -80,7 +80,8 @@ class _Bench:
         self._settings = settings
         self._forget = read_facts(settings.forget)
         self._retain = read_facts(settings.retain) if settings.retain else []
-        self._model, self._tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+        self._model = load_model(settings.model, settings.unlearn.quantise)
+        self._tokenizer = load_tokenizer(settings.model)
 
         def rows(facts: Sequence[Fact]) -> "list[Row]":
             prompts = settings.prompts

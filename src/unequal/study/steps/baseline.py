@@ -1,7 +1,7 @@
 """Judge one base before unlearning, on the facts and probes of one target."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
@@ -16,7 +16,11 @@ from unequal.unlearning.settings import TargetSettings
 
 
 class BaselineStep(Step):
-    """Scores at step 0, shared by every unlearning run of the model and target."""
+    """Scores at step 0, shared by every unlearning run of the model and target.
+
+    Where runs keep the model's weights in few bits it is judged so too, else what rounding does to its
+    answers would count as forgetting.
+    """
 
     kind: ClassVar[str] = "baseline"
     runs_model: ClassVar[bool] = True
@@ -29,6 +33,7 @@ class BaselineStep(Step):
     # Left out where they are not set, so that studies without them keep the names of their folders.
     metrics: tuple[str, ...] = Field(default=STUDY_METRICS, exclude_if=lambda names: names == STUDY_METRICS)
     attacks: tuple[AttackSettings, ...] = Field(default=(), exclude_if=lambda attacks: not attacks)
+    quantise: Literal["int8", "nf4"] | None = Field(default=None, exclude_if=lambda scheme: scheme is None)
 
     @property
     def name(self) -> str:
@@ -52,14 +57,17 @@ class BaselineStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` with the columns that describe facts."""
+        from unequal.models.quantised import dequantise  # noqa: PLC0415
         from unequal.study.bench import workbench  # noqa: PLC0415
 
-        bench = workbench(study, self.base)
+        bench = workbench(study, self.base, self.quantise)
         model = bench.fresh_model()
         evaluator = bench.evaluator(
             self.target, self.facts_per_role, self.probes, self.n_wordings, self.metrics
         )
         tables = evaluator.run(model)
+        if self.attacks:
+            dequantise(model)  # since some change its weights
         scene = bench.scene(model, self.target, self.facts_per_role, self.n_wordings)
         attacked = run_attacks(self.attacks, scene, lambda done, total: progress(1 + done, 1 + total))
         write_table(pl.concat([tables.scores, attacked]), folder / "scores.parquet")

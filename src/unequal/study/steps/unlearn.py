@@ -75,11 +75,12 @@ class UnlearnStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` of every evaluated step, step 0 included."""
+        from unequal.models.quantised import n_weights  # noqa: PLC0415
         from unequal.study.bench import workbench  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
 
         settings = self.baseline
-        bench = workbench(study, settings.base)
+        bench = workbench(study, settings.base, self.unlearn.quantise)
         target = bench.target(settings.target, settings.facts_per_role)
         before = self.method.prompt_prefix(target.forget)
         asked = (settings.target, settings.facts_per_role)
@@ -88,7 +89,7 @@ class UnlearnStep(Step):
             for kinds in (settings.probes, self.probes_between)
         )
         model = bench.fresh_model()
-        n_params = model.num_parameters()
+        n_params = n_weights(model)
         scores = {0: pl.read_parquet(study / settings.folder / "scores.parquet").with_columns(step=0)}
         generations = {
             0: pl.read_parquet(study / settings.folder / "generations.parquet").with_columns(step=0)
