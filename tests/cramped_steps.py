@@ -17,7 +17,7 @@ class CrampedStep(UnlearnStep):
         """Load everything, then let the system give no more than ``ROOM``."""
         from unequal.study.bench import workbench  # noqa: PLC0415
 
-        workbench(study, self.baseline.pretrain).fresh_model()
+        workbench(study, self.baseline.base).fresh_model()
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + ROOM
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
