@@ -58,7 +58,7 @@ def start(*words: object) -> "subprocess.Popen[str]":
     )
 
 
-def finish(process: "subprocess.Popen[str]", timeout: float = 120) -> Result:
+def finish(process: "subprocess.Popen[str]", timeout: float = 600) -> Result:
     """Return what a started command answered, when it ends."""
     out, err = process.communicate(timeout=timeout)
     return Result(process.returncode, out, err)

@@ -12,7 +12,6 @@ from polars.testing import assert_frame_equal
 from cramped_steps import CrampedStep
 from study_settings import changed
 from tiny_world import PROMPTS
-from unequal.config import build
 from unequal.evaluation.evaluate import Evaluator
 from unequal.evaluation.score_table import SCORE_KEY
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
@@ -20,7 +19,7 @@ from unequal.shortage import smaller_batches
 from unequal.study.launch.launcher import Crew, Silence
 from unequal.study.launch.run import run_steps
 from unequal.study.plan import plan_steps
-from unequal.study.settings import StudySettings
+from unequal.study.sources import study_settings
 from unequal.study.steps.unlearn import UnlearnStep
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.rows import answer_probabilities, answer_row
@@ -43,7 +42,7 @@ def steps():
     values = changed()
     for name, value in SIZES.items():
         values[name] = {**values[name], **value} if isinstance(value, dict) else value
-    return plan_steps(build(StudySettings, values, "run.toml"))
+    return plan_steps(study_settings(values, "run.toml"))
 
 
 @pytest.fixture(scope="module")

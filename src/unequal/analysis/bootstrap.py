@@ -1,7 +1,7 @@
 """Cluster bootstrap over people and seeds: every statistic is a function of weighted sums over (person,
 seed) cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -240,9 +240,32 @@ def grouped_ratio(
     table, groups = index_groups(frame, keys)
     denominator = frame[base].to_numpy() if base else np.ones(frame.height)
     values = np.stack([frame[value].to_numpy(), denominator], axis=1).astype(np.float64)
-    sums = resampler.sums_as_read(frame, groups, values, gains_of(value, frame.height), table.height, by_seed)
-    samples = ratio(sums[..., 0], sums[..., 1])
-    return pl.concat([table, group_intervals(samples)], how="horizontal")
+    gains = gains_of(value, frame.height)
+    if gains.any():
+        sums = resampler.sums_as_read(frame, groups, values, gains, table.height, by_seed)
+        found = [group_intervals(ratio(sums[..., 0], sums[..., 1]))]
+    else:
+        found = list(_intervals_by_block(resampler, frame, groups, values, table.height, by_seed))
+    return pl.concat([table, pl.concat(found)], how="horizontal")
+
+
+def _intervals_by_block(
+    resampler: Resampler,
+    frame: pl.DataFrame,
+    groups: NDArray[np.int64],
+    values: Array,
+    n_groups: int,
+    by_seed: bool,
+) -> Iterator[pl.DataFrame]:
+    """Yield the intervals of some groups after the other, so that memory holds the draws of few at a time."""
+    clusters = frame.select("person", "seed_cluster")
+    order = np.argsort(groups, kind="stable")
+    starts = range(0, max(1, n_groups), GROUPS_AT_ONCE)
+    ends = np.searchsorted(groups[order], [*starts[1:], n_groups])
+    for start, rows in zip(starts, np.split(order, ends[:-1]), strict=True):
+        number = min(GROUPS_AT_ONCE, n_groups - start)
+        sums = resampler.sums(clusters[rows], groups[rows] - start, values[rows], number, by_seed)
+        yield group_intervals(ratio(sums[..., 0], sums[..., 1]))
 
 
 def aligned_means(
