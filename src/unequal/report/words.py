@@ -176,9 +176,7 @@ def sample_sentence(analysis: Analysis) -> str:
         _plural(seeds, "seed"),
     ]
     who = "people" if harder.claim == "C1" else "subjects"
-    known = (
-        f"; {_plural(facts, 'fact')} about {people} {who} were known before and compared" if facts else ""
-    )
+    known = f"; {_plural(facts, 'fact')} about {people} {who} were known before and compared" if facts else ""
     return f"{', '.join(parts)}{known}."
 
 
