@@ -157,9 +157,9 @@ def values(services, folder):
         "split": {"buckets": {"n_bins": 2}, "retain_share": 0.3, "utility_share": 0.1},
         "prompts": {"question": "Question: {question}\\nAnswer:"},
         "methods": [
-            {"kind": "graddiff", "learning_rate": 5e-4},
-            {"kind": "simnpo", "learning_rate": 5e-4},
-            {"kind": "idk", "learning_rate": 5e-4},
+            {"kind": "graddiff", "learning_rate": 3e-3},
+            {"kind": "simnpo", "learning_rate": 3e-3},
+            {"kind": "idk", "learning_rate": 3e-3},
         ],
         "targets": [{"relation": "capitals"}, {"relation": "books", "methods": ["idk"]}],
         "unlearn": {"steps": 3, "batch_size": 16, "evaluate_at": [1]},

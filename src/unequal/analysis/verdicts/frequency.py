@@ -43,7 +43,7 @@ def overall(slopes: pl.DataFrame, comparison: str, adjusted_for: str = NOTHING) 
 def harder(slopes: pl.DataFrame) -> Verdict:
     """Return the verdict on C1: the more often seen, the harder to unlearn."""
     row = overall(slopes, EQUAL_STEPS)
-    problem = obstacle(row, "no runs that mix at least two levels with facts known before")
+    problem = obstacle(row, "no runs that mix at least two levels with facts known before") or _alike(row)
     if problem or row is None:
         return not_decidable(claims.C1, f"needs two comparable levels: {problem}")
     verdict = decide(row["low"], row["high"], -1, claims.SLOPE_MATTERS)
@@ -55,6 +55,13 @@ def harder(slopes: pl.DataFrame) -> Verdict:
     if verdict == SUPPORTED and utility and utility["low"] is not None and utility["low"] > 0:
         verdict, why = UNDECIDED, f"{why} At equal utility the sign is the opposite."
     return reached(claims.C1, verdict, row, why, *details)
+
+
+def _alike(row: Row | None) -> str | None:
+    """Return that nothing can be compared, where all facts were forgotten to the same degree."""
+    if row is None or row["low"] < row["high"]:
+        return None
+    return "all facts were forgotten alike, or none was; unlearn longer, or at another rate"
 
 
 def every_method(slopes: pl.DataFrame) -> Verdict:
@@ -84,7 +91,7 @@ def natural_counts(effects: pl.DataFrame) -> Verdict:
     if slopes.is_empty():
         return not_decidable(claims.C2)
     row = overall(slopes, EQUAL_STEPS, ANSWER)
-    problem = obstacle(row, "no runs over facts of several counts that were known before")
+    problem = obstacle(row, "no runs over facts of several counts that were known before") or _alike(row)
     if problem or row is None:
         return not_decidable(claims.C2, f"needs the adjusted slope on natural counts: {problem}")
     verdict = decide(row["low"], row["high"], -1, claims.COUNT_MATTERS)
