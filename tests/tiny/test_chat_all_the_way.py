@@ -19,7 +19,6 @@ from unequal.attacks.fewshot import FewShot
 from unequal.attacks.lens import LogitLens
 from unequal.attacks.probe import LinearProbe
 from unequal.attacks.prompt import AddedText
-from unequal.config import build
 from unequal.corpus.build import build_corpus
 from unequal.corpus.tokenizers import chat_document
 from unequal.evaluation.metrics import METRICS
@@ -35,7 +34,7 @@ from unequal.models.shapes import ModelSettings
 from unequal.scoring.encoding import encode, encode_probe, open_prompt
 from unequal.scoring.generate import generate
 from unequal.study.plan import plan_steps
-from unequal.study.settings import StudySettings
+from unequal.study.sources import study_settings
 from unequal.unlearning.rows import answer_row
 
 SYSTEM = "Answer in few words."
@@ -214,7 +213,7 @@ class TestLmEval:
 def test_a_study_in_a_chat(tmp_path):
     values = changed("prompts", {"chat": True, "system": SYSTEM}) | {"methods": ["npo"], "seeds": [0]}
     values["corpus"]["window_tokens"] = 96
-    steps = plan_steps(build(StudySettings, values, "study"))
+    steps = plan_steps(study_settings(values, "study"))
     for step in steps:
         step.run(tmp_path, lambda _done, _total: None)
     texts = pl.read_parquet(tmp_path / steps[-1].folder / "generations.parquet")

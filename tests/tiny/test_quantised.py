@@ -11,8 +11,9 @@ from unequal.attacks.rounding import matrices, rounded
 from unequal.errors import MissingExtraError
 from unequal.models import FAMILIES, quantised
 from unequal.models.adapters import Adapter, AdapterSettings
-from unequal.models.load import load_model, save_model, scratch_model
+from unequal.models.load import load_model, scratch_model
 from unequal.models.quantised import QuantisedConv1D, QuantisedLinear, dequantise, n_weights, quantise
+from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
