@@ -33,7 +33,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("factors")
     (folder / "study.toml").write_text(toml(settings()))
     result = finish(
-        start("study", "run", folder / "study.toml", "--out", folder / "out", "--workers", 2), timeout=300
+        start("study", "run", folder / "study.toml", "--out", folder / "out", "--workers", 2), timeout=600
     )
     assert result.code == 0, result.err
     return folder / "out"

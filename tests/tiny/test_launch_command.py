@@ -48,6 +48,7 @@ def test_accelerate_launches_a_command_that_says_and_writes_everything_once(judg
         assert one == two
 
 
+@pytest.mark.slow
 def test_an_error_of_one_process_ends_all_with_one_message(judged, tmp_path):
     """Only the first process makes the folder; the second waits for it in the middle of its work."""
     (tmp_path / "file").write_text("no folder")

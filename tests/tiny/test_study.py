@@ -132,7 +132,7 @@ def test_a_second_run_does_nothing_again(finished, run_file):
     result = call("study", "run", run_file, "--out", out)
     assert result.code == 0
     assert "7 of 7 steps were done already" in result.out
-    assert time.monotonic() - started < 15  # most of it draws the report
+    assert time.monotonic() - started < 30  # most of it draws the report
     assert {kind: tree(out / kind) for kind in STEPS} == before
     assert (out / "scores.parquet").read_bytes() == scores
 
@@ -269,7 +269,7 @@ def test_an_interrupt_is_one_sentence_and_leaves_nobody(run_file):
     process = start("study", "run", run_file, "--out", out, "--workers", 2)
     wait_for(process, lambda: is_done(out, "corpus"))
     os.killpg(process.pid, signal.SIGINT)
-    result = finish(process, timeout=20)
+    result = finish(process, timeout=60)
     assert result.code == 130
     assert result.err == "unequal: stopped; the same command goes on from here\n"
     assert_nobody_is_left(process.pid)
