@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from unequal.facts.probes import PromptFormat
+from unequal.study.memory import ModelSize
 from unequal.study.step import Step
 
 
@@ -53,8 +54,8 @@ class Base(ABC):
 
     @property
     @abstractmethod
-    def training_memory(self) -> float:
-        """Estimated gigabytes of a process that trains the whole model, the libraries among them."""
+    def model_size(self) -> ModelSize:
+        """What memory depends on, estimated where it cannot be known yet."""
 
     @abstractmethod
     def labels(self, study: Path) -> dict[str, object]:

@@ -48,8 +48,8 @@ class Step(BaseModel):
 
     @property
     def memory(self) -> float:
-        """Estimated peak memory of the step's process, in gigabytes; most of it is the libraries."""
-        return 0.8
+        """Estimated peak memory of the step's process, in gigabytes: by default of one without torch."""
+        return 0.11
 
     @property
     def disk(self) -> float:

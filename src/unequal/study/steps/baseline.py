@@ -11,6 +11,7 @@ from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
 from unequal.study.bases import AnyBase
+from unequal.study.memory import of_judging
 from unequal.study.step import Progress, Step
 from unequal.unlearning.settings import TargetSettings
 
@@ -49,6 +50,11 @@ class BaselineStep(Step):
     def cost(self) -> float:
         """A few seconds, and the attacks."""
         return 3.0 + self.attack_cost
+
+    @property
+    def memory(self) -> float:
+        """The base model, and the copy of it that is judged."""
+        return of_judging(self.base.model_size, self.quantise, bool(self.attacks))
 
     @property
     def attack_cost(self) -> float:

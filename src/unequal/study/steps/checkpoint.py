@@ -16,6 +16,7 @@ from unequal.models.snapshot import (
     take_snapshot,
 )
 from unequal.study.base import Base
+from unequal.study.memory import ModelSize
 from unequal.study.step import Progress, Step
 from unequal.study.steps.split import SplitStep
 
@@ -76,6 +77,11 @@ class CheckpointStep(Step):
         """Four bytes a weight: hashed at a gigabyte a second, and fetched at a tenth of that."""
         return 2 + 4 * self.n_weights / (1e9 if self.folder_of_model else 1e8)
 
+    @property
+    def memory(self) -> float:
+        """A block of a file: no model is loaded."""
+        return 0.09
+
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
         """Write ``checkpoint.json``: where the files are, and what they hash to."""
         place = str(self.folder_of_model or self.model)
@@ -131,9 +137,11 @@ class CheckpointBase(BaseModel, Base):
         return self.checkpoint.n_weights
 
     @property
-    def training_memory(self) -> float:
-        """On top of the libraries, weights, gradients, two moments and a copy in float32."""
-        return 0.8 + 20 * self.n_weights / 1e9
+    def model_size(self) -> ModelSize:
+        """That of the folder, or one that a model of so many weights may have."""
+        if self.checkpoint.folder_of_model is not None:
+            return ModelSize.of_folder(self.checkpoint.folder_of_model, self.n_weights)
+        return ModelSize.of_weights(self.n_weights)
 
     def model_folder(self, study: Path) -> Path:
         """Return the folder of the files, which still are what they were."""

@@ -66,8 +66,8 @@ class NaturalCorpusStep(Step):
 
     @property
     def memory(self) -> float:
-        """On top of the libraries, about 40 bytes a token of an epoch."""
-        return super().memory + 40 * self.n_tokens / self.corpus.epochs / 1e9
+        """On top of the libraries, about 110 bytes a token of an epoch: texts, windows, pieces to merge."""
+        return super().memory + 110 * self.n_tokens / self.corpus.epochs / 1e9
 
     @property
     def disk(self) -> float:

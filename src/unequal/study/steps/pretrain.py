@@ -9,6 +9,7 @@ from unequal.errors import DamagedError
 from unequal.facts.probes import PromptFormat
 from unequal.models.shapes import ModelSettings
 from unequal.study.base import Base
+from unequal.study.memory import ModelSize, of_pretraining
 from unequal.study.step import Progress, Step
 from unequal.study.steps.corpus import CorpusStep
 from unequal.study.steps.natural_corpus import NaturalCorpusStep
@@ -52,8 +53,9 @@ class PretrainStep(Step, Base):
 
     @property
     def memory(self) -> float:
-        """On top of the libraries, weights, gradients, two moments and a copy in float32."""
-        return super().memory + 20 * self.n_weights / 1e9
+        """Weights, gradients, two moments, and what a forward pass keeps."""
+        windows = min(self.pretrain.batch_windows, self.pretrain.micro_batch_windows)
+        return of_pretraining(self.model_size, windows * self.corpus.corpus.window_tokens)
 
     @property
     def disk(self) -> float:
@@ -81,9 +83,9 @@ class PretrainStep(Step, Base):
         return self.seed
 
     @property
-    def training_memory(self) -> float:
-        """As much as pre-training takes."""
-        return self.memory
+    def model_size(self) -> ModelSize:
+        """That of its shape."""
+        return ModelSize.of_shape(self.model.build_shape(), self.corpus.vocabulary)
 
     def model_folder(self, study: Path) -> Path:
         """Return the folder of the trained model."""

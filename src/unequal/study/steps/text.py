@@ -66,6 +66,11 @@ class TextStep(Step):
         return 2 + 3 * self.n_bytes / 4e6
 
     @property
+    def memory(self) -> float:
+        """On top of the libraries, the blocks of text that are searched."""
+        return super().memory + 0.04
+
+    @property
     def disk(self) -> float:
         """About two bytes a token in packed text."""
         return 2 * self.n_tokens / 1e9

@@ -12,6 +12,7 @@ from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, S
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
 from unequal.models.compute import master_weights
+from unequal.study.memory import of_unlearning
 from unequal.study.step import Progress, Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.unlearning.method import MethodSettings
@@ -70,8 +71,9 @@ class UnlearnStep(Step):
 
     @property
     def memory(self) -> float:
-        """As in pre-training, and the base model beside it."""
-        return self.baseline.base.training_memory + 4 * self.baseline.base.n_weights / 1e9
+        """The base model, and beside it the one that is trained and judged."""
+        size, attacked = self.baseline.base.model_size, bool(self.baseline.attacks)
+        return of_unlearning(size, self.method, self.unlearn, attacked)
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` of every evaluated step, step 0 included."""
