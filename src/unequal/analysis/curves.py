@@ -15,8 +15,13 @@ def forgetting_curves(observations: Observations, resampler: Resampler) -> pl.Da
     ``sample`` is ``known`` (forget facts answered right before unlearning), ``all`` forget facts, or
     ``never seen``.
     """
-    rows = observations.scores.filter(
-        (pl.col("target_kind") == MIXED) & pl.col("metric").is_in(CURVE_METRICS)
+    rows = (
+        observations.scores.lazy()
+        .filter((pl.col("target_kind") == MIXED) & pl.col("metric").is_in(CURVE_METRICS))
+        .select(
+            "run_id", "fact_id", "person", "seed_cluster", "value", *(key for key in KEYS if key != "sample")
+        )
+        .collect()  # of a large study only what is needed fits into memory three times
     )
     forget = rows.filter((pl.col("role") == "forget") & (pl.col("exposure") > 0))
     known = observations.mixed().filter("known").select("run_id", "fact_id").unique()

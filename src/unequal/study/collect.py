@@ -79,6 +79,7 @@ def _joined(runs: Sequence[Path], read: Callable[[Path], pl.DataFrame], path: Pa
             waiting.clear()
             writer = writer or pq.ParquetWriter(beside, table.schema, compression="zstd")
             writer.write_table(table, row_group_size=ROWS_A_GROUP)
+            del table  # before the next rows are read
         if writer:
             writer.close()
     return file_hash(path)
