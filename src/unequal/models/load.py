@@ -68,6 +68,8 @@ def load_model(name_or_path: str | Path, quantised: Scheme | None = None) -> Pre
     if quantised:
         quantise(model.to(process_state().device), quantised)
         model.float()
+        for weight in model.parameters():
+            weight.data = weight.data.clone()  # else a few of them hold the whole file in memory
     model.eval().to(process_state().device)
     _check_causal(model, name_or_path)
     _ask_now(model)
