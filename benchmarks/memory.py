@@ -163,7 +163,7 @@ def measure(settings: StudySettings, place: int, study: Path) -> float:
     words = [sys.executable, __file__, "--run-step"]
     done = subprocess.run(words, input=given, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(done.stderr)
+        raise RuntimeError(f"the step ended with {done.returncode}: {done.stderr}")
     return float(done.stdout.splitlines()[-1])
 
 

@@ -17,7 +17,8 @@ from unequal.facts.probes import ProbeMaker
 from unequal.facts.table import facts_frame
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape
-from unequal.study.single import UnlearnCommand, run_unlearn
+from unequal.study.commands import UnlearnCommand
+from unequal.study.single import run_unlearn
 from unequal.training.optimiser import build_optimiser
 from unequal.unlearning.hidden import HiddenObjective, decoder_layers, random_direction, training_only
 from unequal.unlearning.methods import METHODS

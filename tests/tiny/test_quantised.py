@@ -21,7 +21,6 @@ from unequal.training.recompute import recomputing
 from unequal.unlearning.forms import WithoutLoss
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.objective import Objective
-from unequal.unlearning.rows import answer_row, score_in_batches
 from unequal.unlearning.run import Checkpoints, unlearn
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.targets import Controls
@@ -36,27 +35,6 @@ ROOMS = (QuantisedLinear, QuantisedConv1D)
 @pytest.fixture(params=SCHEMES)
 def scheme(request):
     return request.param
-
-
-@pytest.fixture
-def forget(facts):
-    return [fact for fact in facts if fact.role == "forget"][:6]
-
-
-@pytest.fixture
-def retain(facts):
-    return [fact for fact in facts if fact.role == "retain"][:6]
-
-
-@pytest.fixture
-def score(tokenizer, forget):
-    """Return S of every answer to forget, exactly."""
-
-    def nll(model):
-        rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=False) for fact in forget]
-        return [one.nll.item() for one in score_in_batches(model, rows, int(tokenizer.pad_token_id))]
-
-    return nll
 
 
 def packed(model, scheme):

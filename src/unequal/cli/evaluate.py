@@ -60,7 +60,8 @@ def evaluate(
     compile
         Let torch compile the model.
     """
-    from unequal.study.single import JudgeCommand, run_evaluate  # noqa: PLC0415
+    from unequal.study.commands import JudgeCommand  # noqa: PLC0415
+    from unequal.study.single import run_evaluate  # noqa: PLC0415
 
     flags = {
         "model": model,

@@ -91,6 +91,8 @@ def load_model(
     if quantised:
         quantise(model.to(process_state().device), quantised)
         model.float()
+        for weight in model.parameters():
+            weight.data = weight.data.clone()  # else a few of them hold the whole file in memory
     _place(model.eval(), precision)
     _check_causal(model, name_or_path)
     _ask_now(model)

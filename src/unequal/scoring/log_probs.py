@@ -184,10 +184,12 @@ class _TreeBatch:
 def _ranks_and_ties(logits: Tensor, uses: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Return how many tokens are more probable than each chosen one, and how many others as probable."""
     counts = []
-    room = logits.new_empty(min(_AT_ONCE, len(uses)), logits.shape[1])  # one: many would scatter the heap
+    room = logits.new_empty(2, min(_AT_ONCE, len(uses)), logits.shape[1])  # once: many would scatter the heap
     for rows, values in zip(torch.split(uses, _AT_ONCE), torch.split(chosen[:, None], _AT_ONCE), strict=True):
-        others = torch.index_select(logits, 0, rows, out=room[: len(rows)])
-        counts.append(torch.stack([(others > values).sum(1), (others == values).sum(1)]))
+        others, flags = room[:, : len(rows)]
+        torch.index_select(logits, 0, rows, out=others)
+        found = (compare(others, values, out=flags).sum(1) for compare in (torch.gt, torch.eq))
+        counts.append(torch.stack(list(found)).long())  # whole numbers, below 2^24
     ranks, equals = torch.cat(counts, dim=1)
     return ranks, (equals - 1).clamp(min=0)  # what is not a number does not even equal itself
 

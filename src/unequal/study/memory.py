@@ -21,8 +21,8 @@ LIBRARIES = 0.48e9
 """Of a process that has loaded torch, transformers and the rest."""
 JUDGE = 0.15e9
 """What judging adds to it: facts and probes, their rows and tables, kernels for inputs of many shapes."""
-PEFT = 0.05e9
-"""What an adapter's library adds."""
+PEFT, BITSANDBYTES = 0.05e9, 0.05e9
+"""What the libraries of adapters and of few bits add."""
 FLOAT = 4
 BITS = {"int8": 1.0, "nf4": 0.5 + FLOAT / 64}
 """Bytes of a weight, the scale of a block of 64 included."""
@@ -30,13 +30,17 @@ ROW = 16
 """Tokens of a question with its answer."""
 ANSWER = 4
 """Of these, the ones that are scored: an answer and its end."""
-KEPT = 22
-"""Numbers that a layer keeps of a token for the backward pass, in widths."""
+KEPT, KEPT_PLAIN = 25, 15
+"""Numbers that a layer keeps of a token for the backward pass, in widths, with a gated and a plain MLP."""
+PLAIN = frozenset({"gpt2", "gpt_neox"})
+"""Types of model without a gate in their MLPs."""
+CHOSEN, WHOLE = 2, 16
+"""Copies of logits that a step holds for the tokens of answers, and for whole distributions."""
 PASSED = 8
 """Numbers that a layer needs of a token at once where nothing is kept, in widths."""
 JUDGED_TOKENS = 4096
 """Of a forward pass that judges answers."""
-JUDGED_ANSWERS = 0.15
+JUDGED_ANSWERS = 0.1
 """Of these, the share at which logits are worked out."""
 TEXTS, TEXT = 256, 16
 """Texts that are written at once, and their tokens."""
@@ -49,11 +53,12 @@ class ModelSize(NamedTuple):
     width: int
     layers: int
     vocabulary: int
+    kept: int = KEPT
 
     @classmethod
-    def of_shape(cls, shape: Shape, vocabulary: int) -> Self:
+    def of_shape(cls, shape: Shape, vocabulary: int, family: str) -> Self:
         """Return the size of a model of scratch."""
-        return cls(shape.n_weights(vocabulary), shape.width, shape.layers, vocabulary)
+        return cls(shape.n_weights(vocabulary), shape.width, shape.layers, vocabulary, _kept(family))
 
     @classmethod
     def of_weights(cls, n_weights: int, vocabulary: int = 50_000) -> Self:
@@ -77,6 +82,7 @@ class ModelSize(NamedTuple):
             _first(told, ("hidden_size", "n_embd", "d_model"), guess.width),
             _first(told, ("num_hidden_layers", "n_layer", "n_layers"), guess.layers),
             _first(told, ("vocab_size",), guess.vocabulary),
+            _kept(told.get("model_type")),
         )
 
     @property
@@ -108,7 +114,7 @@ def step_of_training(
     size: ModelSize, tokens: float, scored: float, twice: bool = False, copies: int = 1
 ) -> float:
     """Return the bytes of activations and of ``copies`` of the logits where they are scored."""
-    kept = KEPT + size.layers if twice else KEPT * size.layers
+    kept = size.kept + size.layers if twice else size.kept * size.layers
     return FLOAT * (tokens * kept * size.width + copies * scored * size.vocabulary)
 
 
@@ -121,7 +127,8 @@ def of_pretraining(size: ModelSize, tokens: int) -> float:
 def of_judging(size: ModelSize, quantise: str | None, attacked: bool) -> float:
     """Return the peak of a baseline, in gigabytes: the base, the copy that is judged, and attacks on it."""
     attacks = 4 * size.loaded() if attacked else 0.0
-    return (LIBRARIES + 2 * size.loaded(quantise) + judging(size) + attacks) / 1e9
+    libraries = LIBRARIES + (BITSANDBYTES if quantise else 0.0)
+    return (libraries + 2 * size.loaded(quantise) + judging(size) + attacks) / 1e9
 
 
 def of_unlearning(size: ModelSize, method: Method, settings: UnlearnSettings, attacked: bool) -> float:
@@ -135,7 +142,7 @@ def of_unlearning(size: ModelSize, method: Method, settings: UnlearnSettings, at
     judged = (size.loaded() if settings.quantise else own) + moments + judging(size)  # merged by then
     attacks = 5 * size.loaded() + judging(size) if attacked else 0.0
     reinforced = 4 * size.loaded() if "reinforced" in method.needs else 0.0
-    libraries = LIBRARIES + (PEFT if settings.adapter else 0.0)
+    libraries = LIBRARIES + (PEFT if settings.adapter else 0.0) + (BITSANDBYTES if settings.quantise else 0.0)
     return (libraries + base + kept + max(training, judged, attacks, own + reinforced)) / 1e9
 
 
@@ -146,8 +153,12 @@ def _batch(size: ModelSize, method: Method, settings: UnlearnSettings) -> float:
     rows = per_pass * (1 + bool(method.retain_weight or method.dual) + others)
     whole = bool(method.whole) or method.retain_loss in ("kl", "jsd")
     return step_of_training(
-        size, rows * ROW, rows * ANSWER, settings.gradient_checkpointing, copies=5 if whole else 2
+        size, rows * ROW, rows * ANSWER, settings.gradient_checkpointing, copies=WHOLE if whole else CHOSEN
     )
+
+
+def _kept(family: object) -> int:
+    return KEPT_PLAIN if family in PLAIN else KEPT
 
 
 def _first(values: Mapping[str, Any], names: tuple[str, ...], otherwise: int) -> int:

@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from unequal.attacks.attack import ANSWER_METRICS, AttackSettings, Scene, check_kept, distinct, run_attacks
-from unequal.corpus.settings import CorpusSettings
+from unequal.attacks.attack import ANSWER_METRICS, Scene, check_kept, run_attacks
 from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.evaluation.aggregates.table import aggregate_table
-from unequal.evaluation.passes import Passes
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA
-from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
-from unequal.facts.world.world import WorldSettings
 from unequal.files import (
     atomic_folder,
     check_replaceable,
@@ -30,12 +25,9 @@ from unequal.files import (
     write_table,
 )
 from unequal.manifest import manifest
-from unequal.models.compute import ComputeSettings, DeviceSettings, Precision, master_weights
-from unequal.models.shapes import ModelSettings
+from unequal.models.compute import Precision, master_weights
 from unequal.shortage import with_second_try
-from unequal.training.settings import PretrainSettings
-from unequal.unlearning.method import MethodSettings
-from unequal.unlearning.settings import UnlearnSettings
+from unequal.study.commands import AttackCommand, CorpusCommand, JudgeCommand, PretrainCommand, UnlearnCommand
 from unequal.unlearning.targets import Controls
 
 if TYPE_CHECKING:
@@ -48,80 +40,6 @@ Progress = Callable[[int, int], None]
 
 _ROLES: tuple[Role, ...] = ("forget", "retain", "utility", "never_seen")  # each with a file of its own
 UNDESCRIBED = {"weighting": "uniform", "target": "mixed", "wording": "unknown", "pretrain_seed": 0, "seed": 0}
-
-
-class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CorpusCommand(_Command):
-    """Settings of ``unequal corpus``."""
-
-    out: Path
-    world: WorldSettings = WorldSettings()
-    corpus: CorpusSettings = CorpusSettings()
-    prompts: PromptFormat = PromptFormat()
-
-
-class PretrainCommand(DeviceSettings):
-    """Settings of ``unequal pretrain``."""
-
-    corpus: Path
-    out: Path
-    model: ModelSettings
-    pretrain: PretrainSettings = PretrainSettings()
-    seed: int = 0
-    checkpoint_every: int = Field(default=200, ge=1, description="steps")
-
-
-class JudgeCommand(ComputeSettings):
-    """Settings of ``unequal evaluate``."""
-
-    model: str
-    facts: Path
-    out: Path
-    prompts: PromptFormat = PromptFormat()
-    probes: tuple[ProbeKind, ...] = PROBE_KINDS
-    n_wordings: int = Field(default=2, ge=1)
-    metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
-    passes: Passes = Passes()
-    reference: str | None = Field(default=None, description="a model that never saw the facts")
-
-
-class AttackCommand(ComputeSettings):
-    """Settings of ``unequal attack``."""
-
-    model: str
-    facts: Path = Field(description="facts without a role are to be forgotten")
-    out: Path
-    attacks: tuple[AttackSettings, ...] = Field(min_length=1)
-    retain: Path | None = Field(default=None, description="more facts, which an attacker may know")
-    never_seen: Path | None = Field(default=None, description="more facts, which the model never saw")
-    prompts: PromptFormat = PromptFormat()
-    n_wordings: int = Field(default=2, ge=1, description="cloze prompts of a fact, at most")
-    seed: int = 0
-
-    _distinct = field_validator("attacks")(distinct)
-
-
-class UnlearnCommand(DeviceSettings):
-    """Settings of ``unequal unlearn``."""
-
-    model: str
-    forget: Path
-    out: Path
-    method: MethodSettings
-    retain: Path | None = None
-    utility: Path | None = Field(default=None, description="facts never trained on, to judge damage by")
-    never_seen: Path | None = Field(default=None, description="facts the model never saw, to stop at")
-    unlearn: UnlearnSettings = UnlearnSettings()
-    prompts: PromptFormat = PromptFormat()
-    probes: tuple[ProbeKind, ...] = PROBE_KINDS
-    n_wordings: int = Field(default=2, ge=1)
-    seed: int = 0
-    checkpoint_every: int = Field(
-        default=0, ge=0, description="steps after which an interrupted run can go on; 0 keeps nothing"
-    )
 
 
 def run_corpus(settings: CorpusCommand, progress: Progress) -> None:

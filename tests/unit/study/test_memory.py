@@ -10,7 +10,7 @@ from unequal.unlearning.methods import METHODS
 from unequal.unlearning.settings import UnlearnSettings
 
 SEVEN = ModelSize(n_weights=6_888_095_744, width=4096, layers=32, vocabulary=50_304)
-SMALL = ModelSize.of_shape(Shape(width=256, layers=8, heads=8), 50_000)
+SMALL = ModelSize.of_shape(Shape(width=256, layers=8, heads=8), 50_000, "llama")
 ADAPTER = {"adapter": {"rank": 16}}
 
 
@@ -62,7 +62,9 @@ def test_what_methods_keep_is_counted():
 
 
 def test_a_vocabulary_and_a_batch_are_paid_in_logits():
-    few, many = (ModelSize.of_shape(Shape(width=64, layers=2, heads=2), size) for size in (500, 50_000))
+    few, many = (
+        ModelSize.of_shape(Shape(width=64, layers=2, heads=2), size, "llama") for size in (500, 50_000)
+    )
     assert of_pretraining(many, 1024) - of_pretraining(few, 1024) > 3 * 4 * 1024 * 49_500 / 1e9
     assert of_pretraining(many, 4096) > of_pretraining(many, 1024)
     assert of_judging(many, None, attacked=False) > of_judging(few, None, attacked=False)
@@ -88,6 +90,14 @@ def test_what_it_does_not_tell_is_guessed(text, tmp_path):
     if text is not None:
         (tmp_path / "config.json").write_text(text)
     assert ModelSize.of_folder(tmp_path, SEVEN.n_weights) == ModelSize.of_weights(SEVEN.n_weights)
+
+
+def test_a_plain_mlp_keeps_less_than_a_gated_one(tmp_path):
+    shape = Shape(width=256, layers=8, heads=8)
+    plain, gated = (ModelSize.of_shape(shape, 500, family) for family in ("gpt2", "llama"))
+    assert of_pretraining(plain, 1024) < of_pretraining(gated, 1024)
+    (tmp_path / "config.json").write_text('{"model_type": "gpt_neox"}')
+    assert ModelSize.of_folder(tmp_path, 1000).kept == plain.kept
 
 
 def test_a_guess_is_near_what_published_models_are():

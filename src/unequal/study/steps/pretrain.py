@@ -85,7 +85,7 @@ class PretrainStep(Step, Base):
     @property
     def model_size(self) -> ModelSize:
         """That of its shape."""
-        return ModelSize.of_shape(self.model.build_shape(), self.corpus.vocabulary)
+        return ModelSize.of_shape(self.model.build_shape(), self.corpus.vocabulary, self.model.family)
 
     def model_folder(self, study: Path) -> Path:
         """Return the folder of the trained model."""

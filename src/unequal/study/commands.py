@@ -1,0 +1,88 @@
+"""The settings of single stages, as the command line and their TOML files give them."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from unequal.attacks.attack import AttackSettings, distinct
+from unequal.corpus.settings import CorpusSettings
+from unequal.evaluation.passes import Passes
+from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
+from unequal.facts.world.world import WorldSettings
+from unequal.models.compute import ComputeSettings, DeviceSettings
+from unequal.models.shapes import ModelSettings
+from unequal.training.settings import PretrainSettings
+from unequal.unlearning.method import MethodSettings
+from unequal.unlearning.settings import UnlearnSettings
+
+
+class CorpusCommand(BaseModel):
+    """Settings of ``unequal corpus``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    out: Path
+    world: WorldSettings = WorldSettings()
+    corpus: CorpusSettings = CorpusSettings()
+    prompts: PromptFormat = PromptFormat()
+
+
+class PretrainCommand(DeviceSettings):
+    """Settings of ``unequal pretrain``."""
+
+    corpus: Path
+    out: Path
+    model: ModelSettings
+    pretrain: PretrainSettings = PretrainSettings()
+    seed: int = 0
+    checkpoint_every: int = Field(default=200, ge=1, description="steps")
+
+
+class JudgeCommand(ComputeSettings):
+    """Settings of ``unequal evaluate``."""
+
+    model: str
+    facts: Path
+    out: Path
+    prompts: PromptFormat = PromptFormat()
+    probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    n_wordings: int = Field(default=2, ge=1)
+    metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
+    passes: Passes = Passes()
+    reference: str | None = Field(default=None, description="a model that never saw the facts")
+
+
+class AttackCommand(ComputeSettings):
+    """Settings of ``unequal attack``."""
+
+    model: str
+    facts: Path = Field(description="facts without a role are to be forgotten")
+    out: Path
+    attacks: tuple[AttackSettings, ...] = Field(min_length=1)
+    retain: Path | None = Field(default=None, description="more facts, which an attacker may know")
+    never_seen: Path | None = Field(default=None, description="more facts, which the model never saw")
+    prompts: PromptFormat = PromptFormat()
+    n_wordings: int = Field(default=2, ge=1, description="cloze prompts of a fact, at most")
+    seed: int = 0
+
+    _distinct = field_validator("attacks")(distinct)
+
+
+class UnlearnCommand(DeviceSettings):
+    """Settings of ``unequal unlearn``."""
+
+    model: str
+    forget: Path
+    out: Path
+    method: MethodSettings
+    retain: Path | None = None
+    utility: Path | None = Field(default=None, description="facts never trained on, to judge damage by")
+    never_seen: Path | None = Field(default=None, description="facts the model never saw, to stop at")
+    unlearn: UnlearnSettings = UnlearnSettings()
+    prompts: PromptFormat = PromptFormat()
+    probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    n_wordings: int = Field(default=2, ge=1)
+    seed: int = 0
+    checkpoint_every: int = Field(
+        default=0, ge=0, description="steps after which an interrupted run can go on; 0 keeps nothing"
+    )
