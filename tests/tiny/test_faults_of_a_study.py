@@ -148,6 +148,7 @@ def begun(here, whole, name):
     return out, ("study", "run", here / "small.toml", "--out", out, "--workers", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "the system kills a run for want of memory, three times",
     "the others go on; report and exit code name the run; the same command tries it again",

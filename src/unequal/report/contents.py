@@ -105,10 +105,9 @@ def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> l
         natural_figure(analysis, scales, model),
         wording_figure(analysis, scales, model),
         interactions_figure(analysis),
-        factors_figure(analysis),
         sizes_figure(analysis, scales),
     ]
-    known_by_count, by_count, wording, interactions, factors, by_size = (
+    known_by_count, by_count, wording, interactions, by_size = (
         [one] if one.panels else [] for one in of_some
     )
     return [
@@ -116,7 +115,7 @@ def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> l
         *(known_by_count if scales.dose != COUNT_IN_CORPUS else []),  # else the levels are the counts
         curves_figure(analysis, scales, model),
         dose_figure(analysis, scales, model),
-        *factors,
+        *([factors_figure(analysis)] if analysis.factors.height else []),  # else no factors were crossed
         *by_count,
         *wording,
         *interactions,
