@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -55,6 +56,8 @@ class Workers(Generic[Key]):
         self, number: int, on_report: Callable[[Any], None], prepare: Callable[[], Any] | None = None
     ) -> None:
         self._context = multiprocessing.get_context("spawn")
+        # Its start lets Ctrl-C through again, so it is not left to the first worker's, which holds it back.
+        resource_tracker.ensure_running()
         self._number = number
         self._on_report = on_report
         # Pickled here, so that a worker unpickles, and imports numpy and the like, after it was set up.
