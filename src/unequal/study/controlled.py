@@ -8,10 +8,9 @@ from pydantic import Field, field_validator, model_validator
 from unequal.corpus.settings import CorpusSettings, ExposureSettings, Wording
 from unequal.corpus.shape import crossing_problem
 from unequal.facts.world.world import WorldSettings
-from unequal.models.shapes import ModelSettings
 from unequal.study.settings import Seeds, StudySettings, all_distinct
 from unequal.study.steps.corpus import CorpusStep
-from unequal.study.steps.pretrain import PretrainStep
+from unequal.study.steps.pretrain import PretrainStep, TrainedModel, distinct_models
 from unequal.training.settings import PretrainSettings
 
 
@@ -27,10 +26,11 @@ class ControlledStudy(StudySettings):
     wordings: tuple[Wording, ...] = Field(default=("rerendered",), min_length=1)
     world: WorldSettings = WorldSettings()
     corpus: ExposureSettings = ExposureSettings()
-    models: tuple[ModelSettings, ...] = Field(min_length=1)
+    models: tuple[TrainedModel, ...] = Field(min_length=1)
     pretrain: PretrainSettings = PretrainSettings()
 
-    _distinct_bases = field_validator("pretrain_seeds", "wordings", "models")(all_distinct)
+    _distinct_bases = field_validator("pretrain_seeds", "wordings")(all_distinct)
+    _distinct_models = field_validator("models")(distinct_models)
 
     def bases(self) -> Iterator[PretrainStep]:
         """Yield one model for each seed, wording arm and shape."""
@@ -39,7 +39,7 @@ class ControlledStudy(StudySettings):
                 plan = CorpusSettings(seed=seed, wording=wording, **self.corpus.model_dump())
                 corpus = CorpusStep(world=self.world, corpus=plan, prompts=self.prompts)
                 for model in self.models:
-                    yield PretrainStep(corpus=corpus, model=model, pretrain=self.pretrain, seed=seed)
+                    yield model.trained_on(corpus, self.pretrain, seed)
 
     @property
     def other_seeds(self) -> dict[str, Any]:

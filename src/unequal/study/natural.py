@@ -9,12 +9,11 @@ from unequal.corpus.natural import NaturalCorpusSettings
 from unequal.corpus.text import TextSettings
 from unequal.facts.gather import FactsSettings
 from unequal.facts.split import SplitSettings
-from unequal.models.shapes import ModelSettings
 from unequal.study.settings import Seeds, StudySettings, all_distinct, refuse_levels
 from unequal.study.steps.counts import CountStep
 from unequal.study.steps.facts import FactsStep
 from unequal.study.steps.natural_corpus import NaturalCorpusStep
-from unequal.study.steps.pretrain import PretrainStep
+from unequal.study.steps.pretrain import PretrainStep, TrainedModel, distinct_models
 from unequal.study.steps.split import SplitStep
 from unequal.study.steps.text import TextStep
 from unequal.training.settings import PretrainSettings
@@ -34,10 +33,11 @@ class NaturalStudy(StudySettings):
     split: SplitSettings = SPLIT
     corpus: NaturalCorpusSettings = NaturalCorpusSettings()
     pretrain_seeds: Seeds = Field(default=(0,), min_length=1)
-    models: tuple[ModelSettings, ...] = Field(min_length=1)
+    models: tuple[TrainedModel, ...] = Field(min_length=1)
     pretrain: PretrainSettings = PretrainSettings()
 
-    _distinct_bases = field_validator("pretrain_seeds", "models")(all_distinct)
+    _distinct_bases = field_validator("pretrain_seeds")(all_distinct)
+    _distinct_models = field_validator("models")(distinct_models)
 
     @field_validator("split", mode="before")
     @classmethod
@@ -65,7 +65,7 @@ class NaturalStudy(StudySettings):
             split = SplitStep(counts=counts, split=self.split, seed=seed, targets=self.target_settings())
             corpus = NaturalCorpusStep(split=split, corpus=self.corpus, prompts=self.prompts, seed=seed)
             for model in self.models:
-                yield PretrainStep(corpus=corpus, model=model, pretrain=self.pretrain, seed=seed)
+                yield model.trained_on(corpus, self.pretrain, seed)
 
     @property
     def other_seeds(self) -> dict[str, Any]:

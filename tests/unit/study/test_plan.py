@@ -110,6 +110,18 @@ def test_a_setting_changes_everything_that_follows_from_it(path, value, same):
             assert folders(before, kind).isdisjoint(folders(after, kind))
 
 
+def test_a_model_may_learn_at_a_rate_of_its_own():
+    models = [{"family": "gpt2", "size": "0.1M"}, {"family": "llama", "size": "0.1M", "learning_rate": 1e-3}]
+    trained = [step for step in plan("models", models) if step.kind == "pretrain"]
+    assert [step.pretrain.optimiser.learning_rate for step in trained] == [6e-3, 1e-3]
+    same = {
+        "pretrain": {"optimiser": {"learning_rate": 1e-3}},
+        "models": [models[1] | {"learning_rate": None}],
+    }
+    everywhere = plan_steps(study_settings(changed() | same, "run.toml"))
+    assert folders(everywhere, "pretrain") == {trained[1].folder}
+
+
 def test_a_bigger_study_keeps_the_steps_of_a_smaller_one():
     assert folders(plan()) < folders(plan("seeds", [0, 1, 2]))
     assert folders(plan()) < folders(plan("targets", [{"relation": "birth_city"}, {"relation": "employer"}]))

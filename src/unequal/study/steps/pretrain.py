@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import Field
+
 from unequal.errors import DamagedError
 from unequal.facts.probes import PromptFormat
 from unequal.models.shapes import ModelSettings
@@ -117,3 +119,33 @@ class PretrainStep(Step, Base):
             logger.warning("%s: %s is damaged; training begins anew", self.folder, error.folder)
             shutil.rmtree(folder / "checkpoints")
             pretrain(*given, CHECKPOINT_EVERY, progress)
+
+
+class TrainedModel(ModelSettings):
+    """A model that a study trains, at a rate of its own where its family wants another than the rest."""
+
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        exclude_if=lambda rate: rate is None,
+        description="by default that of pretrain.optimiser",
+    )
+
+    def trained_on(
+        self, corpus: CorpusStep | NaturalCorpusStep, pretrain: PretrainSettings, seed: int
+    ) -> PretrainStep:
+        """Return the step that trains it."""
+        if self.learning_rate is not None:
+            rate = {"learning_rate": self.learning_rate}
+            pretrain = pretrain.model_copy(update={"optimiser": pretrain.optimiser.model_copy(update=rate)})
+        model = ModelSettings.model_validate(self.model_dump(exclude={"learning_rate"}))
+        return PretrainStep(corpus=corpus, model=model, pretrain=pretrain, seed=seed)
+
+
+def distinct_models(models: tuple[TrainedModel, ...]) -> tuple[TrainedModel, ...]:
+    """Return models of which no two have the family and size that tables know them by, or `ValueError`."""
+    names = [f"{model.family} {model.size}" for model in models]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)} stands twice; tables tell models apart by family and size")
+    return models
