@@ -85,10 +85,12 @@ def obstacle(row: Row | None, missing: str) -> str | None:
     """Return why a row of estimates cannot decide, or None when it can."""
     if row is None:
         return missing
+    people = int(str(row["n_people"] or 0))
+    if 0 < people < MIN_PEOPLE:  # which is also why there may be no interval
+        return f"only {people} people or other subjects; {MIN_PEOPLE} needed"
     if row["value"] is None or row["low"] is None:
         return str(row["reason"] or missing)
-    people = int(str(row["n_people"]))
-    return f"only {people} people; {MIN_PEOPLE} needed" if people < MIN_PEOPLE else None
+    return None
 
 
 def first(table: pl.DataFrame, **equal: object) -> Row | None:
