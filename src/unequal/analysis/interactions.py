@@ -23,10 +23,13 @@ FACTORS = {
 CONFIDENCE = "starting log-probability"
 SAME_FACTS = "same facts"
 """Added to a comparison's name: only the facts that models of every value of the factor knew before."""
+BOTH_KNEW = "facts both knew"
+"""Added to a comparison's name: of two values, only the facts that models of both knew before."""
 SCHEMA: dict[str, type[pl.DataType]] = {
     "comparison": pl.String,
     "factor": pl.String,
     "value_of_factor": pl.String,
+    "against": pl.String,
     "n_cells": pl.Int64,
     "slope": pl.Float64,
     "slope_low": pl.Float64,
@@ -41,8 +44,10 @@ def interactions(outcomes: pl.DataFrame, runs: pl.DataFrame, resampler: Resample
 
     A cell is a method and model that are alike but for the factor; only cells that hold every value take
     part, and count equally, so that values are compared on the same methods and models. A second comparison
-    of values that models differ in is made on the `SAME_FACTS`: equal starting knowledge. ``p_holm`` is
-    corrected over the values of a factor. The starting log-probability is no arm: its row has the change of
+    of values that models differ in is made on the `SAME_FACTS`: equal starting knowledge. Many values may
+    have few facts in common; each is also set beside the one that knew most, which ``against`` names (null
+    for the mean of the others), on the facts that `BOTH_KNEW`. ``p_holm`` is corrected over the values of a
+    factor in a comparison. The starting log-probability is no arm: its row has the change of
     the slope per standard deviation of it, within base models and methods.
     """
     chosen = outcomes.filter(pl.col("plain") & (pl.col("target_kind") == MIXED)).drop("method")
@@ -64,6 +69,9 @@ def interactions(outcomes: pl.DataFrame, runs: pl.DataFrame, resampler: Resample
             for name, part in compared.items():
                 found = _values(part, factor, others, resampler)
                 rows += [{**row, "comparison": name} for row in found]
+            if factor != "method":
+                found = _two_by_two(labelled, factor, others, corpus, resampler)
+                rows += [{**row, "comparison": f"{comparison}, {BOTH_KNEW}"} for row in found]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -71,6 +79,21 @@ def _known_by_all(labelled: pl.DataFrame, column: str, alike: list[str]) -> pl.D
     """Return the rows of facts that, in what is alike, have rows of every value."""
     n_values = labelled[column].n_unique()
     return labelled.filter(pl.col(column).n_unique().over(*alike, "fact_id") == n_values)
+
+
+def _two_by_two(
+    labelled: pl.DataFrame, factor: str, others: list[str], corpus: list[str], resampler: Resampler
+) -> list[dict[str, Any]]:
+    """Return each value's slope less that of the value that knew most, where there are more than two."""
+    column = FACTORS[factor]
+    n_known = labelled.group_by(column).agg(pl.struct(*others, *corpus, "fact_id").n_unique().alias("n"))
+    *values, best = n_known.sort("n", column)[column].to_list()
+    rows = []
+    for value in values if len(values) > 1 else ():
+        pair = labelled.filter(pl.col(column).is_in([value, best]))
+        found = _values(_known_by_all(pair, column, [*others, *corpus]), factor, others, resampler)
+        rows += [{**row, "against": best} for row in found if row["value_of_factor"] == value]
+    return holm(rows)
 
 
 def _values(part: pl.DataFrame, factor: str, others: list[str], resampler: Resampler) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.interactions import FACTORS
+from unequal.analysis.interactions import BOTH_KNEW, FACTORS
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.curve_figures import with_level
@@ -59,7 +59,8 @@ def _arms(runs: pl.DataFrame, model: str) -> dict[str, str]:
 
 def interactions_figure(analysis: Analysis) -> Figure:
     """Return the slope on exposure by family, size, wording, start and precision, a panel per factor."""
-    rows = analysis.interactions.filter(pl.col("factor").is_in(SHOWN)).drop_nulls("slope")
+    shown = pl.col("factor").is_in(SHOWN) & pl.col("against").is_null()
+    rows = analysis.interactions.filter(shown).drop_nulls("slope")
     comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
     ends = rows.select(pl.col("slope_low").min(), pl.col("slope_high").max()).row(0)
     panels = [
@@ -100,24 +101,27 @@ def _forest(rows: pl.DataFrame, ends: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def interactions_table(analysis: Analysis) -> Table:
-    """Return per factor and value the slope, and its distance from the mean of the other values."""
+    """Return per factor and value the slope, and its distance from the other values' or from that of one."""
     columns = [
         Column("factor", "Factor", WORDS),
         Column("value_of_factor", "Value", WORDS),
         Column("slope", "Slope", EFFECT),
-        Column("difference", "Less the others’ mean", EFFECT),
+        Column("against", "Against", WORDS),
+        Column("difference", "Difference", EFFECT),
         Column("p_holm", "p (Holm)", NUMBER),
         Column("detectable", "Detectable", MAGNITUDE),
         Column("n_cells", "Methods × models", COUNT),
         Column("n_facts", "Facts", COUNT),
     ]
+    compared = [EQUAL_STEPS, f"{EQUAL_STEPS}, {BOTH_KNEW}"]
     chosen = analysis.interactions.filter(
-        pl.col("factor").is_in(SHOWN) & (pl.col("comparison") == EQUAL_STEPS)
-    )
+        pl.col("factor").is_in(SHOWN) & pl.col("comparison").is_in(compared)
+    ).with_columns((pl.col("against") + ", on " + BOTH_KNEW).fill_null("the others’ mean"))
     ends = {"value": "difference", "low": "difference_low", "high": "difference_high"}
     note = (
-        "Change of the forgotten share per doubling of exposure, at equal steps, with 95% intervals. "
+        "Change of the forgotten share per doubling of exposure, at equal steps, with 95% intervals, on the "
+        "facts that models of a value knew before; beside the value that knew most, on those both knew. "
         "Detectable: the difference that a study of this standard error finds in 80% of cases; p is "
-        "corrected over the values of a factor."
+        "corrected over the values of a factor in one comparison."
     )
     return Table("interactions", "The slope by factor", columns, chosen.rename(ends).to_dicts(), note)

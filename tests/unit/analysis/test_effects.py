@@ -345,6 +345,27 @@ def test_values_are_also_compared_on_the_facts_that_all_of_them_knew():
     assert of_methods["comparison"].unique().to_list() == ["equal steps"]
 
 
+def test_each_of_many_values_is_set_beside_the_one_that_knew_most():
+    """Where three share too few facts for an interval, two by two they share enough."""
+    outcomes, runs = arms({"rerendered": -0.10, "verbatim": -0.02, "epochs": -0.06}, seed=1)
+    of_arm = {name: own["run_id"].to_list() for (name,), own in runs.group_by("wording")}
+    facts = sorted(outcomes["fact_id"].unique())
+    unknown = {"verbatim": facts[::2], "epochs": facts[1::2]}
+    for name, ids in unknown.items():
+        outcomes = outcomes.filter(~(pl.col("run_id").is_in(of_arm[name]) & pl.col("fact_id").is_in(ids)))
+    table = interactions(outcomes, runs, resampler_for(outcomes)).filter(pl.col("factor") == "wording arm")
+    assert not table.filter(pl.col("comparison").str.ends_with("same facts")).height
+    pairs = table.filter(pl.col("comparison") == "equal steps, facts both knew")
+    found = {row["value_of_factor"]: row for row in pairs.to_dicts()}
+    assert set(found) == {"verbatim", "epochs"} and set(pairs["against"]) == {"rerendered"}
+    for name, difference in (("verbatim", 0.08), ("epochs", 0.04)):
+        assert found[name]["n_facts"] == len(facts) - len(unknown[name])
+        assert found[name]["value"] == pytest.approx(difference, abs=0.03)
+        assert found[name]["low"] <= difference <= found[name]["high"]
+    assert found["verbatim"]["p_holm"] >= found["verbatim"]["p"]
+    assert table.filter(pl.col("comparison") == "equal steps")["against"].null_count() == 3
+
+
 def contrasts(slopes, repetitions, draws):
     """Return how often the difference of two arms covers its truth, how often it is significant, its mean."""
     rows = []

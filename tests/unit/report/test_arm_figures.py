@@ -78,13 +78,14 @@ def test_slopes_by_factor_are_those_of_the_analysis(arms):
     figure = figures(arms)["interactions"]
     assert [panel.title for panel in figure.panels] == ["by family", "by wording arm"]
     for panel, factor in zip(figure.panels, ("family", "wording arm"), strict=True):
-        expected = arms.interactions.filter(pl.col("factor") == factor)
+        expected = arms.interactions.filter((pl.col("factor") == factor) & pl.col("against").is_null())
         found = {(row["comparison"], row["value_of_factor"]): row["slope"] for row in rows(panel)}
         assert found == {
             (row["comparison"], row["value_of_factor"]): round(row["slope"], 4) for row in expected.to_dicts()
         }
     table = interactions_table(arms)
-    assert len(table.rows) == 5 and {"slope_low", "difference_high", "detectable"} <= set(
+    assert sum(str(row["against"]).endswith(", on facts both knew") for row in table.rows) == 2
+    assert len(table.rows) == 5 + 2 and {"slope_low", "difference_high", "detectable"} <= set(
         table.frame().columns
     )
 
