@@ -50,6 +50,10 @@ from unequal.files import atomic_folder, file_hash, read_json
 FEW_SEEDS = 5
 
 
+FORMAT = 2
+"""Raised when a table's columns or a rule change, so that what an older version analysed is made anew."""
+
+
 @dataclass(frozen=True)
 class Analysis:
     """Every table of a study's analysis, its verdicts, and the settings that reproduce it."""
@@ -105,7 +109,7 @@ def analyze(study_folder: Path, seed: int = 0, draws: int = 1000) -> Analysis:
     """Return the analysis of a study folder's ``scores.parquet``; raises `DataError` when it cannot be
     read."""
     path = study_folder / "scores.parquet"
-    settings = {"seed": seed, "draws": draws, **made_from(study_folder)}
+    settings = {"seed": seed, "draws": draws, "format": FORMAT, **made_from(study_folder)}
     texts = study_folder / "generations.parquet"
     generations = read_generations(texts) if texts.exists() else None
     factors, left = read_factors(study_folder / CROSSED), left_out(study_folder)
@@ -121,9 +125,9 @@ def made_from(study_folder: Path) -> dict[str, str]:
 
 
 def belongs_to(analysis: Analysis, study_folder: Path) -> bool:
-    """Return whether an analysis was made from what the folder holds now."""
+    """Return whether an analysis was made from what the folder holds now, by these tables and rules."""
     kept = {name: value for name, value in analysis.settings.items() if name.endswith("_sha256")}
-    return kept == made_from(study_folder)
+    return analysis.settings.get("format") == FORMAT and kept == made_from(study_folder)
 
 
 def analyze_scores(

@@ -1,15 +1,17 @@
 """Pictures that only some studies can have: natural counts, wording arms, families and sizes."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from simulated_study import Truth, natural, relabelled, simulate
-from unequal.analysis.analyze import analyze, analyze_scores, write_analysis
+from unequal.analysis.analyze import FORMAT, analyze, analyze_scores, write_analysis
 from unequal.analysis.dose_response import ALL_METHODS, ANSWER, COUNT
 from unequal.analysis.outcomes import EQUAL_STEPS
-from unequal.files import write_table
+from unequal.files import read_json, write_table
 from unequal.report.arm_figures import interactions_table
 from unequal.report.build import build_report
 from unequal.report.contents import contents_of, main_model
@@ -129,3 +131,15 @@ def test_page_and_paper_hold_them(counted, tmp_path):
         assert "var(" not in (paper / "figures" / f"{name}.svg").read_text(encoding="utf-8")
     for name in ("natural", "natural_slopes"):
         assert (paper / "tables" / f"{name}.csv").exists() and (paper / "tables" / f"{name}.tex").exists()
+
+
+def test_what_an_older_version_analysed_is_analysed_anew(counted, tmp_path):
+    folder = shutil.copytree(counted[0], tmp_path / "older")
+    kept = read_json(folder / "analysis" / "verdicts.json")
+    table = folder / "analysis" / "interactions.parquet"
+    pl.read_parquet(table).drop("against").write_parquet(table)
+    del kept["settings"]["format"]  # as it was before there was one
+    (folder / "analysis" / "verdicts.json").write_text(json.dumps(kept))
+    build_report(folder)
+    assert read_json(folder / "analysis" / "verdicts.json")["settings"]["format"] == FORMAT
+    assert "against" in pl.read_parquet(table).columns
