@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from unequal.files import locked
 from unequal.study.controlled import ControlledStudy
 from unequal.study.launch.launcher import Crew, Silence
 from unequal.study.launch.run import run_steps
@@ -59,15 +60,19 @@ def main() -> None:
         parser.error(f"{asked.study}: only controlled studies assign exposure")
     if asked.seed in study.pretrain_seeds:
         parser.error(f"--seed {asked.seed}: the study uses it; a pilot takes another")
-    families = set(asked.families or (model.family for model in study.models))
+    listed = [model.family for model in study.models]
+    families = asked.families or listed
+    if unknown := sorted(set(families) - set(listed)):
+        parser.error(f"--families {' '.join(unknown)}: {asked.study} has {', '.join(listed)}")
     study = study.model_copy(update={"models": tuple(m for m in study.models if m.family in families)})
 
     judged = {rate: baselines(study, rate, asked.seed) for rate in asked.rates}
     steps = {
         part.folder: part for found in judged.values() for step in found for part in (*step.base.steps, step)
     }
-    for step in run_steps(asked.runs, list(steps.values()), Crew(asked.workers), Silence()):
-        print(step.folder, flush=True)  # noqa: T201
+    with locked(asked.runs / ".lock", f"training a pilot in {asked.runs}", "choose another --runs"):
+        for step in run_steps(asked.runs, list(steps.values()), Crew(asked.workers), Silence()):
+            print(step.folder, flush=True)  # noqa: T201
 
     rows = pl.concat([frame for rate, found in judged.items() for frame in known(asked.runs, rate, found)])
     names = ["family", "size", "rate"]
