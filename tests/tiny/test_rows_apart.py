@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from read_rows import count_rows
-from unequal.models import FAMILIES
+from unequal.models import FAMILIES, attention
 from unequal.models.attention import can_do_without_padding, rows_apart
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
@@ -52,6 +53,22 @@ def test_scores_and_gradients_are_those_of_each_row_alone(family, whole):
     for value, (expected, _) in zip(together, alone, strict=True):
         torch.testing.assert_close(value, expected[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradient, sum(one for _, one in alone), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
+def test_the_last_layer_attends_from_the_scored_tokens_alone(family, monkeypatch):
+    model, given, queries = made(family), rows(), []
+
+    def attend(module, query, key, *others, **settings):
+        queries.append((module.layer_idx, key.shape[2], query.shape[2]))
+        return sdpa_attention_forward(module, query, key, *others, **settings)
+
+    monkeypatch.setattr(attention, "sdpa_attention_forward", attend)
+    score_groups(model, {"": given}, VOCABULARY.padding_token_id)
+    needed = {length: length - (length + 1) // 2 + 1 for length in LENGTHS}
+    asked = [(length, n) for layer, length, n in queries if layer == 1 and length > 1]
+    assert asked == [(length, needed[length]) for length in sorted(set(LENGTHS))]
+    assert all(length == n for layer, length, n in queries if layer == 0)
 
 
 @pytest.mark.parametrize("family", sorted(STATES))

@@ -8,7 +8,7 @@ from unequal.models.ask import ask, is_causal
 from unequal.models.attention import can_do_without_padding, sees_by_attention_alone
 from unequal.models.cache import keeps_what_it_read
 from unequal.models.heads import has_plain_head
-from unequal.models.layers import last_mlp_at
+from unequal.models.layers import last_layer_at
 from unequal.scoring.decode import Decoding
 from unequal.scoring.tree import grow, tree_mask
 
@@ -132,12 +132,12 @@ def test_what_a_model_keeps_is_used_only_where_a_trial_shows_that_it_serves(kind
         torch.testing.assert_close(other.logits, model(input_ids=rows).logits[:, -1], rtol=0, atol=1e-4)
 
 
-def test_the_last_mlp_runs_everywhere():
+def test_the_last_layer_runs_everywhere():
     model = made(Honest)
     ids = torch.tensor([[3, 4, 5, 6]])
     with torch.no_grad():
         expected = model(input_ids=ids).logits
-        with last_mlp_at(model, torch.tensor([0]), torch.tensor([1])):
+        with last_layer_at(model, torch.tensor([0]), torch.tensor([1])):
             assert torch.equal(model(input_ids=ids).logits, expected)
 
 

@@ -11,7 +11,7 @@ from side_by_side import run_by_two
 from tiny_world import PROMPTS
 from unequal.errors import ConfigError
 from unequal.models import FAMILIES
-from unequal.models.layers import _ENDS_WITH_MLP, decoder_layers, last_mlp_at
+from unequal.models.layers import _PARTS, decoder_layers, last_layer_at
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring.forward import logits_at
@@ -209,7 +209,7 @@ def test_recomputing_layers_gives_the_same_gradient(kind, frozen, model, tokeniz
             torch.testing.assert_close(again, plain, rtol=1e-9, atol=1e-12)
 
 
-# --- the last layer's feed-forward part
+# --- the last layer
 
 
 def made(family):
@@ -220,41 +220,39 @@ def made(family):
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
-def test_the_last_mlp_at_some_positions_gives_the_same_logits_there(family):
+def test_the_last_layer_at_some_positions_gives_the_same_logits_there(family):
     model = made(family).eval()
     ids = torch.randint(2, 50, (4, 20), generator=torch.Generator().manual_seed(3))
     rows, places = torch.tensor([0, 0, 1, 3]), torch.tensor([0, 7, 19, 4])
     plain = logits_at(model, ids, rows, places)
-    with last_mlp_at(model, rows, places):
+    with last_layer_at(model, rows, places):
         found = logits_at(model, ids, rows, places)
     torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
     assert torch.equal(logits_at(model, ids, rows, places), plain)
 
 
-@pytest.mark.parametrize(
-    "family", [name for name in FAMILIES if made(name).config.model_type in _ENDS_WITH_MLP]
-)
-def test_the_last_mlp_is_spared_elsewhere_and_the_gradient_is_the_same(family):
+@pytest.mark.parametrize("family", [name for name in FAMILIES if made(name).config.model_type in _PARTS])
+def test_the_last_layer_is_spared_elsewhere_and_the_gradient_is_the_same(family):
     """At the first position of the first row too, with which what is short of a round number is filled up."""
     model = made(family).double()
     ids = torch.randint(2, 50, (4, 20), generator=torch.Generator().manual_seed(3))
     rows, places = torch.tensor([0, 0, 1, 3]), torch.tensor([0, 7, 19, 4])
     seen = []
-    decoder_layers(model)[-1].mlp.register_forward_hook(
-        lambda _m, given, _out: seen.append(given[0].shape[:2])
-    )
+    for name in _PARTS[model.config.model_type]:
+        decoder_layers(model)[-1].get_submodule(name).register_forward_hook(
+            lambda _m, given, _out: seen.append(given[0].shape[:2])
+        )
     gradients = []
     for spare in (False, True):
         model.zero_grad()
         if spare:
-            with last_mlp_at(model, rows, places):
+            with last_layer_at(model, rows, places):
                 loss = logits_at(model, ids, rows, places).log_softmax(1)[:, 3].sum()
         else:
             loss = logits_at(model, ids, rows, places).log_softmax(1)[:, 3].sum()
         loss.backward()
         gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
-    assert seen[0] == (4, 20)
-    assert seen[-1][0] == 1
+    assert seen == [(4, 20)] * 2 + [(1, 64)] * 2
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-7, atol=1e-10)
 
 

@@ -14,6 +14,7 @@ from unequal.facts.importers.run import import_facts
 from unequal.facts.importers.source import file_source, hub_source
 from unequal.facts.made_up import made_up_facts
 from unequal.facts.packaged import FACTS_NAME, packaged_facts
+from unequal.facts.reverse import reverse_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.facts.wordings import read_wordings, with_tests
@@ -40,6 +41,11 @@ class FactTable(BaseModel):
     skip_bad: bool = Field(default=False, description="leave out rows that cannot be read")
     name: str | None = Field(default=None, description="what targets call it; by default its set or file")
     most: Annotated[int, Field(ge=1)] | None = Field(default=None, description="facts to draw of it")
+    reverse: bool = Field(
+        default=False,
+        exclude_if=lambda reverse: not reverse,  # settings without it keep the name of their folder
+        description="ask for the subjects, given the objects",
+    )
 
     @field_validator("set")
     @classmethod
@@ -140,7 +146,7 @@ def gather_facts(settings: FactsSettings) -> Gathered:
     taken: set[str] = set()
     for table in settings.tables:
         read, left_out, notes[table.label] = table.read()
-        kept = _sound(read, left_out)
+        kept = _sound(reverse_facts(read, left_out) if table.reverse else read, left_out)
         if table.most is not None and table.most < len(kept):
             left_out[NOT_DRAWN] += len(kept) - table.most
             drawn = random_stream(settings.seed, "draw", table.label).sample(range(len(kept)), table.most)

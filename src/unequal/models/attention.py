@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import signature
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import pad
 from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -23,7 +24,15 @@ _KNOWN = frozenset(
 )  # fmt: skip
 """Types of model whose configuration says all of how they look back; any other is tried out."""
 _BRANCH = 4  # tokens beyond the prompt, in a trial
-_BLOCKS: ContextVar[list[tuple[int, int]]] = ContextVar("blocks of rows of one length")
+_BLOCKS: ContextVar[list["_Block"]] = ContextVar("blocks of rows of one length")
+
+
+class _Block(NamedTuple):
+    """Rows of one length; of their last tokens, ``needed`` are asked of the last layer."""
+
+    rows: int
+    length: int
+    needed: int
 
 
 def sees_by_attention_alone(model: PreTrainedModel, longest: int) -> bool:
@@ -127,13 +136,20 @@ def _keeps_rows_apart(model: PreTrainedModel, length: int) -> bool:
 
 
 @contextmanager
-def rows_apart(model: PreTrainedModel, lengths: Sequence[int]) -> Iterator[None]:
+def rows_apart(
+    model: PreTrainedModel, lengths: Sequence[int], needed: Sequence[int] | None = None
+) -> Iterator[None]:
     """Keep rows of these lengths, one after another in a single row, from seeing each other in the block.
 
     Rows of one length that follow each other are attended to together, so sort them. The model must be one
-    that `can_do_without_padding`, and is handed ``position_ids`` that begin anew with each row.
+    that `can_do_without_padding`, and is handed ``position_ids`` that begin anew with each row. ``needed`` is
+    how many of each row's last tokens are asked of the last layer, all by default.
     """
-    token = _BLOCKS.set([(len(list(group)), length) for length, group in groupby(lengths)])
+    if needed is None or model.config.model_type not in _KNOWN:
+        needed = lengths
+    rows = groupby(zip(lengths, needed, strict=True), key=lambda row: row[0])
+    wanted = [(length, [ending for _, ending in group]) for length, group in rows]
+    token = _BLOCKS.set([_Block(len(endings), length, max(endings)) for length, endings in wanted])
     model.config._attn_implementation = _NAME
     try:
         yield
@@ -143,7 +159,7 @@ def rows_apart(model: PreTrainedModel, lengths: Sequence[int]) -> Iterator[None]
 
 
 def _attend(
-    module: nn.Module,
+    module: Any,  # of a family's own class, which knows its configuration and place
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -152,13 +168,20 @@ def _attend(
 ) -> tuple[Tensor, None]:
     """Return causal attention ``(1, tokens, heads, size)`` of states ``(1, heads, tokens, size)``, by row."""
     blocks = _BLOCKS.get()
-    tokens = [number * length for number, length in blocks]
+    is_last = module.layer_idx == module.config.num_hidden_layers - 1
+    tokens = [block.rows * block.length for block in blocks]
     parts = zip(*(torch.split(states[0], tokens, 1) for states in (query, key, value)), strict=True)
     found = []
-    for (number, _), part in zip(blocks, parts, strict=True):
-        folded = (states.unflatten(1, (number, -1)).transpose(0, 1) for states in part)
-        attended, _ = sdpa_attention_forward(module, *folded, None, **settings)
-        found.append(attended.flatten(0, 1))
+    for block, part in zip(blocks, parts, strict=True):
+        queries, *others = (states.unflatten(1, (block.rows, -1)).transpose(0, 1) for states in part)
+        before, mask = block.length - block.needed if is_last else 0, None
+        if before:
+            queries = queries[:, :, before:]
+            mask = queries.new_ones(block.needed, block.length, dtype=torch.bool).tril(before)
+        attended, _ = sdpa_attention_forward(module, queries, *others, mask, **settings)
+        found.append(
+            pad(attended, (0, 0, 0, 0, before, 0)).flatten(0, 1) if before else attended.flatten(0, 1)
+        )
     return torch.cat(found)[None], None
 
 

@@ -1,4 +1,4 @@
-"""The layers of a decoder, and the last one's feed-forward part where alone it is needed."""
+"""The layers of a decoder, and the last one at positions where alone it is needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,15 @@ from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
 
-_ENDS_WITH_MLP = frozenset(
-    ["gpt2", "llama", "mistral", "olmo", "olmo2", "olmo3", "qwen3", "phi3", "gpt_neox", "gemma3_text"]
-)
-"""Types of model in which nothing after the last layer's ``mlp`` lets one position look at another."""
+_PARTS = {
+    "gpt2": ("attn.c_proj", "mlp"),
+    "gpt_neox": ("attention.dense", "mlp"),
+    **dict.fromkeys(
+        ["llama", "mistral", "olmo", "olmo2", "olmo3", "qwen3", "phi3", "gemma3_text"],
+        ("self_attn.o_proj", "mlp"),
+    ),
+}
+"""Types of model, and the parts of a layer after which nothing in it lets one position look at another."""
 
 
 def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
@@ -28,37 +33,41 @@ def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     raise ConfigError(f"cannot find the {depth} layers of a model of type {model.config.model_type}")
 
 
-def _ends_with_plain_mlp(model: PreTrainedModel) -> bool:
-    if model.config.model_type not in _ENDS_WITH_MLP:
-        return False
+def _parts_of_the_last(model: PreTrainedModel) -> list[nn.Module]:
+    """Return the parts of the last layer that may run at some positions alone."""
+    last = decoder_layers(model)[-1] if model.config.model_type in _PARTS else None
     compiled = getattr(model.base_model, "_compiled_call_impl", None) is not None
-    return not compiled and not getattr(decoder_layers(model)[-1], "gradient_checkpointing", False)
+    if last is None or compiled or getattr(last, "gradient_checkpointing", False):
+        return []
+    return [last.get_submodule(name) for name in _PARTS[model.config.model_type]]
 
 
 @contextmanager
-def last_mlp_at(model: PreTrainedModel, rows: Tensor, positions: Tensor) -> Iterator[None]:
-    """Run the last layer's ``mlp`` at those ``(rows, positions)`` alone while the block runs.
+def last_layer_at(model: PreTrainedModel, rows: Tensor, positions: Tensor) -> Iterator[None]:
+    """Run what follows attention in the last layer at those ``(rows, positions)`` alone in the block.
 
     States that the model returns at other positions are of no use then. Types of model of which it is not
     known that this is right, and models that are compiled or recompute their layers, run as they always do.
     """
-    if not _ends_with_plain_mlp(model):
-        yield
-        return
     shape: list[torch.Size] = []
     lacking = -len(rows) % 64  # few shapes, as for the head
 
-    def gather(_mlp: nn.Module, inputs: tuple[Tensor]) -> Tensor:
-        shape.append(inputs[0].shape)
-        return pad(inputs[0][rows, positions], (0, 0, 0, lacking))[None]
+    def places(shape: torch.Size) -> Tensor:
+        return rows * shape[1] + positions
 
-    def scatter(_mlp: nn.Module, _inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        found = output[0, : len(rows)]
-        return found.new_zeros(shape.pop()).index_put((rows, positions), found)
+    def gather(_part: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+        (states,) = inputs
+        shape.append(states.shape)
+        return pad(states.flatten(0, 1).index_select(0, places(states.shape)), (0, 0, 0, lacking))[None]
 
-    mlp = decoder_layers(model)[-1].mlp
-    assert isinstance(mlp, nn.Module)  # noqa: S101  these types have one
-    hooks = [mlp.register_forward_pre_hook(gather), mlp.register_forward_hook(scatter)]
+    def scatter(_part: nn.Module, _inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        own, found = shape.pop(), output[0, : len(rows)]
+        everywhere = found.new_zeros(own[0] * own[1], found.shape[-1])
+        return everywhere.index_copy(0, places(own), found).view(*own[:2], -1)
+
+    parts = _parts_of_the_last(model)
+    hooks = [part.register_forward_pre_hook(gather) for part in parts]
+    hooks += [part.register_forward_hook(scatter) for part in parts]
     try:
         yield
     finally:

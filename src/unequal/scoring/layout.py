@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.models.attention import can_do_without_padding, rows_apart
+from unequal.models.layers import last_layer_at
 from unequal.scoring.forward import pad_rows
 
 _WIDTHS, _TOKENS = 4, 64
@@ -33,36 +34,43 @@ class Layout(NamedTuple):
 def laid_out(
     model: PreTrainedModel, rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int
 ) -> Iterator[Layout]:
-    """Give the layout of rows of token ids, to be read while the block runs; spans are places in each row."""
+    """Give the layout of rows of token ids, to be read while the block runs; spans are places in each row.
+
+    The last layer runs at the spans alone where it can, so states elsewhere are of no use.
+    """
     device = model.device
     longest = max(map(len, rows))
     if can_do_without_padding(model, longest):
-        layout, lengths = _one_after_another(rows, spans, padding, device)
-        with rows_apart(model, lengths):
+        layout, lengths, needed = _one_after_another(rows, spans, padding, device)
+        with rows_apart(model, lengths, needed), last_layer_at(model, layout.rows, layout.places):
             yield layout
         return
     window = getattr(model.config, "max_position_embeddings", None) or 0
     multiple = _WIDTHS if window % _WIDTHS == 0 else 1  # never wider than the window
     owners = torch.repeat_interleave(torch.tensor([end - start for start, end in spans]))
     places = torch.cat([torch.arange(*span) for span in spans])
-    yield Layout(pad_rows(rows, padding, device, multiple), owners.to(device), places.to(device))
+    layout = Layout(pad_rows(rows, padding, device, multiple), owners.to(device), places.to(device))
+    with last_layer_at(model, layout.rows, layout.places):
+        yield layout
 
 
 def _one_after_another(
     rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int, device: torch.device
-) -> tuple[Layout, list[int]]:
-    """Return rows in order of length in a single one, and their lengths; rows of one token fill it up."""
+) -> tuple[Layout, list[int], list[int]]:
+    """Return rows in order of length in a single one, their lengths, and how long it is from spans to ends.
+
+    Rows of one token fill it up.
+    """
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
     filling = -sum(map(len, rows)) % _TOKENS
     lengths = [1] * filling + [len(rows[index]) for index in order]
+    needed = [1] * filling + [len(rows[index]) - spans[index][0] for index in order]
     input_ids = [padding] * filling + [token for index in order for token in rows[index]]
     starts, start = [0] * len(rows), filling
     for index in order:
         starts[index] = start
         start += len(rows[index])
-    places = torch.cat([start + torch.arange(*span) for start, span in zip(starts, spans, strict=True)]).to(
-        device
-    )
-    positions = torch.cat([torch.arange(length) for length in lengths]).to(device)
-    ids = torch.tensor(input_ids, device=device)
-    return Layout(ids[None], torch.zeros_like(places), places, positions[None]), lengths
+    places = [start + place for start, span in zip(starts, spans, strict=True) for place in range(*span)]
+    positions = [place for length in lengths for place in range(length)]
+    ids, at, stand = (torch.tensor(column, device=device) for column in (input_ids, places, positions))
+    return Layout(ids[None], torch.zeros_like(at), at, stand[None]), lengths, needed

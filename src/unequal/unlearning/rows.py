@@ -13,7 +13,6 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.dealing import dealt_out
 from unequal.models.heads import has_plain_head
-from unequal.models.layers import last_mlp_at
 from unequal.models.processes import n_processes
 from unequal.scoring.encoding import encode
 from unequal.scoring.forward import log_probs_at, logits_at
@@ -84,7 +83,7 @@ def score_groups(
     has_plain_head(model)  # asked now, since the model then runs as a whole
     chosen_alone = not any(name in groups for name in whole)
     inputs, spans = [row.ids[:-1] for row in rows], [(row.span[0] - 1, row.span[1] - 1) for row in rows]
-    with laid_out(model, inputs, spans, padding) as layout, last_mlp_at(model, layout.rows, layout.places):
+    with laid_out(model, inputs, spans, padding) as layout:
         at = (model, layout.input_ids, layout.rows, layout.places)
         if chosen_alone:
             values = log_probs_at(*at, targets, **layout.extra)
@@ -94,9 +93,10 @@ def score_groups(
     found = {}
     for name, own, ids in zip(groups, torch.split(values, sizes), torch.split(targets, sizes), strict=True):
         columns = (own, ids) if chosen_alone else _of_logits(own, ids, name in whole)
-        log_probs, *others = (_padded(column, lengths[name]) for column in columns)
-        mask = torch.arange(log_probs.shape[1])[None, :] < torch.tensor(lengths[name])[:, None]
-        found[name] = TokenScores(log_probs, mask.to(model.device), *others)
+        mask = _mask(lengths[name]).to(model.device)
+        found[name] = TokenScores(
+            _padded(columns[0], mask), mask, *(_padded(one, mask) for one in columns[1:])
+        )
     return found
 
 
@@ -109,9 +109,14 @@ def _of_logits(logits: Tensor, targets: Tensor, whole: bool) -> tuple[Tensor, ..
     return chosen, targets, log_probabilities, logits.gather(1, targets[:, None]).squeeze(1) - chosen
 
 
-def _padded(values: Tensor, lengths: list[int]) -> Tensor:
-    """Return values ``(n, …)`` of rows of these lengths as ``(rows, longest, …)``, 0 at padding."""
-    return pad_sequence(list(torch.split(values, lengths)), batch_first=True)
+def _mask(lengths: list[int]) -> Tensor:
+    """Return where rows of these lengths have tokens, ``(rows, longest)``."""
+    return torch.arange(max(lengths, default=0)) < torch.tensor(lengths)[:, None]
+
+
+def _padded(values: Tensor, mask: Tensor) -> Tensor:
+    """Return values ``(n, …)``, row by row, where the mask ``(rows, longest)`` is true, and 0 elsewhere."""
+    return values.new_zeros(*mask.shape, *values.shape[1:]).index_put((mask,), values)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from unequal.errors import DataError
 from unequal.facts.gather import FactsSettings, FactTable, gather_facts, with_distractors
 from unequal.facts.made_up import STEM, is_made_up, made_up_facts
 from unequal.facts.packaged import packaged_facts
+from unequal.facts.reverse import NO_QUESTION, TOLD
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts
@@ -142,3 +143,32 @@ def test_a_bad_table_is_named(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"fact_id": "x"}\n')
     with pytest.raises(DataError, match=r"a\.jsonl"):
         gathered({"file": tmp_path / "a.jsonl"})
+
+
+def test_a_table_may_be_asked_the_other_way_round():
+    """A question that tells its answer (Guatemala City), or that two countries answer, is none."""
+    forward = gathered({"file": "country-capital"}, made_up=2)
+    found = gathered({"file": "country-capital", "reverse": True}, made_up=2)
+    facts = {fact.fact_id: fact for fact in found.facts}
+    athens = facts["reverse-capital-greece"]
+    assert (athens.subject, athens.object, athens.answer) == ("Athens", "Greece", "Greece")
+    assert athens.relation == "reverse_capital"
+    assert (athens.question, athens.reverse_question) == (
+        "Which country has Athens as its capital?",
+        "What is the capital of Greece?",
+    )
+    assert set(athens.object_aliases) == set(athens.answer_aliases) == {"Hellenic Republic"}
+    assert athens.subject_aliases == ()
+    assert all("Athens" in text for text in (*athens.paraphrases, *athens.cloze))
+    assert "Greece" not in athens.distractors
+    assert {"Italy", "Rome"} & set(athens.distractors) <= {"Italy"}
+    assert "reverse-capital-guatemala" not in facts
+    assert "reverse-capital-jamaica" not in facts  # Kingston is Norfolk Island's too
+    assert found.dropped["country-capital"] == {TOLD: 11, NO_QUESTION: 2}
+    assert sum(map(is_made_up, found.facts)) == 2
+    assert not {fact.relation for fact in forward.facts} & {fact.relation for fact in found.facts}
+
+
+def test_a_table_that_is_not_turned_round_has_the_settings_it_always_had():
+    assert "reverse" not in FactTable(file="country-capital").model_dump()
+    assert FactTable(file="country-capital", reverse=True).model_dump()["reverse"]

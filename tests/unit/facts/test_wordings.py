@@ -15,6 +15,8 @@ QUESTIONS = {
     "capital": "What is the capital of {}?",
     "birth_place": "Where was {} born?",
     "author": "Who is the author of {}?",
+    "country": "Where is {}?",
+    "reverse_capital": "Which country has {} as its capital?",
 }
 
 

@@ -122,6 +122,20 @@ def test_a_model_may_learn_at_a_rate_of_its_own():
     assert folders(everywhere, "pretrain") == {trained[1].folder}
 
 
+def test_a_model_may_be_trained_for_epochs_of_its_own():
+    models = [{"family": "gpt2", "size": "0.1M"}, {"family": "llama", "size": "0.1M", "epochs": 7}]
+    trained = {step.model.family: step for step in plan("models", models) if step.kind == "pretrain"}
+    given = study_settings(changed(), "run.toml").corpus.epochs
+    assert trained["gpt2"].corpus.corpus.epochs == given
+    assert trained["llama"].corpus.corpus.epochs == 7
+    assert trained["llama"].corpus.folder != trained["gpt2"].corpus.folder
+    same = {"models": [{"family": "llama", "size": "0.1M", "epochs": None}]}
+    for epochs in (7, given):
+        own = {**changed("corpus.epochs", epochs), **same}
+        everywhere = folders(plan_steps(study_settings(own, "run.toml")), "pretrain")
+        assert (everywhere == {trained["llama"].folder}) == (epochs == 7)
+
+
 def test_a_bigger_study_keeps_the_steps_of_a_smaller_one():
     assert folders(plan()) < folders(plan("seeds", [0, 1, 2]))
     assert folders(plan()) < folders(plan("targets", [{"relation": "birth_city"}, {"relation": "employer"}]))

@@ -49,6 +49,7 @@ WRONG = [
     ("models", [STUDY["models"][0], STUDY["models"][0] | {"learning_rate": 1e-3}],
      "models: gpt2 tiny stands twice; tables tell models apart by family and size"),
     ("models.0.learning_rate", 0, "models.0.learning_rate: found 0; it should be greater than 0"),
+    ("models.0.epochs", 0, "models.0.epochs: found 0; it should be greater than or equal to 1"),
     ("name", "two words", "name: found 'two words'; it should be a text that matches ^[A-Za-z0-9]"),
     ("name", "../up", "name: found '../up'"),
     ("prompts.question", "Who?", "prompts.question: the text must hold {question} exactly once"),

@@ -122,7 +122,7 @@ class PretrainStep(Step, Base):
 
 
 class TrainedModel(ModelSettings):
-    """A model that a study trains, at a rate of its own where its family wants another than the rest."""
+    """A model that a study trains, at a rate and for epochs of its own where its family wants others."""
 
     learning_rate: float | None = Field(
         default=None,
@@ -130,6 +130,9 @@ class TrainedModel(ModelSettings):
         allow_inf_nan=False,
         exclude_if=lambda rate: rate is None,
         description="by default that of pretrain.optimiser",
+    )
+    epochs: int | None = Field(
+        default=None, ge=1, exclude_if=lambda epochs: epochs is None, description="by default those of corpus"
     )
 
     def trained_on(
@@ -139,7 +142,10 @@ class TrainedModel(ModelSettings):
         if self.learning_rate is not None:
             rate = {"learning_rate": self.learning_rate}
             pretrain = pretrain.model_copy(update={"optimiser": pretrain.optimiser.model_copy(update=rate)})
-        model = ModelSettings.model_validate(self.model_dump(exclude={"learning_rate"}))
+        if self.epochs is not None:
+            settings = {**corpus.corpus.model_dump(), "epochs": self.epochs}
+            corpus = corpus.model_copy(update={"corpus": type(corpus.corpus).model_validate(settings)})
+        model = ModelSettings.model_validate(self.model_dump(exclude={"learning_rate", "epochs"}))
         return PretrainStep(corpus=corpus, model=model, pretrain=pretrain, seed=seed)
 
 
