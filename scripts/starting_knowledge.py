@@ -4,8 +4,8 @@ For the rates and epochs of `[[models]]`, chosen by what is known and by nothing
 Prints the share of the facts to forget (shown in training, question probe) that greedy text answers right,
 all and by level, and keeps them in ``--out``; the folder of the trained models can be used again.
 
-    python scripts/starting_knowledge.py examples/architectures.toml --rates 3e-3 1.2e-2 --runs pilot
-    python scripts/starting_knowledge.py examples/architectures.toml --families gemma3 --epochs 18 --runs pilot
+    python scripts/starting_knowledge.py examples/architectures.toml --rates 3e-3 1.2e-2 --runs runs/x
+    python scripts/starting_knowledge.py examples/factors.toml --families llama --epochs 40 --runs runs/x
 """
 
 import argparse

@@ -139,7 +139,7 @@ PINNED = {"rerendered": "ab484875e471083b", "verbatim": "d9f217379fc9f972", "epo
 
 @pytest.mark.parametrize("wording", PINNED)
 def test_corpora_without_factors_stay_what_they_are(wording, make_corpus):
-    """Texts, token ids, facts and ledger of old studies; where they change on purpose, RESULT_FORMAT does."""
+    """Texts, token ids, facts and ledger of old studies; where they change on purpose, result_format does."""
     folder = make_corpus(wording=wording)
     found = hashlib.sha256(json.dumps(documents_of(folder)).encode())
     for path in sorted((folder / "windows").glob("*.npy")):

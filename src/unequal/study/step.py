@@ -14,7 +14,6 @@ from unequal.seals import hashes
 from unequal.shortage import first_line, ran_out, smaller_batches
 from unequal.study.outcome import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 
-RESULT_FORMAT = 3  # raised whenever the same settings begin to give other results
 LONGEST_NAME = 150  # of a folder, in characters; file systems end at 255
 
 Progress = Callable[[int, int], None]
@@ -26,6 +25,8 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     kind: ClassVar[str]
+    result_format: ClassVar[int] = 3
+    """Raised, here or in one kind and those that follow, when the same settings begin to give other results."""
     runs_model: ClassVar[bool] = False  # which a GPU makes faster
 
     _folder: str | None = PrivateAttr(default=None)
@@ -70,7 +71,7 @@ class Step(BaseModel):
     def folder(self) -> str:
         """Return ``kind/name-hash8``; what a file name had better not hold is replaced in the name."""
         if self._folder is None:
-            digest = content_hash(RESULT_FORMAT, self.kind, self.model_dump(mode="json"))
+            digest = content_hash(self.result_format, self.kind, self.model_dump(mode="json"))
             self._folder = f"{self.kind}/{_file_name(self.name)}-{digest[:8]}"
         return self._folder
 
