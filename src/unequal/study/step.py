@@ -26,7 +26,7 @@ class Step(BaseModel):
 
     kind: ClassVar[str]
     result_format: ClassVar[int] = 3
-    """Raised, here or in one kind and those that follow, when the same settings begin to give other results."""
+    """Raised, here or in a kind and those that follow, when the same settings begin to give other results."""
     runs_model: ClassVar[bool] = False  # which a GPU makes faster
 
     _folder: str | None = PrivateAttr(default=None)
