@@ -9,7 +9,7 @@ from unequal.models import FAMILIES, attention
 from unequal.models.attention import can_do_without_padding, rows_apart
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring.layout import laid_out
+from unequal.scoring.layout import _shared, laid_out
 from unequal.training.recompute import recomputing
 from unequal.unlearning.rows import Row, score_groups
 
@@ -69,6 +69,36 @@ def test_the_last_layer_attends_from_the_scored_tokens_alone(family, monkeypatch
     asked = [(length, n) for layer, length, n in queries if layer == 1 and length > 1]
     assert asked == [(length, needed[length]) for length in sorted(set(LENGTHS))]
     assert all(length == n for layer, length, n in queries if layer == 0)
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
+def test_a_beginning_that_all_rows_share_is_read_once(family):
+    """As that of a chat template, which may be longer than question and answer."""
+    model = made(family)
+    beginning = [7, 8, 9, 10, 11, 12]
+    given = [
+        Row([*beginning, *range(3, 4 + n), *range(20, 23 + n)], (len(beginning) + n + 1, 10 + 2 * n))
+        for n in range(4)
+    ]
+    lengths = []
+    model.base_model.register_forward_pre_hook(
+        lambda _m, _args, inputs: lengths.append(int((inputs["input_ids"] != 1).sum())), with_kwargs=True
+    )
+    together, gradient = scored(model, {"one": given[:2], "other": given[2:]})
+    assert lengths[-1] == len(beginning) + sum(len(row.ids) - 1 - len(beginning) for row in given)
+    alone = [scored(model, {"one": [row]}) for row in given]
+    for value, (expected, _) in zip(together, alone, strict=True):
+        torch.testing.assert_close(value, expected[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradient, sum(one for _, one in alone), rtol=1e-3, atol=1e-4)
+
+
+def test_a_beginning_is_not_shared_where_it_is_scored_or_saves_little():
+    with_beginning = [[5, 6, 7, 8], [5, 6, 9], [5, 6, 7]]
+    for spans, expected in (([(2, 4), (2, 3), (2, 3)], 2), ([(1, 4), (2, 3), (2, 3)], 1), ([(0, 4)] * 3, 0)):
+        assert _shared(with_beginning, spans) == expected
+    assert _shared([[5, *range(30)], [5, *range(10, 40)]], [(30, 31)] * 2) == 0
+    assert _shared([[5, 6, 7]], [(2, 3)]) == 0
+    assert _shared([[1, 2], [3, 4]], [(1, 2)] * 2) == 0
 
 
 @pytest.mark.parametrize("family", sorted(STATES))

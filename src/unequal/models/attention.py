@@ -24,7 +24,7 @@ _KNOWN = frozenset(
 )  # fmt: skip
 """Types of model whose configuration says all of how they look back; any other is tried out."""
 _BRANCH = 4  # tokens beyond the prompt, in a trial
-_BLOCKS: ContextVar[list["_Block"]] = ContextVar("blocks of rows of one length")
+_ROWS: ContextVar["_Rows"] = ContextVar("rows that stand in one")
 
 
 class _Block(NamedTuple):
@@ -33,6 +33,13 @@ class _Block(NamedTuple):
     rows: int
     length: int
     needed: int
+
+
+class _Rows(NamedTuple):
+    """Tokens that stand first and with which every row begins, and the rows without them."""
+
+    shared: int
+    blocks: list[_Block]
 
 
 def sees_by_attention_alone(model: PreTrainedModel, longest: int) -> bool:
@@ -125,37 +132,45 @@ def can_do_without_padding(model: PreTrainedModel, longest: int) -> bool:
 
 
 def _keeps_rows_apart(model: PreTrainedModel, length: int) -> bool:
-    """Try two rows in one; the second must not see the first."""
+    """Try two rows in one, with and without a shared beginning; the second must not see the first."""
     ids = ids_of(model, length + 3)
-    rows = (ids[:3], ids[3:])
-    positions = torch.cat([torch.arange(len(row)) for row in rows])[None].to(model.device)
-    with rows_apart(model, [3, length]):
-        found = logits_of(model, ids, position_ids=positions)
-    right = torch.cat([logits_of(model, row) for row in rows])
-    return agree(model, found, right, logits_of(model, ids))
+    found, right, wrong = [], [], []
+    for shared in (0, 2):
+        rows = (ids[shared:3], ids[3 : length + 3 - shared])
+        begun = [[*ids[:shared], *row] for row in rows]
+        places = [torch.arange(shared), *(torch.arange(shared, len(row)) for row in begun)]
+        positions = torch.cat(places)[None].to(model.device)
+        together = [*ids[:shared], *rows[0], *rows[1]]
+        with rows_apart(model, [len(row) for row in rows], shared=shared):
+            found.append(logits_of(model, together, position_ids=positions)[shared:])
+        right.append(torch.cat([logits_of(model, row)[shared:] for row in begun]))
+        wrong.append(logits_of(model, together)[shared:])
+    return agree(model, *map(torch.cat, (found, right, wrong)))
 
 
 @contextmanager
 def rows_apart(
-    model: PreTrainedModel, lengths: Sequence[int], needed: Sequence[int] | None = None
+    model: PreTrainedModel, lengths: Sequence[int], needed: Sequence[int] | None = None, shared: int = 0
 ) -> Iterator[None]:
     """Keep rows of these lengths, one after another in a single row, from seeing each other in the block.
 
     Rows of one length that follow each other are attended to together, so sort them. The model must be one
     that `can_do_without_padding`, and is handed ``position_ids`` that begin anew with each row. ``needed`` is
-    how many of each row's last tokens are asked of the last layer, all by default.
+    how many of each row's last tokens are asked of the last layer, all by default. The first ``shared``
+    tokens of the single row are the beginning of every row, which ``lengths`` and rows then lack.
     """
     if needed is None or model.config.model_type not in _KNOWN:
         needed = lengths
     rows = groupby(zip(lengths, needed, strict=True), key=lambda row: row[0])
     wanted = [(length, [ending for _, ending in group]) for length, group in rows]
-    token = _BLOCKS.set([_Block(len(endings), length, max(endings)) for length, endings in wanted])
+    blocks = [_Block(len(endings), length, max(endings)) for length, endings in wanted]
+    token = _ROWS.set(_Rows(shared, blocks))
     model.config._attn_implementation = _NAME
     try:
         yield
     finally:
         model.config._attn_implementation = "sdpa"
-        _BLOCKS.reset(token)
+        _ROWS.reset(token)
 
 
 def _attend(
@@ -167,21 +182,27 @@ def _attend(
     **settings: Any,
 ) -> tuple[Tensor, None]:
     """Return causal attention ``(1, tokens, heads, size)`` of states ``(1, heads, tokens, size)``, by row."""
-    blocks = _BLOCKS.get()
+    shared, blocks = _ROWS.get()
     is_last = module.layer_idx == module.config.num_hidden_layers - 1
-    tokens = [block.rows * block.length for block in blocks]
-    parts = zip(*(torch.split(states[0], tokens, 1) for states in (query, key, value)), strict=True)
+    tokens = [shared, *(block.rows * block.length for block in blocks)]
+    first, *parts = zip(*(torch.split(states[0], tokens, 1) for states in (query, key, value)), strict=True)
     found = []
+    if shared:
+        attended, _ = sdpa_attention_forward(module, *(states[None] for states in first), None, **settings)
+        found.append(attended[0])
     for block, part in zip(blocks, parts, strict=True):
-        queries, *others = (states.unflatten(1, (block.rows, -1)).transpose(0, 1) for states in part)
+        queries, *seen = (states.unflatten(1, (block.rows, -1)).transpose(0, 1) for states in part)
+        if shared:
+            begun = (states.expand(block.rows, -1, -1, -1) for states in first[1:])
+            seen = [torch.cat(states, 2) for states in zip(begun, seen, strict=True)]
         before, mask = block.length - block.needed if is_last else 0, None
-        if before:
+        if before or shared:
             queries = queries[:, :, before:]
-            mask = queries.new_ones(block.needed, block.length, dtype=torch.bool).tril(before)
-        attended, _ = sdpa_attention_forward(module, queries, *others, mask, **settings)
-        found.append(
-            pad(attended, (0, 0, 0, 0, before, 0)).flatten(0, 1) if before else attended.flatten(0, 1)
-        )
+            n_queries, n_seen = queries.shape[2], shared + block.length
+            mask = queries.new_ones(n_queries, n_seen, dtype=torch.bool).tril(shared + before)
+        attended, _ = sdpa_attention_forward(module, queries, *seen, mask, **settings)
+        whole = pad(attended, (0, 0, 0, 0, before, 0)) if before else attended
+        found.append(whole.flatten(0, 1))
     return torch.cat(found)[None], None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from unequal.scoring.forward import pad_rows
 
 _WIDTHS, _TOKENS = 4, 64
 """Inputs are as wide, or as many tokens, as a multiple: a library that prepares for each shape sees few."""
+_WORTH = 0.1  # of all tokens saved, from which on a beginning that rows share is read once
 
 
 class Layout(NamedTuple):
@@ -41,8 +43,12 @@ def laid_out(
     device = model.device
     longest = max(map(len, rows))
     if can_do_without_padding(model, longest):
-        layout, lengths, needed = _one_after_another(rows, spans, padding, device)
-        with rows_apart(model, lengths, needed), last_layer_at(model, layout.rows, layout.places):
+        shared = _shared(rows, spans)
+        own = [row[shared:] for row in rows]
+        own_spans = [(start - shared, end - shared) for start, end in spans]
+        layout, lengths, needed = _one_after_another(own, own_spans, rows[0][:shared], padding, device)
+        apart = rows_apart(model, lengths, needed, shared)
+        with apart, last_layer_at(model, layout.rows, layout.places):
             yield layout
         return
     window = getattr(model.config, "max_position_embeddings", None) or 0
@@ -54,23 +60,36 @@ def laid_out(
         yield layout
 
 
-def _one_after_another(
-    rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int, device: torch.device
-) -> tuple[Layout, list[int], list[int]]:
-    """Return rows in order of length in a single one, their lengths, and how long it is from spans to ends.
+def _shared(rows: Sequence[list[int]], spans: Sequence[tuple[int, int]]) -> int:
+    """Return with how many tokens before all spans every row begins, or 0 where sharing them saves little."""
+    first, last = min(rows), max(rows)  # in the order of their tokens, so others begin as these two do
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    n_shared = min(alike, *(start for start, _ in spans))
+    return n_shared if n_shared * (len(rows) - 1) >= _WORTH * sum(map(len, rows)) else 0
 
-    Rows of one token fill it up.
+
+def _one_after_another(
+    rows: Sequence[list[int]],
+    spans: Sequence[tuple[int, int]],
+    beginning: list[int],
+    padding: int,
+    device: torch.device,
+) -> tuple[Layout, list[int], list[int]]:
+    """Return rows in order of length in a single one, after what all begin with.
+
+    Beside it their lengths, and how long it is from spans to ends; rows of one token fill it up.
     """
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    filling = -sum(map(len, rows)) % _TOKENS
+    shared = len(beginning)
+    filling = -(shared + sum(map(len, rows))) % _TOKENS
     lengths = [1] * filling + [len(rows[index]) for index in order]
     needed = [1] * filling + [len(rows[index]) - spans[index][0] for index in order]
-    input_ids = [padding] * filling + [token for index in order for token in rows[index]]
-    starts, start = [0] * len(rows), filling
+    input_ids = [*beginning, *[padding] * filling, *(token for index in order for token in rows[index])]
+    starts, start = [0] * len(rows), shared + filling
     for index in order:
         starts[index] = start
         start += len(rows[index])
     places = [start + place for start, span in zip(starts, spans, strict=True) for place in range(*span)]
-    positions = [place for length in lengths for place in range(length)]
+    positions = [*range(shared), *(shared + place for length in lengths for place in range(length))]
     ids, at, stand = (torch.tensor(column, device=device) for column in (input_ids, places, positions))
     return Layout(ids[None], torch.zeros_like(at), at, stand[None]), lengths, needed
