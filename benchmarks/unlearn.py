@@ -26,6 +26,9 @@ be libraries (``loaded_megabytes``, model included): each side loads those that 
 transformers and ours on both, and on the rivals' the Trainer with what it brings along. What a loop takes
 above that is given beside it, and the target is checked on both.
 
+The case ``chat`` is the small one with 24 tokens before every question, about as many as chat templates of
+instruction-tuned models put there; ours reads them once a step.
+
 The case ``gpu`` needs one. Its memory is what torch allocates there; model FLOP a second are 6 times weights
 times tokens trained on.
 
@@ -47,7 +50,6 @@ from typing import Any
 
 import torch
 
-from unequal.facts.probes import PromptFormat
 from unequal.facts.table import read_facts
 from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer, scratch_model
@@ -89,7 +91,7 @@ def run_ours(loop: Loop) -> Run:
 
     started, cpu_started = time.perf_counter(), time.process_time()
     objective = Objective(
-        loop.model, loop.tokenizer, loop.method, loop.forget, loop.retain, PromptFormat(),
+        loop.model, loop.tokenizer, loop.method, loop.forget, loop.retain, loop.prompts,
         loop.settings.batch_size, SEED, micro_batch=loop.settings.micro_batch,
     )  # fmt: skip
     optimiser = loop.settings.optimiser(loop.method.learning_rate)
@@ -120,7 +122,7 @@ def run_side(side: str, case: Case, folder: Path, steps: int, double: bool) -> d
     loop = Loop(
         model=model.bfloat16() if case.on_gpu else model.double() if double else model, tokenizer=tokenizer,
         forget=facts[:N_FACTS], retain=facts[N_FACTS:], method=NPO(learning_rate=case.learning_rate),
-        settings=settings, on_gpu=case.on_gpu,
+        settings=settings, prompts=case.prompts, on_gpu=case.on_gpu,
     )  # fmt: skip
     train = loop_of(side)
     loaded = mark_memory(case.on_gpu)
@@ -181,7 +183,8 @@ def compare(name: str, turns: int, steps: int, folder: Path) -> dict[str, Any]:
     first = turn_rows[0]["ours"]
     result = {
         "case": name, "family": CASES[name].model.family, "size": CASES[name].model.size,
-        "n_params": first["n_params"], "vocabulary": CASES[name].n_words, "n_facts_to_forget": N_FACTS,
+        "n_params": first["n_params"], "vocabulary": CASES[name].n_words,
+        "prompts_begin_with_tokens": CASES[name].beginning, "n_facts_to_forget": N_FACTS,
         "n_facts_to_retain": N_FACTS, "batch_facts": 2 * BATCH, "steps": steps,
         "learning_rate": CASES[name].learning_rate, "prompt_tokens": first["prompt_tokens"],
         "answer_tokens": first["answer_tokens"],
@@ -257,9 +260,11 @@ def ratios(turn_rows: Sequence[dict[str, dict[str, Any]]], side: str, rival: str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--case", nargs="+", choices=CASES, default=["small", "large"])
+    parser.add_argument("--case", nargs="+", choices=CASES, default=["small", "chat", "large"])
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--steps", type=int, help="of every case; by default 80 (small), 8 (large), 20 (gpu)")
+    parser.add_argument(
+        "--steps", type=int, help="of every case; by default 80 (small), 60 (chat), 8 (large), 20 (gpu)"
+    )
     parser.add_argument("--out", type=Path)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--double", action="store_true", help=argparse.SUPPRESS)

@@ -25,18 +25,26 @@ WINDOW_TOKENS = 128
 
 
 class Case(NamedTuple):
-    """A model, the words of its vocabulary, how fast it learns, and how long a run is."""
+    """A model, its vocabulary of words, how fast it learns, how long a run is, and how prompts begin."""
 
     model: ModelSettings
     n_words: int
     learning_rate: float
     steps: int
     on_gpu: bool = False
+    beginning: int = 0
+
+    @property
+    def prompts(self) -> PromptFormat:
+        """How facts are asked for: as always, or after a beginning of so many words."""
+        words = " ".join(f"w{number}" for number in range(self.beginning))
+        return PromptFormat(question=f"{words} {{question}}") if words else PromptFormat()
 
 
 OLMO2_1B = ModelSettings(family="olmo2", size="1B", shape=Shape(width=2048, layers=16, heads=16))
 CASES = {
     "small": Case(ModelSettings(family="gpt2", size="0.9M"), 333, 1e-3, 80),
+    "chat": Case(ModelSettings(family="gpt2", size="0.9M"), 333, 1e-3, 60, beginning=24),
     "large": Case(ModelSettings(family="gpt2", size="20M"), 50_257, 1e-4, 8),
     "gpu": Case(OLMO2_1B, 100_278, 1e-5, 20, on_gpu=True),  # not run yet: no GPU was at hand
 }
@@ -51,6 +59,7 @@ class Loop(NamedTuple):
     retain: Sequence[Fact]
     method: NPO
     settings: UnlearnSettings
+    prompts: PromptFormat
     on_gpu: bool
 
 
@@ -67,7 +76,7 @@ class Steps(torch.utils.data.Dataset[dict[str, Row]]):
     """Pairs of a row to forget and a row to retain, in the order in which our loop sees them."""
 
     def __init__(self, loop: Loop) -> None:
-        prompts, steps, size = PromptFormat(), range(loop.settings.steps), loop.settings.batch_size
+        prompts, steps, size = loop.prompts, range(loop.settings.steps), loop.settings.batch_size
         orders = {name: BatchOrder(N_FACTS, size, SEED, name) for name in ("forget", "retain")}
         self._order = {name: [i for step in steps for i in order.at(step)] for name, order in orders.items()}
         self._rows = {
