@@ -114,7 +114,7 @@ def word_tokenizer(size: int) -> PreTrainedTokenizerFast:
 
 
 def made_up_fact(number: int, words: Sequence[str]) -> Fact:
-    """Return a fact of random words, its prompt of 12 to 20 tokens and its answer of 1 to 6."""
+    """Return a fact of random words, 12 to 20 tokens of prompt but for its beginning, 1 to 6 of answer."""
     stream = Random(number)
 
     def some(least: int, most: int) -> str:

@@ -1,8 +1,8 @@
 """Keep of a study's facts to forget those that every model knew, so that `unequal analyze` compares equals.
 
 A model knew a fact when greedy text answered its question right before unlearning. Models are compared within
-a pre-training seed, in which they saw the same text; one with fewer than ``--least`` common facts is left
-out. Other roles stay as they are.
+a pre-training seed, which gives all the same people; a seed with fewer than ``--least`` common facts, all
+targets together, is left out. Other roles stay as they are.
 
     python scripts/equal_knowledge.py runs/architectures-equal --out runs/architectures-equal/same-facts
     unequal analyze runs/architectures-equal/same-facts

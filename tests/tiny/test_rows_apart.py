@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from read_rows import count_rows
@@ -90,6 +91,40 @@ def test_a_beginning_that_all_rows_share_is_read_once(family):
     for value, (expected, _) in zip(together, alone, strict=True):
         torch.testing.assert_close(value, expected[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradient, sum(one for _, one in alone), rtol=1e-3, atol=1e-4)
+
+
+GROUPED = ("llama", "qwen3", "gemma3", "olmoe", "mistral", "phi3")
+
+
+@pytest.mark.parametrize("beginning", [0, 6])
+@pytest.mark.parametrize("family", GROUPED)
+def test_heads_that_share_keys_and_answers_of_one_token_are_read_alike(family, beginning):
+    config = FAMILIES.get(family)(SHAPE, VOCABULARY)
+    config.num_key_value_heads = 2
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    assert model.config.num_key_value_heads < model.config.num_attention_heads
+    first = list(range(30, 30 + beginning))
+    given = [Row([*first, *range(3, 3 + n), 9], (len(first) + n, len(first) + n + 1)) for n in (1, 4, 4, 7)]
+    together, gradient = scored(model, {"": given})
+    alone = [scored(model, {"": [row]}) for row in given]
+    for value, (expected, _) in zip(together, alone, strict=True):
+        torch.testing.assert_close(value, expected[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradient, sum(one for _, one in alone), rtol=1e-3, atol=1e-4)
+
+
+def test_a_beginning_is_read_by_every_row_where_states_are_dropped_at_random():
+    model = made("gpt2")
+    rows_of_one_beginning = [[5, 6, 7, 8], [5, 6, 7, 9]]
+    found = []
+    for rate, training in ((0.0, True), (0.1, False), (0.1, True)):
+        model.train(training)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = rate
+        with laid_out(model, rows_of_one_beginning, [(3, 4)] * 2, 1) as layout:
+            found.append(int((layout.input_ids != 1).sum()))
+    assert found == [5, 5, 8]
 
 
 def test_a_beginning_is_not_shared_where_it_is_scored_or_saves_little():

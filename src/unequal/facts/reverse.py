@@ -1,5 +1,6 @@
 """Facts asked the other way round: for the subject, given the object."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -24,11 +25,15 @@ def reverse_facts(facts: Iterable[Fact], dropped: Counter[str]) -> list[Fact]:
         question = fact.reverse_question
         if not question:
             dropped[NO_QUESTION] += 1
-        elif any(name.casefold() in question.casefold() for name in (fact.subject, *fact.subject_aliases)):
+        elif any(_names(question, name) for name in (fact.subject, *fact.subject_aliases)):
             dropped[TOLD] += 1
         else:
             turned.append(_reverse(fact, question))
     return turned
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _reverse(fact: Fact, question: str) -> Fact:
@@ -40,7 +45,7 @@ def _reverse(fact: Fact, question: str) -> Fact:
             "object": fact.subject,
             "question": question,
             "answer": fact.subject,
-            "subject_aliases": fact.object_aliases,
+            "subject_aliases": tuple(dict.fromkeys((*fact.object_aliases, *fact.answer_aliases))),
             "object_aliases": fact.subject_aliases,
             "answer_aliases": fact.subject_aliases,
             "paraphrases": (),

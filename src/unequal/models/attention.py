@@ -156,8 +156,9 @@ def rows_apart(
 
     Rows of one length that follow each other are attended to together, so sort them. The model must be one
     that `can_do_without_padding`, and is handed ``position_ids`` that begin anew with each row. ``needed`` is
-    how many of each row's last tokens are asked of the last layer, all by default. The first ``shared``
-    tokens of the single row are the beginning of every row, which ``lengths`` and rows then lack.
+    how many of each row's last tokens are asked of the last layer: all by default, and in types of model that
+    are not known. The first ``shared`` tokens of the single row are the beginning of every row, which
+    ``lengths`` and rows then lack.
     """
     if needed is None or model.config.model_type not in _KNOWN:
         needed = lengths
@@ -196,10 +197,10 @@ def _attend(
             begun = (states.expand(block.rows, -1, -1, -1) for states in first[1:])
             seen = [torch.cat(states, 2) for states in zip(begun, seen, strict=True)]
         before, mask = block.length - block.needed if is_last else 0, None
-        if before or shared:
-            queries = queries[:, :, before:]
-            n_queries, n_seen = queries.shape[2], shared + block.length
-            mask = queries.new_ones(n_queries, n_seen, dtype=torch.bool).tril(shared + before)
+        queries = queries[:, :, before:]
+        n_queries, n_seen = queries.shape[2], shared + block.length
+        if 1 < n_queries < n_seen:  # else causal attention is right as it is: one query sees all
+            mask = queries.new_ones(1, 1, n_queries, n_seen, dtype=torch.bool).tril(shared + before)
         attended, _ = sdpa_attention_forward(module, queries, *seen, mask, **settings)
         whole = pad(attended, (0, 0, 0, 0, before, 0)) if before else attended
         found.append(whole.flatten(0, 1))

@@ -14,7 +14,7 @@ _PARTS = {
     "gpt2": ("attn.c_proj", "mlp"),
     "gpt_neox": ("attention.dense", "mlp"),
     **dict.fromkeys(
-        ["llama", "mistral", "olmo", "olmo2", "olmo3", "qwen3", "phi3", "gemma3_text"],
+        ["llama", "mistral", "olmo", "olmo2", "olmo3", "qwen2", "qwen3", "phi3", "gemma3_text"],
         ("self_attn.o_proj", "mlp"),
     ),
 }
@@ -63,7 +63,7 @@ def last_layer_at(model: PreTrainedModel, rows: Tensor, positions: Tensor) -> It
     def scatter(_part: nn.Module, _inputs: tuple[Tensor], output: Tensor) -> Tensor:
         own, found = shape.pop(), output[0, : len(rows)]
         everywhere = found.new_zeros(own[0] * own[1], found.shape[-1])
-        return everywhere.index_copy(0, places(own), found).view(*own[:2], -1)
+        return everywhere.index_copy_(0, places(own), found).view(*own[:2], -1)
 
     parts = _parts_of_the_last(model)
     hooks = [part.register_forward_pre_hook(gather) for part in parts]

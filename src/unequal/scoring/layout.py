@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from unequal.models.attention import can_do_without_padding, rows_apart
@@ -43,7 +43,7 @@ def laid_out(
     device = model.device
     longest = max(map(len, rows))
     if can_do_without_padding(model, longest):
-        shared = _shared(rows, spans)
+        shared = 0 if _drops(model) else _shared(rows, spans)
         own = [row[shared:] for row in rows]
         own_spans = [(start - shared, end - shared) for start, end in spans]
         layout, lengths, needed = _one_after_another(own, own_spans, rows[0][:shared], padding, device)
@@ -58,6 +58,12 @@ def laid_out(
     layout = Layout(pad_rows(rows, padding, device, multiple), owners.to(device), places.to(device))
     with last_layer_at(model, layout.rows, layout.places):
         yield layout
+
+
+def _drops(model: PreTrainedModel) -> bool:
+    """Return whether states are dropped at random now, which rows are to be independently of each other."""
+    dropouts = (module for module in model.modules() if isinstance(module, nn.Dropout))
+    return model.training and any(module.p > 0 for module in dropouts)
 
 
 def _shared(rows: Sequence[list[int]], spans: Sequence[tuple[int, int]]) -> int:

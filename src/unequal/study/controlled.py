@@ -10,7 +10,7 @@ from unequal.corpus.shape import crossing_problem
 from unequal.facts.world.world import WorldSettings
 from unequal.study.settings import Seeds, StudySettings, all_distinct
 from unequal.study.steps.corpus import CorpusStep
-from unequal.study.steps.pretrain import PretrainStep, TrainedModel, distinct_models
+from unequal.study.steps.pretrain import PretrainStep, TrainedModel, distinct_models, with_epochs
 from unequal.training.settings import PretrainSettings
 
 
@@ -45,6 +45,12 @@ class ControlledStudy(StudySettings):
     def other_seeds(self) -> dict[str, Any]:
         """The seeds of the world and of pre-training."""
         return {"world": self.world.seed, "pretraining": self.pretrain_seeds}
+
+    @model_validator(mode="after")
+    def _models_can_have_their_epochs(self) -> "ControlledStudy":
+        for epochs in {model.epochs for model in self.models if model.epochs}:
+            with_epochs(self.corpus, epochs)
+        return self
 
     @model_validator(mode="after")
     def _attacks_have_a_control(self) -> "ControlledStudy":

@@ -20,13 +20,13 @@ Progress = Callable[[int, int], None]
 
 
 class Step(BaseModel):
-    """Settings of one step; inputs are named by their folders, so that their hashes enter this one's."""
+    """Settings of one step; those of its inputs are among them, so that they enter its hash."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     kind: ClassVar[str]
     result_format: ClassVar[int] = 3
-    """Raised, here or in a kind and those that follow, when the same settings begin to give other results."""
+    """Raised, in a kind and all that follow from it, when the same settings begin to give other results."""
     runs_model: ClassVar[bool] = False  # which a GPU makes faster
 
     _folder: str | None = PrivateAttr(default=None)

@@ -116,7 +116,7 @@ def _mask(lengths: list[int]) -> Tensor:
 
 def _padded(values: Tensor, mask: Tensor) -> Tensor:
     """Return values ``(n, …)``, row by row, where the mask ``(rows, longest)`` is true, and 0 elsewhere."""
-    return values.new_zeros(*mask.shape, *values.shape[1:]).index_put((mask,), values)
+    return values.new_zeros(*mask.shape, *values.shape[1:]).index_put_((mask,), values)
 
 
 @torch.no_grad()

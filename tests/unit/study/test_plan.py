@@ -63,6 +63,14 @@ def test_folders_stay_what_they_are():
     assert sorted(folders(plan("seeds", [0]))) == PINNED
 
 
+@pytest.mark.parametrize("steps", [plan(), grid()], ids=["small", "grid"])
+def test_a_step_has_no_older_format_than_what_it_is_made_from(steps):
+    """A hash holds the settings of inputs and not their formats, so these are raised all along."""
+    formats = {step.folder: step.result_format for step in steps}
+    assert all(formats[name] <= step.result_format for step in steps for name in step.inputs)
+    assert len(set(formats.values())) > 1
+
+
 def test_what_does_not_change_a_result_does_not_change_a_folder():
     assert folders(plan("name", "other")) == folders(plan())
 

@@ -197,6 +197,14 @@ def test_a_folder_that_is_no_model_is_told_when_the_study_is_planned(tmp_path):
         folders(CHECKPOINTS, checkpoints=[{"model": str(tmp_path / "none")}])
 
 
+def test_epochs_that_a_model_of_its_own_cannot_have_are_told_when_the_study_is_planned():
+    values = tomllib.loads((EXAMPLES / "factors.toml").read_text(encoding="utf-8"))
+    values["models"][0]["epochs"] = 1
+    with pytest.raises(ConfigError, match=r"^run\.toml: with 1 epochs for one .*massed_epochs") as found:
+        study_settings(values, "run.toml")
+    assert "\n" not in str(found.value)
+
+
 def test_the_parts_of_an_example_that_are_marked_out_are_valid_too():
     text = (EXAMPLES / "natural.toml").read_text(encoding="utf-8")
     whole = re.sub(r"(?m)^#: ", "", text)

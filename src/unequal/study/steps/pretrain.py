@@ -3,9 +3,9 @@
 import logging
 import shutil
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field, ValidationError
 
 from unequal.errors import DamagedError
 from unequal.facts.probes import PromptFormat
@@ -18,6 +18,8 @@ from unequal.study.steps.natural_corpus import NaturalCorpusStep
 from unequal.training.settings import PretrainSettings
 
 CHECKPOINT_EVERY = 200  # steps; does not change the result
+
+Corpus = TypeVar("Corpus", bound=BaseModel)
 
 logger = logging.getLogger(__name__)
 
@@ -143,10 +145,18 @@ class TrainedModel(ModelSettings):
             rate = {"learning_rate": self.learning_rate}
             pretrain = pretrain.model_copy(update={"optimiser": pretrain.optimiser.model_copy(update=rate)})
         if self.epochs is not None:
-            settings = {**corpus.corpus.model_dump(), "epochs": self.epochs}
-            corpus = corpus.model_copy(update={"corpus": type(corpus.corpus).model_validate(settings)})
+            corpus = corpus.model_copy(update={"corpus": with_epochs(corpus.corpus, self.epochs)})
         model = ModelSettings.model_validate(self.model_dump(exclude={"learning_rate", "epochs"}))
         return PretrainStep(corpus=corpus, model=model, pretrain=pretrain, seed=seed)
+
+
+def with_epochs(corpus: Corpus, epochs: int) -> Corpus:
+    """Return settings of a corpus with other epochs, or `ValueError` where they cannot be."""
+    try:
+        return type(corpus).model_validate({**corpus.model_dump(), "epochs": epochs})
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"with {epochs} epochs for one of the models: {reason}") from error
 
 
 def distinct_models(models: tuple[TrainedModel, ...]) -> tuple[TrainedModel, ...]:
