@@ -24,7 +24,7 @@ PINNED = {
     "birth_place": "16fc2c8d",
     "capital": "f267b2b0",
     "country": "12225c31",
-    "reverse_capital": "269996cd",
+    "reverse_capital": "d6e00d79",
 }
 
 
