@@ -1,13 +1,18 @@
 """The rows that a model reads in one pass, padded or one after another."""
 
+PADDING = 1
+
 
 def rows_read(input_ids, position_ids=None):
-    """Return ``(batch row, start, stop)`` of every row; what fills a row up to some length is left out."""
+    """Return ``(batch row, places)`` of every row; what fills a row up to some length is left out."""
     if position_ids is None:
-        return [(row, 0, input_ids.shape[1]) for row in range(len(input_ids))]
-    starts = (position_ids[0] == 0).nonzero().flatten().tolist()
-    edges = zip(starts, [*starts[1:], position_ids.shape[1]], strict=True)
-    return [(0, start, stop) for start, stop in edges if stop - start > 1]
+        return [(row, [*range(input_ids.shape[1])]) for row in range(len(input_ids))]
+    positions = position_ids[0].tolist()
+    edges = [place for place in range(1, len(positions)) if positions[place] != positions[place - 1] + 1]
+    shared = positions[edges[0]] if edges else 0  # what all rows begin with, at the start of the input
+    starts = [shared, *(edge for edge in edges if edge > shared)]
+    own = [range(start, stop) for start, stop in zip(starts, [*starts[1:], len(positions)], strict=True)]
+    return [(0, [*range(shared), *row]) for row in own if len(row) > 1 or input_ids[0, row[0]] != PADDING]
 
 
 def count_rows(passes):

@@ -279,9 +279,9 @@ def trained_positions(model, objective, padding):
     loss.backward()
     ((hidden, ids, rows),) = watched.hidden
     found = {}
-    for row, start, stop in rows:
-        tokens = tuple(token for token in ids[row, start:stop].tolist() if token != padding)
-        found[tokens] = hidden.grad[row, start:stop].any(1).nonzero().flatten().tolist()
+    for row, places in rows:
+        tokens = tuple(token for token in ids[row, places].tolist() if token != padding)
+        found[tokens] = hidden.grad[row, places].any(1).nonzero().flatten().tolist()
     assert len(found) == len(rows)
     return found
 

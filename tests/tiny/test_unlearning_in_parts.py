@@ -203,10 +203,12 @@ def test_recomputing_layers_gives_the_same_gradient(kind, frozen, model, tokeniz
         assert not any(getattr(layer, "gradient_checkpointing", False) for layer in decoder_layers(own))
         found.append([weight.grad for weight in own.parameters()])
     assert any(gradient is not None and gradient.any() for gradient in found[0])
+    # Llama's norms are worked out in float32, once for a beginning that rows share and else for each.
+    rtol, atol = (1e-9, 1e-12) if model.config.model_type == "gpt2" else (1e-4, 1e-7)
     for plain, again in zip(*found, strict=True):
         assert (plain is None) == (again is None)
         if plain is not None:
-            torch.testing.assert_close(again, plain, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(again, plain, rtol=rtol, atol=atol)
 
 
 # --- the last layer
