@@ -4,8 +4,8 @@ A model knew a fact when greedy text answered its question right before unlearni
 a pre-training seed, which gives all the same people; a seed with fewer than ``--least`` common facts, all
 targets together, is left out. Other roles stay as they are.
 
-    python scripts/equal_knowledge.py runs/architectures-equal --out runs/architectures-equal/same-facts
-    unequal analyze runs/architectures-equal/same-facts
+    python scripts/equal_knowledge.py runs/architectures --families gpt2 gemma3 --out runs/same-facts
+    unequal analyze runs/same-facts
 """
 
 import argparse
@@ -38,17 +38,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("study", type=Path)
+    parser.add_argument("studies", type=Path, nargs="+", help="of pre-training seeds of their own")
+    parser.add_argument("--families", nargs="+", help="by default all")
     parser.add_argument("--least", type=int, default=20)
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    if not (asked.study / "scores.parquet").is_file():
-        parser.error(f"{asked.study} holds no scores.parquet; run its study first")
+    for study in asked.studies:
+        if not (study / "scores.parquet").is_file():
+            parser.error(f"{study} holds no scores.parquet; run its study first")
 
-    scores = pl.read_parquet(asked.study / "scores.parquet")
+    scores = pl.concat([pl.read_parquet(study / "scores.parquet") for study in asked.studies], how="diagonal")
+    if asked.families:
+        if missing := sorted(set(asked.families) - set(scores["family"])):
+            parser.error(
+                f"--families {' '.join(missing)}: the studies have {', '.join(sorted(set(scores['family'])))}"
+            )
+        scores = scores.filter(pl.col("family").is_in(asked.families))
     common = common_facts(scores, asked.least)
     if common.is_empty():
-        parser.error(f"{asked.study}: no pre-training has {asked.least} facts that every model knew")
+        parser.error(f"no pre-training has {asked.least} facts that every model knew")
     within = scores.join(common.select("pretrain_seed").unique(), on="pretrain_seed", how="semi")
     asked_about = within.filter(pl.col("role") == "forget").join(common, on=common.columns, how="semi")
     asked.out.mkdir(parents=True, exist_ok=True)

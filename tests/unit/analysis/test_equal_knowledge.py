@@ -67,6 +67,14 @@ def test_what_is_written_keeps_other_roles_and_drops_seeds_with_few(script, tmp_
     assert sorted(kept["fact_id"].unique()) == ["a", "b"]
     assert sorted(kept["step"].unique()) == [0, 1]
     assert found.filter(pl.col("role") == "never_seen").height == 6
+    monkeypatch.setattr(
+        "sys.argv", ["x", str(tmp_path), "--families", "gpt2", "--least", "1", "--out", str(out)]
+    )
+    script.main()
+    alone = pl.read_parquet(out / "scores.parquet").filter(pl.col("role") == "forget")
+    assert sorted(alone.select("pretrain_seed", "fact_id").unique().rows()) == sorted(
+        {(seed, fact) for seed, family, fact in KNOWN if family == "gpt2"}
+    )
     monkeypatch.setattr("sys.argv", ["x", str(tmp_path), "--out", str(out)])
     with pytest.raises(SystemExit) as stopped:
         script.main()
