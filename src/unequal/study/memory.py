@@ -34,7 +34,7 @@ KEPT, KEPT_PLAIN = 25, 15
 """Numbers that a layer keeps of a token for the backward pass, in widths, with a gated and a plain MLP."""
 PLAIN = frozenset({"gpt2", "gpt_neox"})
 """Types of model without a gate in their MLPs."""
-CHOSEN, WHOLE = 2, 16
+CHOSEN, WHOLE = 2, 5
 """Copies of logits that a step holds for the tokens of answers, and for whole distributions."""
 PASSED = 8
 """Numbers that a layer needs of a token at once where nothing is kept, in widths."""

@@ -94,9 +94,8 @@ def score_groups(
     for name, own, ids in zip(groups, torch.split(values, sizes), torch.split(targets, sizes), strict=True):
         columns = (own, ids) if chosen_alone else _of_logits(own, ids, name in whole)
         mask = _mask(lengths[name]).to(model.device)
-        found[name] = TokenScores(
-            _padded(columns[0], mask), mask, *(_padded(one, mask) for one in columns[1:])
-        )
+        log_probs, *others = (_padded(column, mask) for column in columns)
+        found[name] = TokenScores(log_probs, mask, *others)
     return found
 
 
