@@ -28,7 +28,7 @@ from unequal.corpus.shards import TokenWindows
 from unequal.facts.probes import PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.manifest import manifest
-from unequal.models.kernels import use_fast_linear
+from unequal.models.kernels import use_kernels
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.training.loop import run_steps
@@ -110,7 +110,7 @@ def compare(size: str, windows: TokenWindows, batch: int, steps: int, pairs: int
     rows: list[dict[str, float]] = []
     ends: list[float] = []
     for _ in range(pairs):
-        theirs, ours = copy.deepcopy(base), use_fast_linear(copy.deepcopy(base))
+        theirs, ours = copy.deepcopy(base), use_kernels(copy.deepcopy(base))
         their_seconds = train_with_trainer(theirs, windows, batch, steps)
         our_seconds = train_with_ours(ours, windows, batch, steps)
         rows.append(

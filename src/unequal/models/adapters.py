@@ -93,7 +93,7 @@ class Adapter:
         Weights in few bits become the float32 numbers that they stood for, so that the model stays the one
         that was trained; the numbers that they were rounded from are not brought back.
         """
-        from unequal.models.kernels import use_fast_linear  # noqa: PLC0415
+        from unequal.models.kernels import use_kernels  # noqa: PLC0415
         from unequal.models.quantised import dequantise  # noqa: PLC0415
         from unequal.models.sharding import is_sharded  # noqa: PLC0415
 
@@ -103,7 +103,7 @@ class Adapter:
             self._tuner.unload()
         else:
             self._tuner.merge_and_unload()
-        use_fast_linear(self._tuner.model)
+        use_kernels(self._tuner.model)
         for weight in self._own:
             weight.requires_grad_(True)
 

@@ -17,7 +17,7 @@ from unequal.models.cache import keeps_what_it_read
 from unequal.models.compute import ComputeSettings, Precision
 from unequal.models.device import process_state
 from unequal.models.heads import has_plain_head
-from unequal.models.kernels import use_fast_linear
+from unequal.models.kernels import use_kernels
 from unequal.models.precision import compile_body, in_precision
 from unequal.models.processes import is_first
 from unequal.models.quantised import Scheme, quantise, require_bitsandbytes
@@ -57,7 +57,7 @@ def scratch_model(
     _place(model, precision)
     if not is_sharded(model):  # else when it is first run, after which its precision cannot be changed
         _ask_now(model)
-    return use_fast_linear(model) if fast else model
+    return use_kernels(model) if fast else model
 
 
 def _place(model: PreTrainedModel, precision: Precision) -> None:
@@ -96,7 +96,7 @@ def load_model(
     _place(model.eval(), precision)
     _check_causal(model, name_or_path)
     _ask_now(model)
-    return use_fast_linear(model)
+    return use_kernels(model)
 
 
 def _read_model(name_or_path: str | Path, quantised: Scheme | None) -> PreTrainedModel:

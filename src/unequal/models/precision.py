@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from unequal.errors import ConfigError
 from unequal.models.compute import Precision
 from unequal.models.device import process_state
-from unequal.models.kernels import use_plain_linear
+from unequal.models.kernels import use_plain_layers
 
 
 def in_precision(model: PreTrainedModel, precision: Precision) -> PreTrainedModel:
@@ -53,5 +53,5 @@ def differentiate(loss: Tensor) -> None:
 def compile_body(model: nn.Module) -> None:
     """Let torch compile the model's body, in place."""
     body = model.base_model if isinstance(model, PreTrainedModel) else model
-    use_plain_linear(body)
+    use_plain_layers(body)
     body.compile()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from unequal.models.absorbed import asked_at, can_absorb, last_layer_absorbed
 from unequal.models.attention import can_do_without_padding, rows_apart
 from unequal.models.layers import last_layer_at
 from unequal.scoring.forward import pad_rows
@@ -32,6 +33,19 @@ class Layout(NamedTuple):
         return {} if self.position_ids is None else {"position_ids": self.position_ids}
 
 
+class _Single(NamedTuple):
+    """Rows in a single one, and rows of one token that fill it up.
+
+    Of all of these the lengths, in order, and how long each is from its span to its end; then where each of
+    the rows that were given begins.
+    """
+
+    layout: Layout
+    lengths: list[int]
+    needed: list[int]
+    starts: list[int]
+
+
 @contextmanager
 def laid_out(
     model: PreTrainedModel, rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int
@@ -43,12 +57,18 @@ def laid_out(
     device = model.device
     longest = max(map(len, rows))
     if can_do_without_padding(model, longest):
-        shared = 0 if _drops(model) else _shared(rows, spans)
+        drops = _drops(model)
+        shared = 0 if drops else _shared(rows, spans)
         own = [row[shared:] for row in rows]
         own_spans = [(start - shared, end - shared) for start, end in spans]
-        layout, lengths, needed = _one_after_another(own, own_spans, rows[0][:shared], padding, device)
-        apart = rows_apart(model, lengths, needed, shared)
-        with apart, last_layer_at(model, layout.rows, layout.places):
+        single = _one_after_another(own, own_spans, rows[0][:shared], padding, device)
+        layout = single.layout
+        if not drops and can_absorb(model, longest, max(end - start for start, end in spans)):
+            asked = asked_at(single.starts, [len(row) for row in own], own_spans, shared)
+            last = last_layer_absorbed(model, asked)
+        else:
+            last = last_layer_at(model, layout.rows, layout.places)
+        with rows_apart(model, single.lengths, single.needed, shared), last:
             yield layout
         return
     window = getattr(model.config, "max_position_embeddings", None) or 0
@@ -80,11 +100,8 @@ def _one_after_another(
     beginning: list[int],
     padding: int,
     device: torch.device,
-) -> tuple[Layout, list[int], list[int]]:
-    """Return rows in order of length in a single one, after what all begin with.
-
-    Beside it their lengths, and how long it is from spans to ends; rows of one token fill it up.
-    """
+) -> _Single:
+    """Return rows in order of length in a single one, after what all begin with."""
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
     shared = len(beginning)
     filling = -(shared + sum(map(len, rows))) % _TOKENS
@@ -98,4 +115,4 @@ def _one_after_another(
     places = [start + place for start, span in zip(starts, spans, strict=True) for place in range(*span)]
     positions = [*range(shared), *(shared + place for length in lengths for place in range(length))]
     ids, at, stand = (torch.tensor(column, device=device) for column in (input_ids, places, positions))
-    return Layout(ids[None], torch.zeros_like(at), at, stand[None]), lengths, needed
+    return _Single(Layout(ids[None], torch.zeros_like(at), at, stand[None]), lengths, needed, starts)
