@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers.models.gpt2.modeling_gpt2 import GPT2Attention
 
 from unequal.models import absorbed
 from unequal.models.absorbed import asked_at, can_absorb, last_layer_absorbed
@@ -39,36 +40,38 @@ def scored(model, groups):
     return values.detach(), {name: weight.grad.clone() for name, weight in model.named_parameters()}
 
 
-def keys_made(model):
-    """Return a list that grows whenever the last layer works out queries, keys and values of all tokens."""
-    calls = []
-    last = model.base_model.h[-1]
-    last.attn.c_attn.register_forward_hook(lambda *_: calls.append(1))
+@pytest.fixture
+def used(monkeypatch):
+    """Return a list that grows whenever the last layer runs at what is asked for alone."""
+    calls, plain = [], absorbed._attend
+    monkeypatch.setattr(absorbed, "_attend", lambda *given: calls.append(1) or plain(*given))
     return calls
+
+
+def can_be_asked(model, lengths=(20, 12), spans=((16, 20), (11, 12)), shared=0):
+    return can_absorb(model, lengths, spans, shared)
 
 
 @pytest.mark.parametrize("beginning", [(), BEGINNING], ids=["each its own", "one beginning"])
 @pytest.mark.parametrize("multiple", [1, 64], ids=["as many as there are", "filled up"])
-def test_scores_and_gradients_are_those_of_the_models_own_layer(beginning, multiple, monkeypatch):
+def test_scores_and_gradients_are_those_of_the_models_own_layer(beginning, multiple, used, monkeypatch):
     monkeypatch.setattr(absorbed, "_ROUND", multiple)
     model, given = made(), rows(beginning)
     groups = {"one": given[:2], "other": given[2:]}
-    calls = keys_made(model)
     values, gradients = scored(model, groups)
-    assert calls == []
+    assert used == [1]
     monkeypatch.setattr(layout, "can_absorb", lambda *_: False)
     expected, others = scored(model, groups)
-    assert calls == [1]
+    assert used == [1]
     torch.testing.assert_close(values, expected, rtol=1e-12, atol=1e-12)
     for name, gradient in others.items():
         torch.testing.assert_close(gradients[name], gradient, rtol=1e-9, atol=1e-11)
 
 
-def test_each_row_alone_gives_the_same_in_float32():
+def test_each_row_alone_gives_the_same_in_float32(used):
     model, given = made().float(), rows()
-    calls = keys_made(model)
     together, _ = scored(model, {"": given})
-    assert calls == []
+    assert used == [1]
     alone = torch.cat([scored(model, {"": [row]})[0] for row in given])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
@@ -98,30 +101,55 @@ def test_the_layers_own_forward_is_back_after_an_error():
     assert "forward" not in vars(model.base_model.ln_f)
 
 
-def test_it_steps_aside_where_it_would_be_wrong_or_slow():
+def test_it_steps_aside_where_it_would_be_slow_or_large():
     model = made()
-    assert can_absorb(model, 20, 4)
-    assert not can_absorb(model, 20, 12)  # most tokens are asked for
-    assert not can_absorb(made("llama"), 20, 4)  # which turns keys by their position
-    assert not can_absorb(made().bfloat16(), 20, 4)
+    assert can_be_asked(model)
+    assert not can_be_asked(model, spans=((0, 20), (0, 12)))  # most tokens are asked for
+    assert not can_be_asked(model, (20, *[2] * 30), ((19, 20), *[(1, 2)] * 30))  # one row is much longer
+    assert not can_be_asked(model, (20, *[12] * 30), ((10, 20), *[(11, 12)] * 30))  # and asks much more
+    assert not can_be_asked(model, [2] * 30, [(1, 2)] * 30, shared=20)  # what is read once would be laid out
+
+
+def test_it_steps_aside_where_it_would_be_wrong():
+    model = made()
+    assert not can_be_asked(made("llama"))  # which turns keys by their position
+    assert not can_be_asked(made().bfloat16())
     with torch.autocast("cpu", torch.bfloat16):
-        assert not can_absorb(model, 20, 4)
-    model.base_model.h[-1].forward = lambda states: states
-    assert not can_absorb(model, 20, 4)
+        assert not can_be_asked(model)
+    assert can_be_asked(model)
+    for find in (
+        lambda model: model.base_model.h[-1],
+        lambda model: model.base_model.h[-1].attn,
+        lambda model: model.base_model.h[-1].attn.c_attn,
+        lambda model: model.base_model.ln_f,
+    ):
+        hooked = made()
+        find(hooked).register_forward_hook(lambda *_: None)
+        assert not can_be_asked(hooked)
+    for find in (lambda model: model.base_model.h[-1], lambda model: model.base_model.h[-1].attn):
+        other = made()
+        find(other).forward = lambda states: states
+        assert not can_be_asked(other)
+
+    class Own(GPT2Attention):
+        pass
+
+    model.base_model.h[-1].attn.__class__ = Own
+    assert not can_be_asked(model)
 
 
 def test_adapters_of_its_projection_are_run():
+    pytest.importorskip("peft")
     model = made().float()
     adapter = Adapter(model, AdapterSettings(rank=2), seed=0)
-    assert not can_absorb(model, 20, 4)
+    assert not can_be_asked(model)
     score_groups(model, {"": rows()}, VOCABULARY.padding_token_id)
     adapter.merge()
-    assert can_absorb(model, 20, 4)
+    assert can_be_asked(model)
 
 
-def test_states_dropped_at_random_are_dropped(monkeypatch):
-    model, used = made(), []
-    monkeypatch.setattr(layout, "can_absorb", lambda *_: used.append(1) or True)
+def test_states_dropped_at_random_are_dropped(used):
+    model = made()
     model.base_model.h[-1].attn.resid_dropout.p = 0.5
     score_groups(model.eval(), {"": rows()}, VOCABULARY.padding_token_id)
     assert used == [1]

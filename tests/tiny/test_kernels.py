@@ -192,6 +192,16 @@ def test_gelu_and_its_slope_are_exact_to_rounding(value):
 
 
 @needs_onednn
+def test_what_an_activation_gives_may_be_changed_in_place():
+    found = []
+    for module in pair(mlp()):
+        module.act.register_forward_hook(lambda _m, _inputs, output: output.mul_(2))
+        found.append(derivatives(module, inputs(2, 5, 12)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@needs_onednn
 def test_an_mlp_keeps_what_is_activated_and_not_what_comes_of_it():
     _, fast = pair(mlp())
     kept = []
@@ -234,6 +244,15 @@ def test_an_mlp_whose_parts_are_wrapped_or_hooked_gives_the_same_bits():
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other)
     assert [one.shape[-1] for one in seen] == [40, 40, 12]
+    replaced = copy.deepcopy(fast)
+    replaced.act.forward = torch.zeros_like
+    assert torch.equal(replaced(inputs(5, 12)), replaced.c_proj(torch.zeros(5, 40)))
+    gradients = []
+    watched = copy.deepcopy(fast)
+    for part in ("c_fc", "act", "c_proj"):
+        getattr(watched, part).register_full_backward_hook(lambda *_: gradients.append(1))
+    derivatives(watched, inputs(300, 12))
+    assert len(gradients) == 3
     wrapped = copy.deepcopy(fast)
     wrapped.c_proj = nn.Sequential(wrapped.c_proj)
     assert torch.equal(wrapped(inputs(300, 12)), expected[0])

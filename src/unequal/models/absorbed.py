@@ -17,12 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
+from transformers.models.gpt2.modeling_gpt2 import GPT2Attention, GPT2Block
 from transformers.pytorch_utils import Conv1D
 
+from unequal.models.kernels import is_hooked
 from unequal.models.sharding import is_sharded
 
 _ROUND = 64  # tokens asked for; a library that prepares for each new shape, as oneDNN does, then sees few
-_WORTH = 0.5  # of the usual products, up to which it is faster
+_WORTH = 0.7  # of the usual products, up to which it is faster
+_ROOM = 3  # times the states, as many as may be laid out row by row
 
 
 class Asked(NamedTuple):
@@ -38,23 +41,37 @@ class Asked(NamedTuple):
     """``(rows, slots, longest)``: −∞ at tokens that a slot does not see, else 0."""
 
 
-def can_absorb(model: PreTrainedModel, longest: int, n_asked: int) -> bool:
+def can_absorb(
+    model: PreTrainedModel, lengths: Sequence[int], spans: Sequence[tuple[int, int]], shared: int
+) -> bool:
     """Return whether `last_layer_absorbed` gives what the model's own last layer does, and is faster.
 
-    Rows have up to ``longest`` tokens, and up to ``n_asked`` of each are asked for.
+    That is asked for rows of these lengths and spans after ``shared`` tokens of all.
     """
     if model.config.model_type != "gpt2" or model.device.type != "cpu" or is_sharded(model):
         return False
     layer, norm = model.base_model.h[-1], model.base_model.ln_f
-    attention = layer.attn
-    fits: bool = (
-        type(attention.c_attn) is Conv1D
-        and attention.c_attn.weight.dtype in (torch.float32, torch.float64)
+    if type(layer) is not GPT2Block or type(layer.attn) is not GPT2Attention:
+        return False
+    parts = (layer, layer.attn, norm)
+    as_it_was = not any("forward" in vars(part) for part in parts)
+    return (
+        type(layer.attn.c_attn) is Conv1D
+        and layer.attn.c_attn.weight.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
-        and not any("forward" in vars(module) for module in (layer, norm))  # somebody else's
-        and n_asked * (1 / longest + 1 / attention.head_dim) <= _WORTH
+        and as_it_was
+        and not any(map(is_hooked, (*parts, layer.attn.c_attn)))
+        and _is_worth_it(layer.attn.head_dim, lengths, spans, shared)
     )
-    return fits
+
+
+def _is_worth_it(
+    head_size: int, lengths: Sequence[int], spans: Sequence[tuple[int, int]], shared: int
+) -> bool:
+    """Return whether there is less to work out, rows and slots being as many as the longest have."""
+    n_tokens, n_seen = shared + sum(lengths), len(lengths) * (shared + max(lengths))
+    n_asked, n_slots = sum(end - start for start, end in spans), max(end - start for start, end in spans)
+    return n_asked + n_seen * n_slots / head_size <= _WORTH * n_tokens and n_seen <= _ROOM * n_tokens
 
 
 def asked_at(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.module import _has_any_global_hook
 from transformers.activations import GELUTanh, NewGELUActivation
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
@@ -75,8 +76,8 @@ class _FastLinear(_Fast):
 
 class _FastGelu(_Fast):
     def _fast(self, inputs: Tensor) -> Tensor:
-        found: Tensor = _Gelu.apply(inputs)  # type: ignore[no-untyped-call]
-        return found
+        found: Tensor = _Gelu.apply(inputs.reshape(-1, inputs.shape[-1]))  # type: ignore[no-untyped-call]
+        return found.view(inputs.shape)  # here, as above
 
 
 class _FastMLP(_Fast):
@@ -89,10 +90,22 @@ class _FastMLP(_Fast):
         mlp = self._module
         parts = (mlp.c_fc, mlp.act, mlp.c_proj)
         known = type(mlp.act) in _GELUS and type(mlp.c_fc) is type(mlp.c_proj) is Conv1D
-        if not known or any(part._forward_hooks or part._forward_pre_hooks for part in parts):
+        own = all(isinstance(vars(part).get("forward"), _Fast) for part in parts)
+        if not (known and own) or any(map(is_hooked, parts)):
             return self._plain(mlp, inputs)
         found: Tensor = mlp.dropout(_on_rows(_GeluLinear, mlp.c_fc(inputs), mlp.c_proj))
         return found
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Return whether somebody looks at what goes into the module or comes out of it, either way."""
+    hooks = (
+        module._forward_pre_hooks,
+        module._forward_hooks,
+        module._backward_pre_hooks,
+        module._backward_hooks,
+    )
+    return any(hooks) or bool(_has_any_global_hook())  # type: ignore[no-untyped-call]
 
 
 def _on_rows(function: Any, inputs: Tensor, layer: nn.Module) -> Tensor:
@@ -126,26 +139,27 @@ def _product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class _Gelu(torch.autograd.Function):
-    """GELU of inputs ``(…, in)``."""
+    """GELU of inputs ``(n, in)``."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor) -> Tensor:
         ctx.save_for_backward(inputs)
-        return _gelu(inputs.reshape(-1, inputs.shape[-1])).view(inputs.shape)
+        return _gelu(inputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (inputs,) = ctx.saved_tensors
-        slopes = torch.empty(inputs.shape)
-        _gelu(inputs.reshape(-1, inputs.shape[-1]), slopes.view(-1, inputs.shape[-1]))
+        slopes = torch.empty_like(inputs)
+        _gelu(inputs, slopes)
         return slopes.mul_(gradients[0])
 
 
 class _GeluLinear(torch.autograd.Function):
     """`_Linear` of GELU of the inputs, which alone are kept: its value is worked out again on the way back.
 
-    The gradient is written over the inputs, so the result can be differentiated once.
+    The gradient is written over the inputs, so the result can be differentiated once: a second time is an
+    error, but under hooks of saved tensors, which do not look whether these have changed.
     """
 
     @staticmethod

@@ -121,7 +121,7 @@ def _tokenise(
 
 def _put_before(tokenizer: "PreTrainedTokenizerBase", text: str, bare: Ids) -> Ids:
     """Return the ids that the tokenizer puts before a text, whose own ids are ``bare``."""
-    if not tokenizer.num_special_tokens_to_add():
+    if tokenizer.is_fast and not tokenizer.num_special_tokens_to_add():
         return []
     given: Ids = tokenizer(text)["input_ids"]
     added = len(given) - len(bare)

@@ -63,8 +63,9 @@ def laid_out(
         own_spans = [(start - shared, end - shared) for start, end in spans]
         single = _one_after_another(own, own_spans, rows[0][:shared], padding, device)
         layout = single.layout
-        if not drops and can_absorb(model, longest, max(end - start for start, end in spans)):
-            asked = asked_at(single.starts, [len(row) for row in own], own_spans, shared)
+        own_lengths = [len(row) for row in own]
+        if not drops and can_absorb(model, own_lengths, own_spans, shared):
+            asked = asked_at(single.starts, own_lengths, own_spans, shared)
             last = last_layer_absorbed(model, asked)
         else:
             last = last_layer_at(model, layout.rows, layout.places)

@@ -28,6 +28,7 @@ class PretrainStep(Step, Base):
     """From a corpus to a model folder; the base of the runs that start from this model."""
 
     kind: ClassVar[str] = "pretrain"
+    result_format: ClassVar[int] = 4
     runs_model: ClassVar[bool] = True
 
     corpus: CorpusStep | NaturalCorpusStep

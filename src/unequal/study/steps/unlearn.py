@@ -28,7 +28,7 @@ class UnlearnStep(Step):
     """From a model to the trajectory of its scores while it forgets."""
 
     kind: ClassVar[str] = "unlearn"
-    result_format: ClassVar[int] = 4
+    result_format: ClassVar[int] = 5
     runs_model: ClassVar[bool] = True
 
     baseline: BaselineStep
