@@ -30,10 +30,11 @@ ROW = 16
 """Tokens of a question with its answer."""
 ANSWER = 4
 """Of these, the ones that are scored: an answer and its end."""
-KEPT, KEPT_PLAIN = 25, 15
-"""Numbers that a layer keeps of a token for the backward pass, in widths, with a gated and a plain MLP."""
-PLAIN = frozenset({"gpt2", "gpt_neox"})
-"""Types of model without a gate in their MLPs."""
+KEPT, KEPT_PLAIN = 25, {"gpt_neox": 15, "gpt2": 11}
+"""Numbers that a layer keeps of a token for the backward pass, in widths, with a gate in its MLP and without.
+
+GPT-2's keeps only what it activates (`models/kernels.py`).
+"""
 CHOSEN, WHOLE = 2, 5
 """Copies of logits that a step holds for the tokens of answers, and for whole distributions."""
 PASSED = 8
@@ -158,7 +159,7 @@ def _batch(size: ModelSize, method: Method, settings: UnlearnSettings) -> float:
 
 
 def _kept(family: object) -> int:
-    return KEPT_PLAIN if family in PLAIN else KEPT
+    return KEPT_PLAIN.get(family, KEPT) if isinstance(family, str) else KEPT
 
 
 def _first(values: Mapping[str, Any], names: tuple[str, ...], otherwise: int) -> int:
