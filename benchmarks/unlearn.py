@@ -24,15 +24,15 @@ second matter where others use the machine too. Peak memory is VmHWM, the kernel
 memory, reset when the model is loaded, so that what loading took for a moment does not count. Most of it may
 be libraries (``loaded_megabytes``, model included): each side loads those that it needs, which is PyTorch,
 transformers and ours on both, and on the rivals' the Trainer with what it brings along. What a loop takes
-above that is given beside it, and the target is checked on both.
+above that is given beside it, and so is what its tensors take; the target is checked on all three.
 
 The case ``chat`` is the small one with 24 tokens before every question, about as many as chat templates of
 instruction-tuned models put there; ours reads them once a step.
 
 ``tensor_megabytes`` is the most that torch had allocated for tensors at a time, weights, gradients and the
 state of AdamW among them: what its allocator reports on a GPU. On a CPU it is added up from the profiler's
-events, in a run of each side of its own, which is not timed. It leaves out libraries, which are alike in any
-process, and what the C library's heap loses between blocks, which ``peak_megabytes`` has.
+events, making the model included, in a run of each side of its own, which is not timed. It leaves out
+libraries, and what the C library's heap loses between blocks, which ``peak_megabytes`` has.
 
 The case ``gpu`` needs one. Its memory is what torch allocates there; model FLOP a second are 6 times weights
 times tokens trained on.

@@ -213,7 +213,7 @@ def test_an_mlp_keeps_what_is_activated_and_not_what_comes_of_it():
 
 
 @needs_onednn
-def test_an_mlp_is_differentiated_once(monkeypatch):
+def test_an_mlp_is_differentiated_once():
     _, fast = pair(mlp())
     out = fast(inputs(5, 12)).sum()
     out.backward(retain_graph=True)

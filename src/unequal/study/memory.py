@@ -33,7 +33,7 @@ ANSWER = 4
 KEPT, KEPT_PLAIN = 25, {"gpt_neox": 15, "gpt2": 11}
 """Numbers that a layer keeps of a token for the backward pass, in widths, with a gate in its MLP and without.
 
-GPT-2's keeps only what it activates (`models/kernels.py`).
+On a CPU GPT-2's keeps only what it activates (`models/kernels.py`).
 """
 CHOSEN, WHOLE = 2, 5
 """Copies of logits that a step holds for the tokens of answers, and for whole distributions."""
