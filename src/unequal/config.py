@@ -8,7 +8,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from unequal.errors import ConfigError, bullet_list, did_you_mean
+from unequal.errors import ConfigError, did_you_mean, listed
+from unequal.plain_text import short
 from unequal.registry import Registry
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -57,7 +58,7 @@ def build(model: type[Settings], values: Mapping[str, Any], where: str) -> Setti
         problems = sentences(error, model)
         if len(problems) == 1:
             raise ConfigError(f"{where}: {problems[0]}") from error
-        raise ConfigError(f"{where} has {len(problems)} wrong settings:\n{bullet_list(problems)}") from error
+        raise ConfigError(f"{where} has {len(problems)} wrong settings: {listed(problems)}") from error
 
 
 def chosen(registry: Registry[type[Settings]], value: Any) -> Settings:
@@ -116,7 +117,9 @@ def _sentence(key: str, problems: Sequence[Any], model: type[BaseModel]) -> str:
     if first["type"] == "value_error":
         message = str(first["msg"]).removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
-    return f"{key}: found {first['input']!r}; it should be {' or '.join(map(_allowed, problems))}"
+    return (
+        f"{key}: found {short(_quoted(first['input']))}; it should be {' or '.join(map(_allowed, problems))}"
+    )
 
 
 _ALLOWED = {
@@ -132,6 +135,14 @@ _ALLOWED = {
     "tuple_type": "a list",
     "model_type": "a table",
 }
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as Python writes it, which it refuses for numbers of many thousand digits."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of too many digits"
 
 
 def _allowed(problem: Any) -> str:

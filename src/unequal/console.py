@@ -1,4 +1,7 @@
-"""What the command line shows: one console, tables, and a progress bar that says how long it will take."""
+"""What the command line shows: one console, tables, and a progress bar that says how long it will take.
+
+All of it is text: no markup, no emoji codes, and what would control the terminal is shown escaped.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,31 +11,45 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from unequal import launched
+from unequal.plain_text import MOST_OF_A_CELL, one_line, short, visible
 
-console = Console(highlight=False, quiet=not launched.speaks())
+console = Console(highlight=False, markup=False, emoji=False, quiet=not launched.speaks())
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; cells are plain text, never markup."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    """Print a table; title, columns and cells are plain text, and long ones are cut."""
+    table = Table(title=Text(short(title), style="table.title"), title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(short(column)), overflow="fold")
     for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else short(cell, MOST_OF_A_CELL)) for cell in row))
     console.print(table)
 
 
-def say(text: str) -> None:
-    """Print a line as it is."""
-    console.print(text, markup=False, soft_wrap=True)
+def say(text: str, on: Console = console) -> None:
+    """Print a text as one line."""
+    on.print(one_line(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def show_text(text: str) -> None:
+    """Print a text of several lines, such as a docstring, as it is."""
+    lines = "\n".join(map(visible, text.split("\n")))
+    console.print(lines, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def bars(*columns: ProgressColumn, on: Console = console) -> Progress:
+    """Return progress bars with these columns behind their names; they leave no trace."""
+    return Progress(TextColumn("{task.description}", markup=False), *columns, console=on, transient=True)
 
 
 @contextmanager
@@ -42,18 +59,8 @@ def progress_bar(description: str, unit: str = "") -> Iterator[Callable[[int, in
     With the unit ``bytes`` the bar also says how many were done a second.
     """
     speed = [TransferSpeedColumn()] if unit == "bytes" else []
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        *speed,
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task(description, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
-
-
-def _plain(cell: Any) -> str:
-    text = "" if cell is None else str(cell)
-    return text.replace("[", "\\[")
+    drawn = bars(BarColumn(), TaskProgressColumn(), *speed, TimeRemainingColumn())
+    drawn.disable = not console.is_terminal
+    with drawn:
+        task = drawn.add_task(short(description), total=None)
+        yield lambda done, total: drawn.update(task, completed=done, total=total)

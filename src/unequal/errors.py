@@ -1,14 +1,25 @@
-"""Errors a user can see: each is one clear sentence, and the command line exits with code 2."""
+"""Errors a user can see: each is one clear line, and the command line exits with code 2."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+from unequal.plain_text import MOST_OF_A_MESSAGE, one_line
+
+MOST_OF_A_PROBLEM = 300
+"""Characters of one problem in a list of them."""
 
 SHOWN = 6
 """Names of a batch that a message shows."""
 
 
 class UserError(Exception):
-    """Something the user can fix; the message says what, where, what is allowed and what to do next."""
+    """Something the user can fix; the message says what, where, what is allowed and what to do next.
+
+    It is one line without control characters, whatever the values and other libraries' words in it hold.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class ConfigError(UserError):
@@ -73,9 +84,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def bullet_list(problems: Sequence[str], limit: int = 50) -> str:
-    """Return the problems one a line, at most ``limit`` of them, and how many were left out."""
-    lines = [f"  {problem}" for problem in problems[:limit]]
-    if len(problems) > limit:
-        lines.append(f"  … and {len(problems) - limit} more")
-    return "\n".join(lines)
+def listed(problems: Sequence[str], limit: int = 50) -> str:
+    """Return the problems in one line, as many as a message has room for, and how many were left out."""
+    shown: list[str] = []
+    room = MOST_OF_A_MESSAGE * 3 // 4
+    for problem in problems[:limit]:
+        shown.append(one_line(problem, MOST_OF_A_PROBLEM))
+        room -= len(shown[-1])
+        if room < 0:
+            break
+    if len(problems) > len(shown):
+        shown.append(f"… and {len(problems) - len(shown)} more")
+    return "; ".join(shown)

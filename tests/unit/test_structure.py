@@ -8,7 +8,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
-    "errors", "launched", "shortage", "workers", "cluster", "seeds", "files", "cells", "seals", "registry",
+    "plain_text", "errors", "streams",
+    "launched", "shortage", "workers", "cluster", "seeds", "files", "cells", "seals", "registry",
     "config", "console", "manifest", "facts", "counting", "corpus", "models", "scoring", "training",
     "unlearning", "evaluation", "harness", "attacks", "analysis", "report", "audit", "study", "planning",
     "cli",

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 from unequal import __version__, launched
 from unequal.errors import ConfigError, UserError
 from unequal.shortage import first_line, ran_out
+from unequal.streams import accept_every_character, complain, output_failure
 
 COMMANDS = {
     "count": "Count how often facts occur in a corpus.",
@@ -49,15 +50,19 @@ for _name, _help in COMMANDS.items():
 
 def main() -> None:
     """Run the command line: exit code 0 when done, 2 when the user can fix it, 1 for a bug."""
+    accept_every_character()
     try:
         if launched.several():
             _join_the_others(sys.argv[1:])
         app(exit_on_error=False, print_error=False)
+        _check_output()
     except (UserError, CycloptsError) as error:
         _end(f"unequal: {error}", 2)
     except KeyboardInterrupt:
         _end("unequal: stopped; the same command goes on from here", 130)
     except Exception as error:
+        if isinstance(error, OSError):
+            _check_output("\n")
         if ran_out(error):
             _end(
                 f"unequal: memory ran out ({first_line(error)}); take smaller batches, fewer --workers or a"
@@ -69,10 +74,18 @@ def main() -> None:
         raise
 
 
+def _check_output(probe: str = "") -> None:
+    """End when standard output could not be written: on a full disk, or because it was closed."""
+    failure = output_failure(probe)
+    if failure is not None:
+        reason = failure.strerror or failure
+        _end(f"unequal: cannot write to standard output: {reason}; send it where there is room", 2)
+
+
 def _end(message: str, code: int) -> NoReturn:
     """End with the message, which of several processes the first to fail says."""
     if not launched.several() or _is_first_to_fail():
-        print(message, file=sys.stderr, flush=True)  # noqa: T201  the one place that prints errors
+        complain(message)
     sys.exit(code)
 
 

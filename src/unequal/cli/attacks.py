@@ -3,7 +3,7 @@
 from inspect import cleandoc
 
 from unequal.cli.options import one_name, show_settings
-from unequal.console import say, show_table
+from unequal.console import show_table, show_text
 
 
 def attacks(*words: str) -> None:
@@ -35,6 +35,6 @@ def _show(name: str) -> None:
     from unequal.attacks import ATTACKS  # noqa: PLC0415
 
     attack = ATTACKS.get(name)
-    say(f"{attack.title}: {attack.shows}\n\n{cleandoc(attack.__doc__ or '')}\n")
-    say(f"Measures: {', '.join(attack.metrics)}\nSource: {attack.source}\n")
+    show_text(f"{attack.title}: {attack.shows}\n\n{cleandoc(attack.__doc__ or '')}\n")
+    show_text(f"Measures: {', '.join(attack.metrics)}\nSource: {attack.source}\n")
     show_settings(attack)

@@ -3,7 +3,7 @@
 from inspect import cleandoc
 
 from unequal.cli.options import one_name, show_settings
-from unequal.console import say, show_table
+from unequal.console import show_table, show_text
 
 
 def methods(*words: str) -> None:
@@ -35,7 +35,7 @@ def _show(name: str) -> None:
     from unequal.unlearning.methods import METHODS  # noqa: PLC0415
 
     method = METHODS.get(name)
-    say(f"{method.title}\n\n  {method.formula}\n\n{cleandoc(method.__doc__ or '')}\n")
-    say(f"Needs: {', '.join(sorted(method.needs)) or 'the answers alone'}\nCost: {method.cost}")
-    say(f"Source: {method.source}\n")
+    show_text(f"{method.title}\n\n  {method.formula}\n\n{cleandoc(method.__doc__ or '')}\n")
+    show_text(f"Needs: {', '.join(sorted(method.needs)) or 'the answers alone'}\nCost: {method.cost}")
+    show_text(f"Source: {method.source}\n")
     show_settings(method)

@@ -3,7 +3,7 @@
 from inspect import cleandoc
 
 from unequal.cli.options import one_name
-from unequal.console import say, show_table
+from unequal.console import show_table, show_text
 
 
 def metrics(*words: str) -> None:
@@ -62,8 +62,8 @@ def _show(name: str) -> None:
         shown = metric.direction, metric.formula, metric.value, metric.low, metric.high
         source = metric.source
     direction, formula, value, low, high = shown
-    say(f"{name} ({kind}; {direction})\n\n  {formula}\n\n{cleandoc(value.__doc__ or '')}\n")
-    say(f"Range: {_range(low, high)}\nChance: {chance}\nSource: {source}\n{last}")
+    show_text(f"{name} ({kind}; {direction})\n\n  {formula}\n\n{cleandoc(value.__doc__ or '')}\n")
+    show_text(f"Range: {_range(low, high)}\nChance: {chance}\nSource: {source}\n{last}")
 
 
 def _range(low: float, high: float) -> str:

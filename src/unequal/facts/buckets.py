@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from unequal.errors import DataError, bullet_list, did_you_mean
+from unequal.errors import DataError, did_you_mean, listed
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
 
@@ -127,21 +127,19 @@ def _counts_by_fact(facts: Sequence[Fact], counts: pl.DataFrame, by: str) -> dic
     _check_column(counts, by)
     repeated = counts.filter(pl.col("fact_id").is_duplicated())["fact_id"].unique().sort().to_list()
     if repeated:
-        raise DataError(
-            f"the count table counts {len(repeated)} facts more than once:\n{bullet_list(repeated)}"
-        )
+        raise DataError(f"the count table counts {len(repeated)} facts more than once: {listed(repeated)}")
     approx = pl.col("approx").fill_null(False) if "approx" in counts.columns else pl.lit(False)
     frame = counts.select("fact_id", pl.col(by).alias("count"), approx.alias("count_approx"))
     found = {row.pop("fact_id"): row for row in frame.iter_rows(named=True)}
     missing = [fact.fact_id for fact in facts if fact.fact_id not in found]
     if missing:
         raise DataError(
-            f"the count table lacks {len(missing)} of {len(facts)} facts;"
-            f" count them with: unequal count\n{bullet_list(missing)}"
+            f"the count table lacks {len(missing)} of {len(facts)} facts ({listed(missing)});"
+            " count them with: unequal count"
         )
     empty = [fact.fact_id for fact in facts if found[fact.fact_id]["count"] is None]
     if empty:
-        raise DataError(f"{by} is empty for {len(empty)} of {len(facts)} facts:\n{bullet_list(empty)}")
+        raise DataError(f"{by} is empty for {len(empty)} of {len(facts)} facts: {listed(empty)}")
     return found
 
 
@@ -312,7 +310,7 @@ def _shared_sizes(
         named = " and ".join(settings.balance)
         raise DataError(
             f"no {named} is found in every bucket, so balancing would leave nothing;"
-            f" take fewer bins or covariates:\n{bullet_list(held)}"
+            f" take fewer bins or covariates: {listed(held)}"
         )
     if settings.per_bucket is None:
         return sizes

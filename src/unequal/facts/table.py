@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from unequal.cells import as_written
-from unequal.errors import DataError, bullet_list, did_you_mean
+from unequal.errors import DataError, did_you_mean, listed
 from unequal.facts.schema import LIST_COLUMNS, REQUIRED_COLUMNS, Fact
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
@@ -40,7 +40,7 @@ def read_facts(path: Path) -> list[Fact]:
         first_line.setdefault(fact.fact_id, line)
         facts.append(fact)
     if problems:
-        raise DataError(f"{path} has {len(problems)} bad entries:\n{bullet_list(problems)}")
+        raise DataError(f"{path} has {len(problems)} bad entries: {listed(problems)}")
     if not facts:
         raise DataError(f"{path} holds no facts; it needs the columns {', '.join(REQUIRED_COLUMNS)}")
     return facts

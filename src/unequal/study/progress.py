@@ -4,8 +4,10 @@ import time
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from unequal.console import bars, say
+from unequal.plain_text import short
 from unequal.study.launch.launcher import Report
 from unequal.study.outcome import Failure
 from unequal.study.step import Step
@@ -17,15 +19,8 @@ class StudyProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.failures: dict[str, Failure] = {}
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            console=console,
-            transient=True,
-        )
+        left = TextColumn("{task.fields[left]}", markup=False)
+        self._bars = bars(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left, on=console)
         self._tasks: dict[str, TaskID] = {}
         self._costs: dict[str, float] = {}
         self._shares: dict[str, float] = {}
@@ -57,7 +52,7 @@ class StudyProgress:
         if not self._console.is_terminal:
             return
         if folder not in self._tasks and done < total:
-            self._tasks[folder] = self._bars.add_task(folder, total=total, left="")
+            self._tasks[folder] = self._bars.add_task(short(folder), total=total, left="")
         if folder in self._tasks:
             self._bars.update(self._tasks[folder], completed=done, total=total)
         if "" in self._tasks:
@@ -81,7 +76,7 @@ class StudyProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(text, on=self._console)
 
     def close(self) -> None:
         """Take the bars away."""

@@ -10,8 +10,8 @@ from unequal.errors import (
     DivergedError,
     MissingExtraError,
     ShortOfMemoryError,
-    bullet_list,
     did_you_mean,
+    listed,
 )
 from unequal.seeds import derive_seed, random_stream
 from unequal.workers import WorkerDiedError
@@ -38,8 +38,8 @@ def test_did_you_mean_says_the_closest_name_or_nothing():
 
 
 def test_long_lists_are_cut_and_say_so():
-    assert bullet_list(["a", "b", "c"], limit=2) == "  a\n  b\n  … and 1 more"
-    assert bullet_list(["a"], limit=2) == "  a"
+    assert listed(["a", "b", "c"], limit=2) == "a; b; … and 1 more"
+    assert listed(["a"], limit=2) == "a"
 
 
 def test_a_missing_extra_says_how_to_install_it():

@@ -74,7 +74,7 @@ REFUSED = {
     "no patterns": (["pararel", "trex.jsonl"], "give --patterns"),
     "no file": (["tofu", "none.jsonl"], "cannot read none.jsonl: No such file"),
     "unknown relation": (["tofu", "tofu.jsonl", "--relation", "P1"], "no fact has the relation 'P1'"),
-    "bad rows": (["tofu", "bad.jsonl"], "tofu has 2 bad rows (--skip-bad leaves them out):\n  bad.jsonl:2: "),
+    "bad rows": (["tofu", "bad.jsonl"], "tofu has 2 bad rows (--skip-bad leaves them out): bad.jsonl:2: "),
 }
 
 

@@ -150,13 +150,13 @@ def test_definitions_are_never_mixed():
 
 def test_a_fact_counted_twice_is_refused():
     counts = pl.concat([count_table([1, 2]), count_table([3])])
-    assert "counts 1 facts more than once:\n  f000" in refusal([fact(0)], counts)
+    assert "counts 1 facts more than once: f000" in refusal([fact(0)], counts)
 
 
 def test_facts_without_a_count_are_listed():
     message = refusal([fact(0), fact(1), fact(2)], count_table([5]))
-    assert "lacks 2 of 3 facts; count them with: unequal count\n  f001\n  f002" in message
-    assert "docs_window is empty for 1 of 2 facts:\n  f001" in refusal(
+    assert "lacks 2 of 3 facts (f001; f002); count them with: unequal count" in message
+    assert "docs_window is empty for 1 of 2 facts: f001" in refusal(
         [fact(0), fact(1)], count_table([5, None])
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unequal.counting.infinigram.answers import NameCount
-from unequal.errors import DataError, bullet_list
+from unequal.errors import DataError, listed
 from unequal.facts.schema import Fact
 
 QueryKind = Literal["or_clause", "reference_sum"]
@@ -78,8 +78,8 @@ def plan_queries(facts: Sequence[Fact], query: QueryKind) -> list[Plan]:
     ]
     if problems:
         raise DataError(
-            f"infini-gram cannot be asked for {len(problems)} of the names; change or remove them:\n"
-            + bullet_list(problems)
+            f"infini-gram cannot be asked for {len(problems)} of the names; change or remove them: "
+            + listed(problems)
         )
     return plans
 

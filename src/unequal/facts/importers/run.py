@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from unequal.errors import ConfigError, DataError, bullet_list, did_you_mean
+from unequal.errors import ConfigError, DataError, did_you_mean, listed
 from unequal.facts.importers import IMPORTERS
 from unequal.facts.importers.contract import (
     SAYS,
@@ -65,7 +65,7 @@ def import_facts(
     done.facts = _without_duplicates(kept, done.dropped, problems)
     if problems and not skip_bad:
         raise DataError(
-            f"{name} has {len(problems)} bad rows (--skip-bad leaves them out):\n{bullet_list(problems)}"
+            f"{name} has {len(problems)} bad rows (--skip-bad leaves them out): {listed(problems)}"
         )
     if problems:
         done.dropped[BAD] = len(problems)
@@ -95,7 +95,7 @@ def _patterns(name: str, fact_set: FactSet, source: Source | None) -> dict[str, 
         except BadRowError as error:
             problems.append(f"{source.label}:{line}: {error}")
     if problems:
-        raise DataError(f"{source.label} has {len(problems)} bad rows:\n{bullet_list(problems)}")
+        raise DataError(f"{source.label} has {len(problems)} bad rows: {listed(problems)}")
     return dict(patterns)
 
 

@@ -10,7 +10,7 @@ from unequal.counting.protocol import CountSettings
 from unequal.counting.run import count_facts, read_counts
 from unequal.counting.scan.settings import ScanSettings
 from unequal.counting.scan.shards import content_id
-from unequal.errors import ConfigError, DataError, bullet_list
+from unequal.errors import ConfigError, DataError, listed
 from unequal.facts.made_up import is_made_up
 from unequal.facts.packaged import resolve_corpus
 from unequal.facts.schema import Fact
@@ -102,6 +102,6 @@ def _check_all_counted(facts: list[Fact], counted: set[str], table: Path) -> Non
     missing = [fact.fact_id for fact in facts if fact.fact_id not in counted and not is_made_up(fact)]
     if missing:
         raise DataError(
-            f"{table} lacks {len(missing)} of {len(facts)} facts; count them with: unequal count\n"
-            f"{bullet_list(missing)}"
+            f"{table} lacks {len(missing)} of {len(facts)} facts ({listed(missing)}); count them with:"
+            " unequal count"
         )
