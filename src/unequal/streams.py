@@ -1,6 +1,7 @@
 """Standard output and standard error: every character can be written, and a full disk is noticed."""
 
 import io
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -8,8 +9,22 @@ from contextlib import suppress
 from unequal.plain_text import one_line
 
 
-def accept_every_character() -> None:
-    """Have standard output and error write what their encoding lacks as an escape, instead of failing."""
+class OneLine(logging.Formatter):
+    """Writes a warning as one line of text; names in it are not obeyed by the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message of a record, and the last words of its error if it has one."""
+        error = record.exc_info[1] if record.exc_info else None
+        return one_line(record.getMessage() + (f": {error}" if error else ""))
+
+
+def prepare() -> None:
+    """Have standard output and error write what their encoding lacks as an escape, and warnings as one line.
+
+    Without this such a character would end the command, and a warning could hold what a terminal obeys.
+    """
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(OneLine())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

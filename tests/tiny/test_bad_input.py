@@ -61,7 +61,7 @@ def refused(folder, *words, named=(), run=call):
     assert "Traceback" not in result.err
     message, rest = result.err.split("\n", 1)
     assert message.startswith("unequal: ")
-    assert all(line.startswith("  ") for line in rest.splitlines()), "one message, its list indented"
+    assert rest == "", "a message is one line"
     for text in named:
         assert text in result.err
     assert tree(folder) == before, "something was written"
@@ -123,7 +123,7 @@ def test_fact_tables(name, content, named, here):
 def test_every_bad_row_is_listed_in_one_message(here):
     (here / "f.jsonl").write_text(lines({"fact_id": "x"}, GOOD[0], GOOD[0]) + "{\n")
     message = refused(here, "facts", "check", "f.jsonl", named=["f.jsonl has 7 bad entries"])
-    assert len(message.splitlines()) == 8
+    assert message.count("; f.jsonl:") == 6
 
 
 def truncated_zst(text):

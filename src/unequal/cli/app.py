@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 from unequal import __version__, launched
 from unequal.errors import ConfigError, UserError
 from unequal.shortage import first_line, ran_out
-from unequal.streams import accept_every_character, complain, output_failure
+from unequal.streams import complain, output_failure, prepare
 
 COMMANDS = {
     "count": "Count how often facts occur in a corpus.",
@@ -50,7 +50,7 @@ for _name, _help in COMMANDS.items():
 
 def main() -> None:
     """Run the command line: exit code 0 when done, 2 when the user can fix it, 1 for a bug."""
-    accept_every_character()
+    prepare()
     try:
         if launched.several():
             _join_the_others(sys.argv[1:])

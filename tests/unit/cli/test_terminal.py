@@ -1,6 +1,7 @@
 """What the command line prints: names are text, messages are one line, and output may be ASCII or full."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from command_line import call
 from unequal import console as shown
+from unequal.streams import prepare
 from unequal.study.outcome import Failure
 from unequal.study.progress import StudyProgress
 
@@ -104,6 +106,14 @@ def test_a_message_is_one_line(command, word):
     assert result.code == 2 and result.out == ""
     assert result.err.startswith("unequal: ") and result.err.count("\n") == 1 and result.err.endswith("\n")
     assert "\x1b" not in result.err and len(result.err) < 1100
+
+
+@markup
+def test_a_warning_is_one_line(capfd):
+    prepare()
+    record = logging.LogRecord("x", logging.WARNING, "file", 1, "%s is\nodd", ("\x1b[2Jname",), None)
+    logging.lastResort.handle(record)
+    assert capfd.readouterr().err == "\\x1b[2Jname is odd\n"
 
 
 def run(words, **how):
