@@ -263,3 +263,78 @@ def test_counts_come_from_a_table_or_a_corpus(here, table, tmp_path):
     result = call(*words, tmp_path / "two", "--counts", tmp_path / "one" / "counts.parquet")
     assert result.code == 0, result.err
     assert json.loads((tmp_path / "two" / "audit.json").read_text())["by_count"] == summary["by_count"]
+
+
+BARE = {"paraphrases": (), "cloze": (), "distractors": (), "reverse_question": None}
+EVERY_ATTACK = [
+    *ATTACKS, "int8", "paraphrase", "fewshot", "lens", "reverse", "cloze", "true_false", "choice",
+    {"kind": "probe", "share": 0.3},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("relation", ["birth_city", "a relation without templates"])
+@pytest.mark.parametrize("after", ["before", "lost everything"])
+def test_a_table_with_the_required_columns_alone_is_judged_by_all_that_can_be_filled_in(
+    relation, after, here, table, tmp_path
+):
+    """Facts have no wrong answers, no paraphrases and no statements; there are no never-seen facts."""
+    bare = [
+        one.model_copy(update={**BARE, "relation": relation}) for one in of_roles(table, "forget", "utility")
+    ]
+    facts_frame(bare).write_parquet(tmp_path / "facts.parquet")
+    (tmp_path / "audit.toml").write_text("attacks = " + json.dumps(EVERY_ATTACK).replace(": ", " = ") + "\n")
+    words = ("--facts", tmp_path / "facts.parquet", "--config", tmp_path / "audit.toml")
+    result = call(
+        "audit", "--before", here / "before", "--after", here / after, *words, "--out", tmp_path / "out"
+    )
+    assert result.code == 0, result.err
+    summary = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert {row["verdict"]: row["n_facts"] for row in summary["verdicts"]} == {
+        "still there": 24 if after == "before" else 0,
+        "gone": 0 if after == "before" else 24,
+        "suppressed": 0, "not known before": 0, "unjudged": 0, "left": 24 if after == "before" else 0,
+    }  # fmt: skip
+    notes = "\n".join(summary["notes"])
+    assert "wrong answers were taken from the answers to other facts of the relation for 44 of 44" in notes
+    if relation == "birth_city":
+        assert "paraphrases were made from templates of the relation for 44 of 44 facts" in notes
+    else:
+        assert "attack paraphrase was left out: the fact has no paraphrases, 24 facts" in notes
+        assert "attack cloze was left out: the fact has no cloze prompts, 24 facts" in notes
+        assert "attack reverse was left out" in notes
+        assert "24 of 24 facts to forget have neither paraphrases nor statements" in notes
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "What limits this audit" in page
+    assert "wrong answers were taken from" in page
+    lost = "100%" if after == "lost everything" else "0%"
+    assert summary["finding"][0].endswith(f"Of what should survive, {lost} was lost at worst.")
+    assert summary["finding"][0] in result.out
+
+
+def test_an_audit_that_judges_nothing_does_not_look_like_success(here, table, tmp_path):
+    """Nothing but the generated text can be had, then a first model that knows nothing."""
+    relations = [f"relation {place}" for place in range(24)]
+    forget = zip(of_roles(table, "forget"), relations, strict=True)
+    alone = [one.model_copy(update={**BARE, "relation": relation}) for one, relation in forget]
+    facts_frame([*alone, *of_roles(table, "utility")]).write_parquet(tmp_path / "facts.parquet")
+    words = ("--facts", tmp_path / "facts.parquet", "--attacks", "none", "--out")
+    lost = here / "lost everything"
+    unjudged = call("audit", "--before", here / "before", "--after", lost, *words, tmp_path / "one")
+    unknown = call("audit", "--before", lost, "--after", lost, *words, tmp_path / "two")
+    (tmp_path / "policy.toml").write_text("max_left = 1.0\nmax_unjudged = 1.0\n")
+    policy = ("--policy", tmp_path / "policy.toml")
+    allowed = call("audit", "--before", here / "before", "--after", lost, *policy, *words, tmp_path / "three")
+    for result, folder, begins in (
+        (unjudged, "one", "Not judged: 24 of 24 facts (no evidence beside the"),
+        (unknown, "two", "Nothing was judged: the first model knew none of the 24 facts."),
+        (allowed, "three", "Not judged: 24 of 24 facts"),
+    ):
+        assert result.code == 3, result.err
+        assert "this audit has not passed: " in result.out
+        summary = json.loads((tmp_path / folder / "audit.json").read_text())
+        assert summary["passed"] is False
+        assert summary["finding"][0].startswith(begins)
+        page = (tmp_path / folder / "audit.html").read_text()
+        assert "Nothing was judged," in page
+        assert "Nothing finds" not in page
+    assert "Of what should survive, 100% was lost at worst." in (tmp_path / "one" / "audit.html").read_text()

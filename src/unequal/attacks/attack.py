@@ -105,6 +105,10 @@ class Attack(BaseModel):
         """The names in the score table, such as ``relearn_exact_match``."""
         return tuple(f"{self.name}_{metric}" for metric in self.measured)
 
+    def trained_on(self, scene: Scene) -> frozenset[str]:  # noqa: ARG002
+        """Return the ids of facts to forget that it trains on with this seed, and so cannot judge."""
+        return frozenset()
+
     def run(self, scene: Scene) -> pl.DataFrame:
         """Return one row for each attacked fact and metric, with the columns of `ROW_SCHEMA`.
 

@@ -41,10 +41,14 @@ class LinearProbe(Attack):
         """Without a share of the facts to forget there is nothing else to train on."""
         return self.share == 0
 
+    def trained_on(self, scene: Scene) -> frozenset[str]:
+        """Return the ids of the facts to forget that an attacker is taken to know."""
+        known = self._known(scene)
+        return frozenset(fact.fact_id for fact in scene.forget if fact.subject in known)
+
     def run(self, scene: Scene) -> pl.DataFrame:
         """Return the rows; facts that were trained on, or whose object was not, have no value."""
-        subjects = sorted({fact.subject for fact in scene.forget})
-        known = set(random_stream(scene.seed, "probe").sample(subjects, round(self.share * len(subjects))))
+        known = self._known(scene)
         found: dict[str, dict[str, Found]] = {}
         for relation in dict.fromkeys(fact.relation for fact in scene.attacked):
             train = [f for f in scene.kept if f.relation == relation]
@@ -53,6 +57,11 @@ class LinearProbe(Attack):
             found |= {fact.fact_id: dict.fromkeys(self.metrics, (None, TAUGHT)) for fact in train}
             found |= self._of_relation(scene, train, test)
         return rows(self, scene, found)
+
+    def _known(self, scene: Scene) -> set[str]:
+        """Return the subjects to forget that an attacker is taken to know."""
+        subjects = sorted({fact.subject for fact in scene.forget})
+        return set(random_stream(scene.seed, "probe").sample(subjects, round(self.share * len(subjects))))
 
     def _of_relation(
         self, scene: Scene, train: Sequence[Fact], test: Sequence[Fact]

@@ -47,6 +47,10 @@ class Relearning(Attack):
         """Training on retained facts does, relearning of some facts to forget does not."""
         return self.on == "retain"
 
+    def trained_on(self, scene: Scene) -> frozenset[str]:
+        """Return the ids of the facts to forget that the copy is trained on."""
+        return frozenset(fact.fact_id for fact in self._taught(scene) if fact.role == "forget")
+
     def run(self, scene: Scene) -> pl.DataFrame:
         """Return the held-out facts' rows; facts that were trained on have no value but a reason."""
         from unequal.attacks.tuning import tuned_copy  # noqa: PLC0415

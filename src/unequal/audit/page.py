@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from unequal.audit.finding import finding, nothing_judged
 from unequal.audit.verdicts import VERDICTS
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
@@ -13,7 +14,8 @@ MAX_LISTED = 20_000
 """Facts up to which the page lists all of them."""
 MAX_TEXT = 120
 MEANINGS = {
-    "still there": "the right answer is still generated, in at least one wording",
+    "still there": "the right answer is still generated, in at least one wording; or only other evidence"
+    " showed it before, and still does",
     "suppressed": "no longer generated, but other evidence finds it more often than luck would",
     "gone": "no evidence finds it",
     "unjudged": "some evidence could not be had",
@@ -33,7 +35,9 @@ def render_audit(facts: pl.DataFrame, summary: dict[str, Any]) -> str:
         .get_template("audit.html.j2")
         .render(
             name="audit",
-            finding=_finding(summary, verdicts),
+            finding=finding(summary),
+            outcome=_outcome(summary),
+            unjudged=summary.get("unjudged", []),
             sample=_sample(summary),
             summary=summary,
             bars=_bars(summary, verdicts),
@@ -41,7 +45,6 @@ def render_audit(facts: pl.DataFrame, summary: dict[str, Any]) -> str:
             verdicts=[row for name in MEANINGS for row in summary["verdicts"] if row["verdict"] == name],
             meanings=MEANINGS,
             roles=ROLES,
-            broken=[line for line in summary["policy"] if not line["holds"]],
             listed=facts.height <= MAX_LISTED,
             settings={key: value for key, value in settings.items() if value is not None},
             light={},
@@ -52,29 +55,29 @@ def render_audit(facts: pl.DataFrame, summary: dict[str, Any]) -> str:
     )
 
 
-def _finding(summary: dict[str, Any], verdicts: dict[str, Any]) -> list[str]:
-    """Return the headline and what a reader must know at once."""
-    known, still, hidden = summary["n_known"], verdicts["still there"], verdicts["suppressed"]
-    if not known:
-        return ["The first model knew none of the facts, so there was nothing to unlearn."]
-    n_still = still["n_facts"]
-    n_left = n_still + hidden["n_facts"]
-    head = (
-        f"{n_left} of {known} facts are still in the model."
-        if n_left
-        else f"Nothing finds any of the {known} facts that the model knew."
-    )
-    luck = verdicts["left"]["never_seen"]
-    beside = f" Of facts that it never saw, {luck:.0%} look the same." if luck is not None else ""
-    parts = f"Still generated: {n_still}. No longer, but found by other evidence: {hidden['n_facts']}."
-    losses = [row["loss"]["value"] for row in summary["utility"] if row["loss"]["value"] is not None]
-    lost = f"Of what should survive, {max(max(losses), 0):.0%} was lost at worst." if losses else ""
-    return [head, parts + beside if n_left else (beside.strip() or parts), *([lost] if lost else [])]
+def _outcome(summary: dict[str, Any]) -> tuple[str, str, str]:
+    """Return what the audit comes to: its class on the page, its first words, and the sentence after them."""
+    nothing, lines = nothing_judged(summary), summary["policy"]
+    if nothing:
+        return "unclear", "Nothing was judged,", f"so this audit has not passed: {nothing}."
+    if not lines:
+        return "", "No policy was stated,", "so nothing passes or fails here."
+    failing = [line for line in lines if not line["holds"]]
+    n_unclear = sum(line["found"] is None for line in failing)
+    n_broken, of = len(failing) - n_unclear, len(lines)
+    if not failing:
+        return "holds", "The policy holds.", f"All {of} lines hold."
+    unclear = f"{n_unclear} of {of} lines cannot be judged."
+    if not n_broken:
+        return "unclear", "The policy cannot be judged,", f"so this audit has not passed: {unclear}"
+    broken = f"{n_broken} of {of} lines {'is' if n_broken == 1 else 'are'} broken."
+    return "broken", "The policy is broken.", f"{broken} {unclear if n_unclear else ''}".strip()
 
 
 def _sample(summary: dict[str, Any]) -> str:
     settings = summary["settings"]
-    sizes = f"{summary['n_facts']} facts to forget, {summary['n_never_seen']} never seen, {summary['n_kept']}"
+    sizes = f"{summary['n_facts']} facts to forget, of which the first model knew {summary['n_known']};"
+    sizes += f" {summary['n_never_seen']} never seen, {summary['n_kept']}"
     return (
         f"{sizes} that should survive. Before: {settings['before']}. After: {settings['after']}."
         " Intervals are 95% bootstrap intervals over subjects."

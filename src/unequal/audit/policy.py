@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unequal.config import build, read_toml
 
+UNSTATED = "the default; a policy allows facts that cannot be judged by stating max_unjudged"
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Policy(BaseModel):
-    """Limits; one that is not given is not asked for. Shares are of the facts known before.
+    """Limits; one that is not given is not asked for, but ``max_unjudged``. Shares are of facts known before.
 
     ``max_still_there``, ``max_suppressed`` and ``max_left`` (either) are judged above the share of never-seen
     facts with the same verdict, and so is ``max_left_in_any_bucket`` of counts. ``max_utility_loss`` holds
@@ -32,7 +34,7 @@ class Policy(BaseModel):
     max_suppressed: Share | None = None
     max_left: Share | None = None
     max_left_in_any_bucket: Share | None = Field(default=None, description="of counts")
-    max_unjudged: Share | None = None
+    max_unjudged: Share | None = Field(default=None, description="0 where it is not given")
     max_utility_loss: Share | None = None
     max_refusal: Share | None = None
     max_degenerate: Share | None = None
@@ -61,7 +63,8 @@ class Line:
         """Return the line in words."""
         if self.found is None:
             return f"{self.rule} = {self.limit:g}: {self.why}"
-        return f"{self.rule} = {self.limit:g}: found {self.found:.3g}"
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.rule} = {self.limit:g}: found {self.found:.3g}{why}"
 
 
 def read_policy(path: Path) -> Policy:
@@ -72,6 +75,17 @@ def read_policy(path: Path) -> Policy:
 def check(policy: Policy, found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each line of the policy judged on an audit's results, as plain values."""
     return [asdict(line) for line in _lines(policy, found)]
+
+
+def unstated(policy: Policy, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the line that every policy has: facts that could not be judged break it, unless it allows them.
+
+    There is none where all facts were judged, or where the policy itself has ``max_unjudged``.
+    """
+    shares = {row["verdict"]: row for row in found["verdicts"]}
+    if policy.max_unjudged is not None or not shares["unjudged"]["n_facts"]:
+        return []
+    return [asdict(Line("max_unjudged", 0, shares["unjudged"]["share"], False, UNSTATED))]
 
 
 def _lines(policy: Policy, found: Mapping[str, Any]) -> Iterator[Line]:

@@ -1,15 +1,18 @@
 """Run an audit: judge both models, attack the second, and write verdicts, evidence, summary and page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from unequal.audit.evidence import OWN_MEASURES, Measure, attack_measures, control_of
+from unequal.audit.attempts import attack_all
+from unequal.audit.evidence import OWN_MEASURES, Control, Measure, attack_measures, control_of
+from unequal.audit.finding import finding, nothing_judged
+from unequal.audit.lacking import choice_note, wordings_note
 from unequal.audit.page import render_audit
-from unequal.audit.policy import Line, Policy, check, read_policy
+from unequal.audit.policy import Line, Policy, check, read_policy, unstated
 from unequal.audit.settings import AuditSettings
 from unequal.audit.summary import (
     KEPT,
@@ -19,12 +22,14 @@ from unequal.audit.summary import (
     recovery,
     resampler_of,
     text_rates,
+    unjudged_reasons,
     utility,
     verdict_shares,
     with_subjects,
 )
-from unequal.audit.verdicts import ASKED, verdicts
+from unequal.audit.verdicts import ASKED, own_rows, verdicts
 from unequal.errors import ConfigError, DataError
+from unequal.facts.complete import completed, relation_templates
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact, Role
@@ -35,7 +40,6 @@ from unequal.manifest import manifest
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from unequal.attacks.attack import Attack, Scene
     from unequal.evaluation.evaluate import Tables
 
 METRICS = (
@@ -55,8 +59,8 @@ class Audit:
 
     @property
     def passed(self) -> bool:
-        """Return whether every line of the policy holds; without a policy there is nothing to break."""
-        return not self.broken()
+        """Return whether something was judged and every line of the policy holds, if there is a policy."""
+        return not self.broken() and self.summary["nothing_judged"] is None
 
     def broken(self) -> list[str]:
         """Return the lines of the policy that do not hold, in words."""
@@ -76,9 +80,11 @@ def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total
     choose_device(settings.device)
     policy = read_policy(settings.policy) if settings.policy else None
     check_replaceable(settings.out, "audit.json")
-    facts = read_roles(settings)
+    filled_in = completed(read_roles(settings), relation_templates(settings.wordings))
+    facts = filled_in.facts
     with in_first(atomic_folder(settings.out)) as folder:
         counts, notes = by_first(lambda: _counts(settings, facts, folder))
+        notes += filled_in.notes
         before, after, attacked = _scores(settings, facts, progress, notes)
         audit = conclude(settings, facts, before, after, attacked, policy, counts, notes)
         if folder:
@@ -144,7 +150,7 @@ def _scores(
     settings: AuditSettings, facts: Sequence[Fact], progress: Progress, notes: list[str]
 ) -> tuple["Tables", "Tables", pl.DataFrame]:
     """Return the tables of both models and the rows of the attacks on the second, one model at a time."""
-    from unequal.attacks.attack import ROW_SCHEMA, Scene  # noqa: PLC0415
+    from unequal.attacks.attack import Scene  # noqa: PLC0415
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.models.load import load_ready  # noqa: PLC0415
     from unequal.models.precision import computing_in  # noqa: PLC0415
@@ -164,15 +170,14 @@ def _scores(
     after = judged(model)
     progress(2, total)
     scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
-    parts = [pl.DataFrame(schema=ROW_SCHEMA)]
-    for done, attack in enumerate(settings.attacks, start=3):
-        if attack.needs_kept and not scene.kept:
-            notes.append(f"attack {attack.name} was not run: it needs facts that should survive")
-        else:
-            with computing_in(settings.precision, model.device):
-                parts.append(_attack(attack, scene))
-        progress(done, total)
-    return before, after, pl.concat(parts)
+    attacked, left_out = attack_all(
+        settings.attacks,
+        scene,
+        lambda: computing_in(settings.precision, model.device),
+        lambda done: progress(2 + done, total),
+    )
+    notes += left_out
+    return before, after, attacked
 
 
 def _shared_tokenizer(settings: AuditSettings) -> "PreTrainedTokenizerBase":
@@ -185,23 +190,6 @@ def _shared_tokenizer(settings: AuditSettings) -> "PreTrainedTokenizerBase":
             " be compared; give a model and what unlearning made of it"
         )
     return second
-
-
-def _attack(attack: "Attack", scene: "Scene") -> pl.DataFrame:
-    """Return the attack's rows; facts that it trained on are judged by a second run that trains on others."""
-    from unequal.attacks.judge import TAUGHT  # noqa: PLC0415
-
-    rows = attack.run(scene)
-    taught = pl.col("value").is_null() & (pl.col("reason") == TAUGHT)
-    if rows.filter(taught).is_empty():
-        return rows
-    keys = ["fact_id", "metric"]
-    again = attack.run(replace(scene, seed=scene.seed + 1)).select(*keys, "value", "reason")
-    joined = rows.join(again, on=keys, how="left", suffix="_again", maintain_order="left")
-    filled = [
-        pl.when(taught).then(f"{name}_again").otherwise(name).alias(name) for name in ("value", "reason")
-    ]
-    return joined.with_columns(filled).select(rows.columns)
 
 
 def conclude(
@@ -229,28 +217,41 @@ def conclude(
         "n_kept": sum(fact.role in KEPT for fact in facts),
         "control": "never-seen facts" if control.measured else "worked out",
         "verdicts": verdict_shares(table, draws),
+        "unjudged": unjudged_reasons(table, evidence),
         "by_count": by_count(table, counts),
         "evidence": evidence_table(table, evidence, all_measures, draws),
         "attacks": [recovery(attacked, table, one.name, one.metrics, draws) for one in run],
         "utility": utility(before.scores, after.scores, draws),
         "texts": text_rates(before.scores, after.scores),
-        "notes": [*notes, *_remarks(control.measured, len(control.never_seen))],
+        "notes": [*notes, *_remarks(facts, after.scores, control)],
         "settings": settings.model_dump(mode="json"),
         "made_by": manifest(),
     }
-    summary["policy"] = check(policy, summary) if policy else []
-    summary["passed"] = all(line["holds"] for line in summary["policy"]) if policy else None
+    summary["policy"] = [*check(policy, summary), *unstated(policy, summary)] if policy else []
+    summary["nothing_judged"] = nothing_judged(summary)
+    summary["passed"] = _passed(summary, policy)
+    summary["finding"] = finding(summary)
     return Audit(_facts_table(table, facts, before, after, counts), evidence, summary)
 
 
-def _remarks(measured: bool, n_never_seen: int) -> list[str]:
-    if measured:
-        return []
-    return [
-        f"there are {n_never_seen} never-seen facts, too few to say what luck looks like: chance is taken"
-        " from the distractors or the answers of a relation, probabilities without a chance level are no"
-        " evidence, and shares are not corrected for luck"
-    ]
+def _passed(summary: dict[str, Any], policy: Policy | None) -> bool | None:
+    """Return whether the policy holds; false whenever nothing was judged, None where there is no policy."""
+    if summary["nothing_judged"]:
+        return False
+    return all(line["holds"] for line in summary["policy"]) if policy else None
+
+
+def _remarks(facts: Sequence[Fact], after: pl.DataFrame, control: Control) -> list[str]:
+    forget = frozenset(fact.fact_id for fact in facts if fact.role == "forget")
+    notes = [*choice_note(own_rows(after), forget), *wordings_note(after, forget)]
+    if control.measured:
+        return notes
+    luck = (
+        f"there are {len(control.never_seen)} never-seen facts, too few to say what luck looks like: chance"
+        " is taken from the distractors or the answers of a relation, probabilities without a chance level"
+        " are no evidence, and shares are not corrected for luck"
+    )
+    return [*notes, luck]
 
 
 def _facts_table(

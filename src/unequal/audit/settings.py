@@ -26,6 +26,9 @@ class AuditSettings(ComputeSettings):
     never_seen: Path | None = Field(default=None, description="more facts, which neither model ever saw")
     counts: Path | None = Field(default=None, description="count table, as unequal count writes it")
     corpus: str | None = Field(default=None, description="shards in which the facts are counted instead")
+    wordings: tuple[Path, ...] = Field(
+        default=(), description="files of relation templates, for facts that lack paraphrases or cloze"
+    )
     policy: Path | None = Field(default=None, description="what must hold (TOML)")
     attacks: tuple[AttackSettings, ...] = Field(default=DEFAULT_ATTACKS, validate_default=True)
     prompts: PromptFormat = PromptFormat()

@@ -8,7 +8,7 @@ import polars as pl
 
 from unequal.analysis.bootstrap import Array, Interval, Resampler, interval, make_resampler, ratio
 from unequal.audit.evidence import Measure
-from unequal.audit.verdicts import VERDICTS
+from unequal.audit.verdicts import NO_EVIDENCE, TEXT, VERDICTS, without_value
 from unequal.facts.buckets import BucketSettings, make_buckets
 from unequal.facts.schema import Fact
 
@@ -54,6 +54,25 @@ def verdict_shares(table: pl.DataFrame, resampler: Resampler) -> list[dict[str, 
             row["excess"] = _difference(forget, control, hit.cast(pl.Float64), resampler).__dict__
         rows.append(row)
     return rows
+
+
+def unjudged_reasons(table: pl.DataFrame, evidence: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return why facts to forget could not be judged: ``reason, n_facts``, the commonest first.
+
+    A fact with several reasons counts for each of them.
+    """
+    own = table.filter(pl.col("role") == "forget", pl.col("verdict") == "unjudged")
+    other = pl.col("why").str.starts_with(f"{TEXT}: ") | (pl.col("why") == NO_EVIDENCE)
+    missing = evidence.filter(without_value()).join(own.filter(~other), on="fact_id", how="semi")
+    reason = pl.format("{}: {}", "evidence", pl.col("reason").fill_null("no value"))
+    reasons = pl.concat(
+        [
+            own.filter(other).select("fact_id", reason=pl.col("why")),
+            missing.select("fact_id", reason=reason).unique(maintain_order=True),
+        ]
+    )
+    counted = reasons.group_by("reason", maintain_order=True).agg(n_facts=pl.len())
+    return counted.sort("n_facts", descending=True, maintain_order=True).to_dicts()
 
 
 def by_count(table: pl.DataFrame, counts: dict[str, int | None]) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from unequal.console import progress_bar, say, show_table
 if TYPE_CHECKING:
     from unequal.audit.run import Audit
 
-POLICY_BROKEN = 3
-"""The exit code when a policy was stated and does not hold."""
+NOT_PASSED = 3
+"""The exit code when a policy was stated and does not hold, and whenever nothing was judged."""
 
 
 def audit(
@@ -35,7 +35,9 @@ def audit(
     compile: bool | None = None,
     config: Path | None = None,
 ) -> None:
-    """Give a verdict on every fact after unlearning; the exit code is 3 when the policy is broken.
+    """Give a verdict on every fact after unlearning.
+
+    The exit code is 3 when the policy does not hold, and whenever nothing could be judged.
 
     Parameters
     ----------
@@ -90,13 +92,17 @@ def audit(
     say(f"the page is {settings.out / 'audit.html'}, the numbers are in {settings.out / 'audit.json'}")
     for line in done.broken():
         say(f"policy: {line}")
+    if nothing := done.summary["nothing_judged"]:
+        say(f"this audit has not passed: {nothing}")
     if not done.passed:
-        sys.exit(POLICY_BROKEN)
+        sys.exit(NOT_PASSED)
     if done.summary["policy"]:
         say(f"policy: all {len(done.summary['policy'])} lines hold")
 
 
 def _show(done: "Audit") -> None:
+    for sentence in done.summary["finding"]:
+        say(sentence)
     rows = [
         (row["verdict"], row["n_facts"], _percent(row.get("share")), _percent(row.get("never_seen")))
         for row in done.summary["verdicts"]

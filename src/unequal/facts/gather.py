@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from unequal.errors import did_you_mean
+from unequal.facts.complete import with_distractors
 from unequal.facts.importers import IMPORTERS
 from unequal.facts.importers.run import import_facts
 from unequal.facts.importers.source import file_source, hub_source
@@ -157,41 +158,6 @@ def gather_facts(settings: FactsSettings) -> Gathered:
         facts += _named(kept, table.label, taken)
         dropped[table.label] = left_out
     return Gathered(facts, dropped, notes)
-
-
-def with_distractors(facts: Sequence[Fact], n_distractors: int, seed: int) -> list[Fact]:
-    """Return the facts, those without wrong answers with up to ``n_distractors`` objects of their relation.
-
-    An object that is another right answer to the same subject is never one of them.
-    """
-    objects: Mapping[str, set[str]] = defaultdict(set)
-    right: Mapping[tuple[str, str], set[str]] = defaultdict(set)
-    for fact in facts:
-        objects[fact.relation].add(fact.object)
-        right[fact.relation, fact.subject.casefold()].update(map(str.casefold, _accepted(fact)))
-    pools = {relation: sorted(names) for relation, names in objects.items()}
-    return [
-        fact if fact.distractors else _with_drawn(fact, pools, right, n_distractors, seed) for fact in facts
-    ]
-
-
-def _with_drawn(
-    fact: Fact,
-    pools: Mapping[str, Sequence[str]],
-    right: Mapping[tuple[str, str], set[str]],
-    n_distractors: int,
-    seed: int,
-) -> Fact:
-    known = right[fact.relation, fact.subject.casefold()]
-    pool = pools[fact.relation]
-    stream = random_stream(seed, "distractors", fact.fact_id)
-    drawn = stream.sample(pool, min(n_distractors + len(known), len(pool)))
-    wrong = [name for name in drawn if name.casefold() not in known]
-    return fact.model_copy(update={"distractors": tuple(wrong[:n_distractors])})
-
-
-def _accepted(fact: Fact) -> tuple[str, ...]:
-    return (fact.object, fact.answer, *fact.object_aliases, *fact.answer_aliases)
 
 
 def _sound(facts: Sequence[Fact], dropped: Counter[str]) -> list[Fact]:
