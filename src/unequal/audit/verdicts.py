@@ -14,6 +14,8 @@ Verdict = Literal["still there", "suppressed", "gone", "not known before", "unju
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 ASKED: tuple[ProbeKind, ...] = ("question", "paraphrase", "cloze")
 """Probes whose right answer is the fact's answer."""
+QUESTION: tuple[ProbeKind, ...] = ("question",)
+"""The same where chance is worked out: that of one right choice, not of one in every wording."""
 SEPARATOR = "; "
 TEXT = "generated answer"
 NO_EVIDENCE = "no evidence beside the generated text could be had"
@@ -49,13 +51,14 @@ def verdicts(
             _generated(scores, name, known_by), on="fact_id", how="left", maintain_order="left"
         )
     own = [one for one in OWN_MEASURES if one.is_right_or_wrong != control.measured]
-    shown_before = _found(weigh(own_rows(before), own, control, forget))
+    kinds = ASKED if control.measured else QUESTION
+    shown_before = _found(weigh(own_rows(before, kinds), own, control, forget))
     table = table.join(shown_before, on="fact_id", how="left", maintain_order="left")
     shown = pl.col("by").fill_null("") != ""
     known = ((pl.col("generated_before") > 0) | shown).fill_null(shown)
     table = table.with_columns(known_before=known).drop("by", "missing", "n_values")
     targets = frozenset(table.filter("known_before", pl.col("role") == "forget")["fact_id"])
-    evidence = weigh(own_rows(after), own, control, targets)
+    evidence = weigh(own_rows(after, kinds), own, control, targets)
     still_shown = _found(evidence).filter(pl.col("by") != "").select("fact_id", shown_after=pl.lit(True))
     table = table.join(still_shown, on="fact_id", how="left", maintain_order="left")
     evidence = pl.concat([evidence, weigh(attacked, attack_measures, control, targets)])
@@ -63,10 +66,10 @@ def verdicts(
     return _judge(found), evidence
 
 
-def own_rows(scores: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a fact and metric of a model's score rows: the mean over the probes that ask for it."""
+def own_rows(scores: pl.DataFrame, kinds: Sequence[ProbeKind] = ASKED) -> pl.DataFrame:
+    """Return one row a fact and metric of a model's score rows: the mean over the probes of these kinds."""
     return (
-        scores.filter(pl.col("probe").is_in(ASKED))
+        scores.filter(pl.col("probe").is_in(kinds))
         .group_by("fact_id", "relation", "metric", maintain_order=True)
         .agg(pl.col("value").mean(), pl.col("reason").drop_nulls().first())
         .with_columns(pl.when(pl.col("value").is_null()).then(pl.col("reason")).alias("reason"))

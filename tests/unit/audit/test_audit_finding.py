@@ -222,3 +222,17 @@ def test_a_model_against_itself_has_all_that_it_knows_even_what_it_never_said():
 def test_what_a_table_lacks_is_told_from_what_went_wrong(reason, lacking):
     rows = pl.DataFrame({"reason": [reason]}, schema={"reason": pl.String})
     assert rows.select(is_lacking(pl.col("reason"))).item() is lacking
+
+
+def test_without_never_seen_facts_one_right_choice_of_the_question_is_evidence():
+    """Other wordings, which may be filled in, do not take away what the question shows."""
+    eight = {"distractors": tuple(f"w{i}" for i in range(8))}
+    facts = [one.model_copy(update=eight) for one in FORGET]
+    chosen = rows_of(facts, "choice_accuracy", 1.0)
+    other = rows_of(facts, "choice_accuracy", 0.0, probe="paraphrase")
+    unsaid = rows_of(facts, "exact_match", 0.0)
+    same = pl.concat([unsaid, chosen, other])
+    table, _ = judged(same, same, facts=facts)
+    assert set(table["verdict"]) == {"still there"}
+    table, _ = judged(pl.concat([rows_of(facts, "exact_match", 1.0), chosen, other]), same, facts=facts)
+    assert set(table["verdict"]) == {"suppressed"}
