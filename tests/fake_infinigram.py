@@ -5,6 +5,7 @@ engine (sampling above the limit of a shard, the whole part of the ratio as the 
 side of each shard, and the border of documents).
 """
 
+import contextlib
 import json
 import re
 import threading
@@ -19,12 +20,27 @@ def tokens_of(text):
     return re.findall(r"\w+|[^\w\s]", text)
 
 
+class Trickle:
+    """Bytes that are sent in pieces, with a pause in seconds after each."""
+
+    def __init__(self, *pieces, pause=0.1):
+        self.pieces = pieces
+        self.pause = pause
+
+
+def whole(body, *headers, status="200 OK"):
+    """The bytes of an answer with this body, with more headers as they stand."""
+    head = [f"HTTP/1.1 {status}".encode(), b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
 class FakeInfinigram:
     """A running service over shards of documents, on a free port of this machine; use it in a ``with``.
 
     ``troubles`` holds one entry for each of the next requests: a status, a pair of a status and headers or a
-    text, "slow", "drop", "broken", a dictionary to answer, or None for a good answer. ``gap`` is the number
-    of tokens of other documents between any two; ``finds`` whether find queries are answered.
+    text, "slow", "drop", "broken", a dictionary to answer, bytes to send as they are, a `Trickle` of
+    bytes, or None for a good answer. ``gap`` is the number of tokens of other documents between any two;
+    ``finds`` says whether find queries are answered.
     """
 
     def __init__(self, shards, finds=True, gap=2000, indexes=(KNOWN,)):
@@ -36,7 +52,7 @@ class FakeInfinigram:
         self.requests = []
         self.ids = {}
         self.closing = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"fake": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
 
@@ -140,39 +156,56 @@ def anchored(shard, clauses, limit, window, gap):
     return count * first * second, first * second
 
 
-def handler_of(fake):
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            fake.requests.append(request)
-            trouble = fake.troubles.popleft() if fake.troubles else None
-            if trouble == "slow":
-                fake.closing.wait(5)
-            elif trouble == "drop":
-                self.connection.close()
-            elif trouble == "broken":
-                self.send(200, b'{"count": 12, "app')
-            elif isinstance(trouble, dict | list):
-                self.send(200, json.dumps(trouble).encode())
-            elif trouble is not None:
-                status, extra = trouble if isinstance(trouble, tuple) else (trouble, {})
-                body = (
-                    b"<html>no</html>" if isinstance(extra, dict) else json.dumps({"error": extra}).encode()
-                )
-                self.send(status, body, extra if isinstance(extra, dict) else {})
-            else:
-                status, answer = fake.answer(request)
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request for the service in ``fake``."""
+
+    fake = None
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.fake.requests.append(request)
+        trouble = self.fake.troubles.popleft() if self.fake.troubles else None
+        match trouble:
+            case None:
+                status, answer = self.fake.answer(request)
                 self.send(status, json.dumps(answer).encode())
+            case "slow":
+                self.fake.closing.wait(5)
+            case "drop":
+                self.connection.close()
+            case "broken":
+                self.send(200, b'{"count": 12, "app')
+            case bytes() | Trickle():
+                self.send_as_it_is(trouble)
+            case dict() | list():
+                self.send(200, json.dumps(trouble).encode())
+            case (status, str() as text):
+                self.send(status, json.dumps({"error": text}).encode())
+            case (status, headers):
+                self.send(status, b"<html>no</html>", headers)
+            case status:
+                self.send(status, b"<html>no</html>")
 
-        def send(self, status, body, headers=()):
-            self.send_response(status)
-            for name, value in dict(headers).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def do_GET(self):
+        self.send(405, b"<html>no</html>")
 
-        def log_message(self, *_):
-            pass
+    def send(self, status, body, headers=()):
+        self.send_response(status)
+        for name, value in dict(headers).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-    return Handler
+    def send_as_it_is(self, trouble):
+        """Write bytes to the connection, for whoever tries HTTP itself, and end it."""
+        self.close_connection = True
+        pieces, pause = ([trouble], 0) if isinstance(trouble, bytes) else (trouble.pieces, trouble.pause)
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                self.wfile.write(piece)
+                if pause and self.fake.closing.wait(pause):
+                    break
+
+    def log_message(self, *_):
+        pass

@@ -106,7 +106,7 @@ def count(
     requests_per_second
         Requests sent a second, at most. [default: 1]
     timeout_seconds
-        Seconds to wait for an answer. [default: 60]
+        Seconds that one whole answer may take. [default: 60]
     retries
         Further tries when the service does not answer. [default: 6]
     cache

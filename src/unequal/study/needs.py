@@ -8,11 +8,10 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from unequal.counting.choice import CountChoice, CountTable
 from unequal.counting.infinigram.api_settings import ApiSettings
+from unequal.counting.infinigram.exchange import UnansweredError, exchange
 from unequal.counting.scan.shards import find_shards, is_remote
 from unequal.errors import UserError
 from unequal.facts.gather import FactsSettings, FactTable
@@ -167,10 +166,8 @@ def _counts(counts: CountChoice) -> Need:
 def _service(counts: ApiSettings) -> Need:
     detail = f"index {counts.index} at {counts.url}, asked once a fact and name"
     try:
-        urlopen(counts.url, timeout=SECONDS).close()  # an address that the settings checked
-    except HTTPError:
-        pass  # it answers, if only that this is not how it is asked
-    except OSError as error:
+        exchange(counts.url, None, SECONDS, {})  # whatever it answers, it is there
+    except UnansweredError as error:
         return Need(
             "counts", "missing", f"{counts.url} cannot be reached ({error}); give counts.table instead"
         )

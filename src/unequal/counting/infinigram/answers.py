@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from unequal.counting.infinigram.client import RefusedError
+from unequal.plain_text import short
+
+LARGEST = 2**53 - 1
+"""The largest number that JSON passes on exactly: a thousand times what the largest corpora hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ def read_name(answer: Mapping[str, Any]) -> NameCount:
     token_ids = answer.get("token_ids")
     # No tokens at all would be the query for "every place in the corpus".
     if not isinstance(token_ids, list) or not token_ids or not all(map(_is_count, token_ids)):
-        raise RefusedError(f"it answered without the name's token_ids: {_short(answer)}")
+        raise RefusedError(f"it answered without the name's token_ids: {short(dict(answer))}")
     return NameCount(_count(answer), tuple(token_ids))
 
 
@@ -42,20 +46,15 @@ def read_shards(answer: Mapping[str, Any]) -> int:
     """Return the number of shards in the answer to a find query; raises `RefusedError` without them."""
     segments = answer.get("segment_by_shard")
     if not isinstance(segments, list) or not segments:
-        raise RefusedError(f"it answered without segment_by_shard: {_short(answer)}")
+        raise RefusedError(f"it answered without segment_by_shard: {short(dict(answer))}")
     return len(segments)
 
 
 def _count(answer: Mapping[str, Any]) -> int:
     if not _is_count(answer.get("count")):
-        raise RefusedError(f"it answered without a count: {_short(answer)}")
+        raise RefusedError(f"it answered without a count: {short(dict(answer))}")
     return int(answer["count"])
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _short(answer: Mapping[str, Any]) -> str:
-    text = str(dict(answer))
-    return text if len(text) <= 200 else text[:200] + "…"
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST

@@ -1,5 +1,7 @@
 """What the web service of infini-gram is asked, and how politely."""
 
+import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -8,6 +10,7 @@ from pydantic import Field, field_validator
 
 from unequal.counting.infinigram.queries import QueryKind
 from unequal.counting.protocol import Counter, CountSettings
+from unequal.plain_text import short
 
 URL = "https://api.infini-gram.io/"
 LONGEST_WINDOW = 1000
@@ -15,7 +18,46 @@ MOST_CLAUSE_FREQ = 500_000
 REFERENCE_CLAUSE_FREQ = 50_000
 """What the service takes when it is not told, as it was not for the published counts."""
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_WRITTEN = re.compile(r"[A-Za-z0-9._~:/\[\]%!$&'()*+,;=-]{1,2000}")
+"""What stands in an address without a query; other letters are written as %XX, in a name as xn--."""
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+LONGEST = 86400.0
+"""Seconds in a day: nobody waits longer, for an answer or between two requests."""
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=1 / LONGEST, allow_inf_nan=False)]
+
+
+def plain_web_address(url: str) -> str:
+    """Return the address of a web service; raises `ValueError` for any other text.
+
+    The address is written beside the counts, where a secret does not belong, so a message never repeats one.
+    """
+    if any(mark in url for mark in "@?#"):
+        raise ValueError("it should hold no user name, password, query or fragment")
+    wanted = f"found {short(repr(url))}; it should be an address such as {URL}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:  # a port that is no number, or a broken IPv6 address
+        raise ValueError(f"{wanted} ({error})") from error
+    if parts.scheme not in ("http", "https") or not _WRITTEN.fullmatch(url) or not _is_host(host):
+        raise ValueError(wanted)
+    if port == 0:
+        raise ValueError(f"{wanted}, with a port from 1 to 65535")
+    return url
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a text is an IP address or a name as the internet has them."""
+    try:
+        ip_address(host)
+        return True
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        return len(host) <= 253 and all(map(_LABEL.fullmatch, labels))
 
 
 class ApiSettings(CountSettings):
@@ -40,9 +82,9 @@ class ApiSettings(CountSettings):
         default=None, description="shards of the index, which decide what is exact (default: ask the service)"
     )
     url: str = Field(default=URL, description="address of the service")
-    requests_per_second: Positive = Field(default=1.0, description="requests sent a second, at most")
-    timeout_seconds: Positive = Field(default=60.0, description="seconds to wait for one answer")
-    retries: Annotated[int, Field(ge=0)] = Field(
+    requests_per_second: Rate = Field(default=1.0, description="requests sent a second, at most")
+    timeout_seconds: Seconds = Field(default=60.0, description="seconds that one whole answer may take")
+    retries: Annotated[int, Field(ge=0, le=100)] = Field(
         default=6, description="further tries, with growing pauses, when the service does not answer"
     )
     cache: Path | None = Field(
@@ -59,13 +101,7 @@ class ApiSettings(CountSettings):
     @field_validator("url")
     @classmethod
     def _plain_web_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"found {url!r}; it should be an address such as {URL}")
-        # The address is written beside the counts, where a secret does not belong.
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("it should hold no user name, password, query or fragment")
-        return url
+        return plain_web_address(url)
 
     def build(self) -> Counter:
         """Return the counter; raises `DataError` when the cache cannot be used. Nothing is asked yet."""

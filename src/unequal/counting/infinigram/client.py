@@ -4,18 +4,15 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from typing import Any, TypeVar
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from unequal import __version__
 from unequal.counting.infinigram.cache import AnswerCache
+from unequal.counting.infinigram.exchange import Answer, UnansweredError, exchange
+from unequal.counting.infinigram.replies import TooDeepError, message_of, parsed, pause_of
 from unequal.errors import ConfigError, DataError, did_you_mean
+from unequal.plain_text import short
 
 T = TypeVar("T")
 
@@ -40,8 +37,6 @@ RETRIED = {403, 408, 429, 502, 503, 504}
 LONGEST_BACKOFF = 60.0
 LONGEST_WAIT = 300.0
 """Seconds; a service that asks for a longer pause is left alone until the command is run again."""
-
-_MOST_BYTES = 1 << 24
 
 
 class RefusedError(DataError):
@@ -122,59 +117,43 @@ class ApiClient:
         """Return the answer to one request as it came; raises `_TryAgainError` or a `UserError`."""
         self.n_sent += 1
         headers = {"Content-Type": "application/json", "User-Agent": f"unequal/{__version__}"}
-        request = Request(self.url, json.dumps(payload).encode(), headers, method="POST")
         try:
-            with urlopen(request, timeout=self.timeout_seconds) as response:
-                body = response.read(_MOST_BYTES)
-        except HTTPError as error:
-            raise self._failure(error, payload) from error
-        except (OSError, HTTPException) as error:
-            raise _TryAgainError(
-                f"{getattr(error, 'reason', '') or error or type(error).__name__}"
-            ) from error
+            answer = exchange(self.url, json.dumps(payload).encode(), self.timeout_seconds, headers)
+        except UnansweredError as error:
+            raise _TryAgainError(str(error)) from error
+        if answer.status != 200:
+            raise self._failure(answer, payload)
         try:
-            answer = json.loads(body)
+            found = parsed(answer.body)
+        except TooDeepError as error:
+            raise self._refusal(payload, str(error)) from error
         except ValueError as error:
             raise _TryAgainError("its answer is not valid JSON") from error
-        if not isinstance(answer, dict):
+        if not isinstance(found, dict):
             raise _TryAgainError("its answer is not a JSON object")
-        if "error" in answer:
-            raise RefusedError(f"{self.url} refused the query {payload['query']!r}: {answer['error']}")
-        return answer
+        if "error" in found:
+            raise self._refusal(payload, short(found["error"]))
+        return found
 
-    def _failure(self, error: HTTPError, payload: Mapping[str, Any]) -> Exception:
+    def _failure(self, answer: Answer, payload: Mapping[str, Any]) -> Exception:
         """Return the exception for an HTTP status that is not 200."""
-        with error:
-            message = _message(error)
-        said = f"HTTP {error.code}" + (f" ({message})" if message else "")
+        message = message_of(answer.body)
+        said = f"HTTP {answer.status}" + (f" ({message})" if message else "")
         # The service's own 500s pass, except that of an option which this kind of query does not take.
-        if error.code in RETRIED or (error.code == 500 and "unexpected keyword argument" not in message):
-            return _TryAgainError(said, _pause(error.headers.get("Retry-After")))
-        if error.code == 400 and "index" in message.lower():
+        if answer.status in RETRIED or (
+            answer.status == 500 and "unexpected keyword argument" not in message
+        ):
+            return _TryAgainError(said, pause_of(answer.retry_after))
+        if answer.status == 400 and "index" in message.lower():
             index = str(payload["index"])
             known = f"{did_you_mean(index, KNOWN_INDEXES)} (known: {', '.join(KNOWN_INDEXES)})"
             return ConfigError(f"{self.url} has no index '{index}'{known}")
+        if 300 <= answer.status < 400:
+            return RefusedError(
+                f"{self.url} redirects to '{short(answer.location)}' (HTTP {answer.status}), which is not"
+                " followed; give the service's own address with --url"
+            )
+        return self._refusal(payload, said)
+
+    def _refusal(self, payload: Mapping[str, Any], said: str) -> RefusedError:
         return RefusedError(f"{self.url} refused the query {payload['query']!r}: {said}")
-
-
-def _message(error: HTTPError) -> str:
-    """Return the service's words for a failure, or an empty text; gateways answer with HTML instead."""
-    with suppress(OSError, HTTPException, ValueError):
-        answer = json.loads(error.read(_MOST_BYTES))
-        if isinstance(answer, dict):
-            return str(answer.get("error", ""))
-    return ""
-
-
-def _pause(retry_after: str | None) -> float:
-    """Return the seconds in a Retry-After header, which may be a number or a date; 0 where there is none."""
-    if not retry_after:
-        return 0.0
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return 0.0
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())

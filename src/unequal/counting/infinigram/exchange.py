@@ -1,0 +1,88 @@
+"""One HTTP exchange with a service that need not mean well: bounded in time and size, no redirects."""
+
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import anyio
+import httpx2
+from anyio.from_thread import start_blocking_portal
+
+from unequal.errors import ConfigError
+from unequal.plain_text import short
+
+MOST_BYTES = 1 << 22
+"""Bytes of an answer; the service's own take a few hundred."""
+
+
+class UnansweredError(Exception):
+    """There is no whole answer; the text says why. Another try may have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service sent back."""
+
+    status: int
+    retry_after: str
+    location: str
+    body: bytes
+
+
+def exchange(url: str, body: bytes | None, seconds: float, headers: Mapping[str, str]) -> Answer:
+    """Return the answer to a request, a POST if it has a body and else a GET.
+
+    Name look-up, connection, headers and body must all be done within the seconds. Raises `UnansweredError`
+    when they are not, and `ConfigError` when the address or the proxy that the environment names is no good.
+    """
+    try:
+        with start_blocking_portal() as portal:  # also where an event loop runs already, as in a notebook
+            return portal.call(_exchange, url, body, seconds, headers)
+    except TimeoutError as error:
+        raise UnansweredError(f"timed out: no whole answer within {seconds:g} s") from error
+    except (httpx2.HTTPError, OSError) as error:
+        raise UnansweredError(_reason(error)) from error
+    except (httpx2.InvalidURL, ValueError, ImportError) as error:
+        raise ConfigError(
+            f"cannot send requests to {short(url)}: {short(error)}; check the address and the variables"
+            " HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+        ) from error
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return how certificates are checked; reading those of the system takes a tenth of a second."""
+    return httpx2.create_ssl_context()
+
+
+async def _exchange(url: str, body: bytes | None, seconds: float, headers: Mapping[str, str]) -> Answer:
+    plain = {**headers, "Accept-Encoding": "identity"}  # what is packed could unpack to any size
+    with anyio.fail_after(seconds):
+        async with (
+            httpx2.AsyncClient(verify=_certificates(), timeout=None, follow_redirects=False) as client,
+            client.stream("GET" if body is None else "POST", url, content=body, headers=plain) as response,
+        ):
+            found = bytearray()
+            async for part in response.aiter_raw():
+                found += part
+                if len(found) > MOST_BYTES:
+                    raise httpx2.RemoteProtocolError(f"its answer is larger than {MOST_BYTES >> 20} MiB")
+            return Answer(
+                response.status_code,
+                response.headers.get("Retry-After", ""),
+                response.headers.get("Location", ""),
+                bytes(found),
+            )
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the system says at the bottom of an error, or else what the error itself says."""
+    bottom = error
+    while (below := bottom.__cause__ or bottom.__context__) is not None:
+        bottom = below
+    if isinstance(bottom, OSError) and not isinstance(bottom, socket.gaierror) and (bottom.errno or 0) > 0:
+        return os.strerror(bottom.errno or 0)
+    return short(str(bottom) or str(error) or type(error).__name__)
