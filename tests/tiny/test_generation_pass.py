@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from unequal.errors import DataError
-from unequal.facts.probes import Probe
+from unequal.facts.probes import EXTRA_TOKENS, Probe
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring.encoding import EXTRA_TOKENS
 from unequal.scoring.generate import GenerationPass, generate
 from unequal.scoring.log_probs import log_probs
 

@@ -11,8 +11,8 @@ from unequal.errors import ConfigError, DataError
 from unequal.facts.probes import Chat, Probe
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring.decode import text_of
 from unequal.scoring.encoding import encode, encode_probe, has_chat_template, open_prompt
+from unequal.scoring.ending import Stopper
 from unequal.scoring.generate import GenerationPass, generate
 from unequal.scoring.log_probs import AnswerPass
 from unequal.scoring.sample import SamplePass
@@ -44,6 +44,10 @@ def loaded(tmp_path_factory):
         return made[kind, template]
 
     return load
+
+
+def text_of(tokenizer, ids):
+    return Stopper(tokenizer, ()).text(ids)
 
 
 def probes(chat=None, prompt="{}"):

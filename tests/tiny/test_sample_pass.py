@@ -6,8 +6,8 @@ import torch
 from scipy.stats import chisquare
 
 from unequal.errors import ConfigError
-from unequal.facts.probes import Probe
-from unequal.scoring.encoding import EXTRA_TOKENS, open_prompt
+from unequal.facts.probes import EXTRA_TOKENS, Probe
+from unequal.scoring.encoding import open_prompt
 from unequal.scoring.generate import generate
 from unequal.scoring.sample import SamplePass, nucleus, sampler
 from unequal.scoring.settings import SampleSettings

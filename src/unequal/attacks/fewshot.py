@@ -71,7 +71,8 @@ class FewShot(Attack):
         """Return the probe after solved questions, which are earlier turns in a chat."""
         if asked.chat is None:
             solved = [f"{question} {answer}{self.separator}" for question, answer in shown]
-            return replace(asked, prompt="".join([scene.before, *solved, own]))
+            stops = (*asked.stops, self.separator) if asked.stops else ()
+            return replace(asked, prompt="".join([scene.before, *solved, own]), stops=stops)
         (first, answer), *others = [*shown, (own, "")]
         turns = [(scene.before + first, answer), *others]
         return replace(asked, prompt=own, chat=replace(asked.chat, earlier=tuple(turns[:-1])))

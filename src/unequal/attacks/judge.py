@@ -32,11 +32,11 @@ def question(scene: Scene, fact: Fact) -> Probe:
 
 
 def fits(scene: Scene, probe: Probe) -> bool:
-    """Return whether the prompt and what may be generated after it fit into the model's window."""
+    """Return whether the prompt fits into the model's window with each of its answers."""
     from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
 
     window = getattr(scene.model.config, "max_position_embeddings", None)
-    answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors))
+    answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors), extra_tokens=0)
     asked = open_prompt(scene.tokenizer, answers)
     return window is None or len(asked.ids) + asked.limit <= window
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from unequal.seeds import random_stream
 
 ProbeKind = Literal["question", "paraphrase", "cloze", "reverse", "true_false"]
 PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
+EXTRA_TOKENS = 24
+"""Room for the sentence around an answer ("The capital of Senegal is Dakar.")."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,19 @@ class PromptFormat(BaseModel):
         exclude_if=lambda text: text is None,
         description="what a chat begins with",
     )
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
+        default=None,
+        exclude_if=lambda texts: texts is None,
+        description="strings at which a generated answer ends; by default, in plain text, a line break and"
+        " what stands before the next question",
+    )
+    extra_tokens: int = Field(
+        default=EXTRA_TOKENS,
+        ge=0,
+        le=4096,
+        exclude_if=lambda number: number == EXTRA_TOKENS,
+        description="tokens that a generated answer may have beyond the longest accepted one",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -75,6 +90,19 @@ class PromptFormat(BaseModel):
         """The chat around a question; None in plain text."""
         return Chat(self.system) if self.chat else None
 
+    def stops(self, plain: bool) -> tuple[str, ...]:
+        """Return the strings at which a generated answer ends, in plain text or in a chat.
+
+        A chat ends its turns with tokens, so no string is needed. In plain text a model goes on: with a
+        line break, or with what the format puts before a question (``Question:``).
+        """
+        if self.stop is not None:
+            return self.stop
+        if not plain:
+            return ()
+        before_question = "" if self.chat else self.question.partition("{question}")[0].strip()
+        return ("\n", before_question) if before_question else ("\n",)
+
     def ask(self, question: str) -> str:
         """Return the prompt for a question."""
         return self.question.replace("{question}", question)
@@ -94,7 +122,9 @@ def _with_placeholder(text: str, placeholder: str) -> str:
 class Probe:
     """One prompt. ``variant`` counts the wordings of a kind; of ``true_false``, 0 is the true statement.
 
-    With ``chat`` the prompt is what a user says, otherwise it is the whole text before the answer.
+    With ``chat`` the prompt is what a user says, otherwise it is the whole text before the answer. It asks
+    about ``subject``; ``same_type`` are all right answers of the relation, whoever they belong to. A
+    generated answer ends at the first of ``stops``, or ``extra_tokens`` beyond the longest accepted one.
     """
 
     fact_id: str
@@ -105,6 +135,10 @@ class Probe:
     accepted: tuple[str, ...]
     distractors: tuple[str, ...]
     chat: Chat | None = None
+    subject: str = ""
+    same_type: frozenset[str] = frozenset()
+    stops: tuple[str, ...] = ()
+    extra_tokens: int = EXTRA_TOKENS
 
     @property
     def shown(self) -> str:
@@ -128,11 +162,15 @@ class ProbeMaker:
         self._n_variants = n_variants
         subjects: Mapping[tuple[str, str], list[str]] = defaultdict(list)
         by_relation: Mapping[str, list[str]] = defaultdict(list)
+        answers: Mapping[str, set[str]] = defaultdict(set)
         for fact in table:
             subjects[fact.relation, fact.object].append(fact.subject)
             by_relation[fact.relation].append(fact.subject)
+            answers[fact.relation].update(_accepted(fact))
         self._subjects = dict(subjects)
         self._by_relation = {name: sorted(set(names)) for name, names in by_relation.items()}
+        self._answers = {name: frozenset(texts) for name, texts in answers.items()}
+        self._askers = {name: frozenset(names) for name, names in self._by_relation.items()}
 
     def probes(self, fact: Fact, kinds: Sequence[ProbeKind]) -> list[Probe]:
         """Return the fact's probes of these kinds, as far as its columns allow them."""
@@ -152,12 +190,19 @@ class ProbeMaker:
                 return self._true_false(fact)
 
     def _forward(self, fact: Fact, kind: ProbeKind, prompts: list[str]) -> list[Probe]:
-        accepted = (fact.answer, *fact.answer_aliases, *fact.object_aliases)
         chat = None if kind == "cloze" else self._format.around
         return [
-            Probe(fact.fact_id, kind, variant, prompt, fact.answer, accepted, fact.distractors, chat)
+            Probe(
+                fact.fact_id, kind, variant, prompt, fact.answer, _accepted(fact), fact.distractors, chat,
+                subject=fact.subject, same_type=self._answers.get(fact.relation, frozenset()),
+                **self._length(chat),
+            )
             for variant, prompt in enumerate(prompts[: self._n_variants])
-        ]
+        ]  # fmt: skip
+
+    def _length(self, chat: Chat | None) -> dict[str, Any]:
+        """Return where a generated answer ends."""
+        return {"stops": self._format.stops(plain=chat is None), "extra_tokens": self._format.extra_tokens}
 
     def _reverse(self, fact: Fact) -> list[Probe]:
         if fact.reverse_question is None:
@@ -169,7 +214,13 @@ class ProbeMaker:
         prompt = self._format.ask(fact.reverse_question)
         accepted = tuple(dict.fromkeys((fact.subject, *fact.subject_aliases, *right)))
         chat = self._format.around
-        return [Probe(fact.fact_id, "reverse", 0, prompt, fact.subject, accepted, tuple(wrong), chat)]
+        return [
+            Probe(
+                fact.fact_id, "reverse", 0, prompt, fact.subject, accepted, tuple(wrong), chat,
+                subject=fact.object, same_type=self._askers.get(fact.relation, frozenset()),
+                **self._length(chat),
+            )
+        ]  # fmt: skip
 
     def _true_false(self, fact: Fact) -> list[Probe]:
         """Return a true and a false statement, so that always saying one word scores chance."""
@@ -184,3 +235,7 @@ class ProbeMaker:
             )
             for variant, (completion, answer, opposite) in enumerate(statements)
         ]  # fmt: skip
+
+
+def _accepted(fact: Fact) -> tuple[str, ...]:
+    return (fact.answer, *fact.answer_aliases, *fact.object_aliases)

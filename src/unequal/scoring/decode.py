@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,10 +11,8 @@ from transformers import PreTrainedModel
 
 from unequal.models.cache import keeps_what_it_read, read, read_on
 from unequal.scoring.encoding import OpenPrompt, room
+from unequal.scoring.ending import Stopper
 from unequal.shortage import at_most
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 _NOTHING = -1  # no token's id
 
@@ -58,13 +56,18 @@ class Decoding:
 
 
 def continue_rows(
-    decoding: Decoding, limits: Sequence[int], ends: frozenset[int], choose: Choice
+    decoding: Decoding,
+    limits: Sequence[int],
+    ends: frozenset[int],
+    choose: Choice,
+    stopper: Stopper | None = None,
 ) -> list[list[int]]:
     """Return the token ids that follow each row, up to an end token, its limit or the end of the window.
 
-    A row that has ended is read no further.
+    A row that has ended, or whose text the ``stopper`` takes to have ended, is read no further.
     """
     device = decoding.logits.device
+    said: list[list[int]] = [[] for _ in limits]
     longest = max(limits) if decoding.room is None else min(max(limits), decoding.room + 1)
     limit = torch.tensor(limits, device=device).clamp(max=longest)
     found = torch.full((len(limits), longest), _NOTHING, device=device)
@@ -74,6 +77,9 @@ def continue_rows(
         tokens = choose(decoding.logits, rows, step)
         found[rows, step] = tokens
         goes_on = ~torch.isin(tokens, ending) & (limit[rows] > step + 1)
+        if stopper is not None:
+            stopped = [stopper.stops(said[row], token) for row, token in _pairs(rows, tokens)]
+            goes_on &= ~torch.tensor(stopped, device=device)
         if not bool(goes_on.all()):
             left = goes_on.nonzero().squeeze(1)
             if not len(left):
@@ -84,17 +90,17 @@ def continue_rows(
     return [list(takewhile(lambda token: token not in {_NOTHING, *ends}, row)) for row in found.tolist()]
 
 
+def _pairs(rows: Tensor, tokens: Tensor) -> list[tuple[int, int]]:
+    return list(zip(rows.tolist(), tokens.tolist(), strict=True))
+
+
 def batches_of(prompts: Sequence[OpenPrompt], size: int) -> list[tuple[list[int], Tensor]]:
     """Return prompts as ids ``(batch, seq)`` with their indices: of one length and one way to end, at most
     ``size``, of similar limits."""
     size = at_most(size)
     buckets: dict[object, list[int]] = {}
     for index in sorted(range(len(prompts)), key=lambda i: prompts[i].limit):
-        buckets.setdefault((len(prompts[index].ids), prompts[index].ends), []).append(index)
+        prompt = prompts[index]
+        buckets.setdefault((len(prompt.ids), prompt.ends, prompt.stops), []).append(index)
     parts = [rows[start : start + size] for rows in buckets.values() for start in range(0, len(rows), size)]
     return [(part, torch.tensor([prompts[index].ids for index in part])) for part in parts]
-
-
-def text_of(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
-    """Return the ids as text, without special tokens and space at either side."""
-    return str(tokenizer.decode(ids, skip_special_tokens=True)).strip()

@@ -16,7 +16,6 @@ from unequal.scoring.chat import chat_text, check_ordinary
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-EXTRA_TOKENS = 4  # generated beyond the longest accepted answer, so that a wrong ending shows
 Ids = list[int]
 
 
@@ -35,11 +34,13 @@ class EncodedPrompt:
 
 @dataclass(frozen=True)
 class OpenPrompt:
-    """A prompt to be continued, with at most ``limit`` tokens, until one of the tokens in ``ends``."""
+    """A prompt to be continued with at most ``limit`` tokens, up to one of the tokens in ``ends`` or the
+    strings in ``stops``."""
 
     ids: Ids
     limit: int
     ends: frozenset[int]
+    stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def open_prompt(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> OpenPromp
     """Return a probe's prompt to be continued: the very tokens after which its answers are scored.
 
     Only where answers change the words at the prompt's end, not just the space there, are they the prompt's
-    own. The limit is the longest accepted answer and some tokens.
+    own. The limit is the longest accepted answer and the probe's ``extra_tokens``. A string that an accepted
+    answer holds, such as the line breaks of a poem, does not end it.
     """
     scored = (probe.answer, *probe.distractors)
     found = _tokenise(tokenizer, probe.prompt, (*scored, *probe.accepted), probe.chat)
@@ -97,7 +99,8 @@ def open_prompt(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> OpenPromp
     ends = {token for closing in found.closings for token in closing if token in specials}
     if tokenizer.eos_token_id is not None:
         ends.add(tokenizer.eos_token_id)
-    return OpenPrompt(found.alone[:cut], max(longest - cut, 0) + EXTRA_TOKENS, frozenset(ends))
+    stops = tuple(text for text in probe.stops if not any(text in one for one in probe.accepted))
+    return OpenPrompt(found.alone[:cut], max(longest - cut, 0) + probe.extra_tokens, frozenset(ends), stops)
 
 
 def has_chat_template(tokenizer: "PreTrainedTokenizerBase") -> bool:

@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 from unequal.facts.probes import Probe
 from unequal.models.dealing import dealt_out
 from unequal.models.sharding import without_gradients
-from unequal.scoring.decode import Decoding, batches_of, continue_rows, text_of
+from unequal.scoring.decode import Decoding, batches_of, continue_rows
 from unequal.scoring.encoding import open_prompt
+from unequal.scoring.ending import Stopper, end_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,17 +32,20 @@ class GenerationPass:
     def run(self, model: PreTrainedModel) -> list[str]:
         """Return the greedy continuation of each probe's prompt, in order, without the prompt.
 
-        A text ends where answers end (at the end-of-text token or, in a chat, that of the turn) or some
-        tokens after the length of the fact's longest accepted answer; it depends on the probe alone, not on
-        the others in its batch.
+        A text ends at an end token (of the tokenizer, the model's configurations or, in a chat, of the
+        turn), at a stop string of the probe, or some tokens after the length of the longest accepted answer;
+        it depends on the probe alone, not on the others in its batch.
         """
+        of_model = end_tokens(model)
 
         def continued(batch: tuple[list[int], Tensor]) -> dict[int, str]:
             indices, ids = batch
             decoding = Decoding(model, ids.to(model.device))
             limits = [self._prompts[index].limit for index in indices]
-            found = continue_rows(decoding, limits, self._prompts[indices[0]].ends, _most_probable)
-            return {index: text_of(self._tokenizer, row) for index, row in zip(indices, found, strict=True)}
+            first = self._prompts[indices[0]]
+            stopper = Stopper(self._tokenizer, first.stops)
+            found = continue_rows(decoding, limits, first.ends | of_model, _most_probable, stopper)
+            return {index: stopper.text(row) for index, row in zip(indices, found, strict=True)}
 
         with without_gradients(model):
             texts = dealt_out(model, self._batches, continued)

@@ -11,8 +11,9 @@ from unequal.config import build
 from unequal.facts.probes import Probe
 from unequal.models.dealing import dealt_out
 from unequal.models.sharding import without_gradients
-from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows, text_of
+from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows
 from unequal.scoring.encoding import open_prompt
+from unequal.scoring.ending import Stopper, end_tokens
 from unequal.scoring.settings import SampleSettings
 from unequal.seeds import random_stream
 from unequal.shortage import at_most
@@ -66,11 +67,12 @@ class SamplePass:
         All points share the drawn chances, so that they differ by the distribution alone.
         """
         settings = [_settings(self._settings.n, *point) for point in points]
+        of_model = end_tokens(model)
 
         def continued(batch: tuple[list[int], Tensor]) -> dict[int, list[list[str]]]:
             indices, ids = batch
             read = Decoding(model, ids.to(model.device))
-            of_points = [self._continue(read, indices, setting) for setting in settings]
+            of_points = [self._continue(read, indices, setting, of_model) for setting in settings]
             return {index: [texts[index] for texts in of_points] for index in indices}
 
         with without_gradients(model):
@@ -78,9 +80,11 @@ class SamplePass:
         return [[found[index][point] for index in range(len(self._prompts))] for point in range(len(points))]
 
     def _continue(
-        self, read: Decoding, indices: Sequence[int], settings: SampleSettings
+        self, read: Decoding, indices: Sequence[int], settings: SampleSettings, of_model: frozenset[int]
     ) -> dict[int, list[str]]:
         """Return the samples of the prompts that were read; greedy ones are all the same."""
+        ends = self._prompts[indices[0]].ends | of_model
+        stopper = Stopper(self._tokenizer, self._prompts[indices[0]].stops)
         texts: dict[int, list[str]] = {index: [] for index in indices}
         n_different = settings.n if settings.temperature else 1
         pairs = [(row, sample) for row in range(len(indices)) for sample in range(n_different)]
@@ -90,9 +94,9 @@ class SamplePass:
             limits = [self._prompts[indices[row]].limit for row, _ in chunk]
             chances = [self._chances[indices[row]][sample] for row, sample in chunk]
             choose = sampler(torch.nn.utils.rnn.pad_sequence(chances, batch_first=True), settings)
-            found = continue_rows(read.copy(rows), limits, self._prompts[indices[0]].ends, choose)
+            found = continue_rows(read.copy(rows), limits, ends, choose, stopper)
             for (row, _), ids in zip(chunk, found, strict=True):
-                texts[indices[row]] += [text_of(self._tokenizer, ids)] * (settings.n // n_different)
+                texts[indices[row]] += [stopper.text(ids)] * (settings.n // n_different)
         return texts
 
 

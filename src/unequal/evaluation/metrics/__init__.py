@@ -12,6 +12,7 @@ _HERE = "unequal.evaluation.metrics"
 METRICS: Registry["Metric"] = Registry(
     "metric",
     {
+        "answer_said": f"{_HERE}.answer_said:METRIC",
         "exact_match": f"{_HERE}.exact_match:METRIC",
         "contains_answer": f"{_HERE}.contains_answer:METRIC",
         "rouge_l_recall": f"{_HERE}.rouge_l:RECALL",
@@ -50,6 +51,7 @@ METRICS: Registry["Metric"] = Registry(
 )
 
 STUDY_METRICS = (
+    "answer_said",
     "exact_match",
     "rouge_l_recall",
     "answer_prob",

@@ -16,6 +16,14 @@ def normalised_words(text: str) -> list[str]:
     return [word for word in _NOT_WORDS.split(folded) if word]
 
 
+def word_spans(text: str) -> list[tuple[str, int, int]]:
+    """Return the normalised words of a text with their start and end in the text as it is."""
+    found = []
+    for match in re.finditer(r"\w+", text):
+        found += [(word, match.start(), match.end()) for word in normalised_words(match.group())]
+    return found
+
+
 @lru_cache(maxsize=100_000)
 def without_copies(text: str, prompt: str) -> str:
     """Return a text without the stretches of three or more words that it copies from the prompt.
