@@ -11,20 +11,34 @@ from pydantic import BaseModel, ValidationError
 from unequal.errors import ConfigError, did_you_mean, listed
 from unequal.plain_text import short
 from unequal.registry import Registry
+from unequal.strict import path_problem, value_problem
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file; raises `ConfigError` with the place of a syntax error."""
+    """Return the tables of a TOML file; raises `ConfigError` with the place of what is wrong.
+
+    That is a syntax error, or a value that no setting could have, such as a number beyond 64 bits.
+    """
+    if problem := path_problem(path):
+        raise ConfigError(problem)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: tables and lists stand in one another too deep") from error
+    except ValueError as error:  # of numbers with more digits than Python reads, and dates that are none
+        reason = "a number has too many digits" if "digits" in str(error) else error
+        raise ConfigError(f"{path} is not valid TOML: {reason}") from error
+    if problem := value_problem(values):
+        raise ConfigError(f"{path}: {problem}")
+    return values
 
 
 def overlaid(values: Mapping[str, Any], flags: Mapping[str, Any], where: str) -> dict[str, Any]:

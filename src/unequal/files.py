@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from unequal.errors import ConfigError, DataError, UserError
+from unequal.strict import path_problem, value_problem
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,13 +95,24 @@ def write_table(frame: "pl.DataFrame", path: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value in a JSON file; raises `DataError` when it is missing or broken."""
+    """Return the value in a JSON file; raises `DataError` when it is missing or broken.
+
+    It does so too for values in one another too deep to work with, and for whole numbers beyond 64 bits.
+    """
+    if problem := path_problem(path):
+        raise DataError(problem)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
+        reason = "a number has too many digits" if "digits" in str(error) else error
+        raise DataError(f"{path} is not valid JSON: {reason}") from error
+    except RecursionError as error:
+        raise DataError(f"{path} is not valid JSON: its values stand in one another too deep") from error
+    if problem := value_problem(value, record=True):
+        raise DataError(f"{path}: {problem}")
+    return value
 
 
 def writable_folder(folder: Path) -> Path:

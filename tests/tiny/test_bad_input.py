@@ -447,7 +447,11 @@ def test_a_damaged_corpus(here, corpus):
     words = ("pretrain", "--corpus", "mine", "--out", "o", "--family", "gpt2", "--size", "0.1M")
     card = here / "mine" / "corpus.json"
     card.write_text(card.read_text().replace("window_tokens", "windows"))
-    refused(here, *words, named=["mine/corpus.json is damaged; build the corpus anew"])
+    refused(
+        here,
+        *words,
+        named=["mine/corpus.json is damaged (window_tokens: Field required); build the corpus anew"],
+    )
     card.write_text("{")
     refused(here, *words, named=["mine/corpus.json is not valid JSON"])
 

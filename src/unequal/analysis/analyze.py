@@ -43,9 +43,9 @@ from unequal.analysis.utility_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
 from unequal.analysis.weightings import weightings
 from unequal.cells import inert_frame
-from unequal.errors import DataError
 from unequal.evaluation.score_table import read_generations, read_scores
-from unequal.files import atomic_folder, file_hash, read_json
+from unequal.files import atomic_folder, file_hash
+from unequal.records import read_record, read_table
 
 FEW_SEEDS = 5
 
@@ -265,17 +265,18 @@ def read_analysis(folder: Path) -> Analysis:
     """Return the analysis written in a study folder; raises `DataError` when it is missing or of another
     version."""
     source = folder / "analysis"
-    record = read_json(source / "verdicts.json")
-    names = [
-        field.name for field in fields(Analysis) if field.name not in ("verdicts", "remarks", "settings")
-    ]
-    try:
-        tables = {name: pl.read_parquet(source / f"{name}.parquet") for name in names}
-        verdicts = tuple(Verdict(**{**one, "details": tuple(one["details"])}) for one in record["verdicts"])
-        return Analysis(
-            **tables, verdicts=verdicts, remarks=tuple(record["remarks"]), settings=record["settings"]
-        )
-    except (OSError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"{source} is not a whole analysis ({error}); run: unequal analyze {folder}"
-        ) from error
+    advice = f"run: unequal analyze {folder}"
+    record = read_record(_Kept, source / "verdicts.json", advice)
+    others = ("verdicts", "remarks", "settings")
+    names = [field.name for field in fields(Analysis) if field.name not in others]
+    tables = {name: read_table(source / f"{name}.parquet", advice) for name in names}
+    return Analysis(**tables, verdicts=record.verdicts, remarks=record.remarks, settings=record.settings)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What stands in ``verdicts.json``."""
+
+    verdicts: tuple[Verdict, ...]
+    remarks: tuple[str, ...]
+    settings: dict[str, object]

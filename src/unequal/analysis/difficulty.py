@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unequal.analysis.bootstrap import make_resampler
 from unequal.analysis.claims import MIN_PEOPLE
@@ -30,18 +29,16 @@ from unequal.analysis.difficulty_skill import (
     skill,
 )
 from unequal.analysis.observations import observe
-from unequal.config import sentences
+from unequal.analysis.study_record import read_study_record
 from unequal.errors import DataError
 from unequal.evaluation.score_table import read_generations, read_scores
-from unequal.files import file_hash, read_json
+from unequal.files import file_hash
 from unequal.manifest import manifest
+from unequal.records import read_record
+from unequal.strict import StrictModel
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MethodDifficulty(_Part):
+class MethodDifficulty(StrictModel):
     """What a study says of a method: a fit with and one without the count, and mean utility lost by step."""
 
     method: str
@@ -62,7 +59,7 @@ class MethodDifficulty(_Part):
         return float(np.interp(np.log2(1 + step), np.log2(1 + steps), lost))
 
 
-class Predictor(_Part):
+class Predictor(StrictModel):
     """Difficulty as learned from one study; ``count`` says in words whether knowing the count helps.
 
     ``n_forget`` is the median number of facts that a run was to forget, and ``run_settings`` those of
@@ -113,8 +110,7 @@ def fit_study(
 
 
 def _run_settings(study: Path) -> dict[str, Any]:
-    described = study / "study.json"
-    settings = read_json(described).get("settings", {}) if described.is_file() else {}
+    settings = read_study_record(study).get("settings", {})
     return {name: settings[name] for name in ("unlearn", "methods", "prompts") if name in settings}
 
 
@@ -205,10 +201,6 @@ def _remarks(rows: pl.DataFrame, chosen: pl.DataFrame, features: Sequence[str]) 
 
 def read_predictor(path: Path) -> Predictor:
     """Return a predictor; raises `DataError` when the file holds none."""
-    try:
-        return Predictor.model_validate(read_json(path))
-    except ValidationError as error:
-        problem = sentences(error, Predictor)[0]
-        raise DataError(
-            f"{path} is no predictor ({problem}); make one with: unequal plan fit --study … --out {path}"
-        ) from error
+    return read_record(
+        Predictor, path, f"make one with: unequal plan fit --study … --out {path}", "no predictor"
+    )

@@ -2,11 +2,11 @@
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from unequal.analysis.bootstrap import Array
+from unequal.strict import StrictModel
 
 RIDGE = 1.0  # of weights on standardised features: as if each were drawn around 0 with deviation 1
 SLACK = 0.1  # of a feature's range, beyond which it is called outside
@@ -14,11 +14,7 @@ NARROWEST, WIDEST = 0.02, 50.0  # spread of log2(steps)
 COVERAGE = 0.9  # of prediction intervals
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Column(_Part):
+class Column(StrictModel):
     """A feature as the rows had it that were fitted: how it is standardised, and where it lay."""
 
     name: str
@@ -28,7 +24,7 @@ class Column(_Part):
     high: float
 
 
-class Line(_Part):
+class Line(StrictModel):
     """A linear prediction, and how far ``below`` and ``above`` it the ends of its interval lie, if known."""
 
     intercept: float
@@ -47,7 +43,7 @@ class Line(_Part):
         return middle, middle - below, middle + above
 
 
-class Fit(_Part):
+class Fit(StrictModel):
     """How log2(steps to forget) and utility lost depend on some features, within one method."""
 
     columns: tuple[Column, ...]

@@ -6,13 +6,13 @@ from dataclasses import asdict
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from unequal.analysis.bootstrap import Array, Resampler, interval, ratio
 from unequal.analysis.difficulty_fit import fit_difficulty
 from unequal.analysis.difficulty_rows import COUNT
 from unequal.analysis.dose_response import ALL_METHODS
 from unequal.seeds import random_stream
+from unequal.strict import StrictModel
 
 PERSON_FOLDS = 5
 STEPS, LOST = "steps to forget", "utility lost"
@@ -22,10 +22,8 @@ WITH, WITHOUT, ALONE, GAIN = "with count", "without count", "count alone", "gain
 SETS = (WITH, WITHOUT, ALONE, GAIN)
 
 
-class Skill(BaseModel):
+class Skill(StrictModel):
     """One measure of out-of-fold skill with its 95% interval; ``features`` says from what was predicted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: str
     outcome: str

@@ -11,6 +11,7 @@ from unequal.analysis.observations import MIXED, Observations
 from unequal.corpus.factors import FACTORS
 from unequal.errors import DataError
 from unequal.evaluation.score_table import OPTIONAL_SCORES
+from unequal.records import read_table
 
 CROSSED = "factors.parquet"
 KEY = ["pretrain_seed", "wording", "fact_id"]
@@ -43,10 +44,7 @@ def read_factors(path: Path) -> pl.DataFrame | None:
     """
     if not path.exists():
         return None
-    try:
-        frame = pl.read_parquet(path, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{path} is not a readable Parquet file: {error}") from error
+    frame = read_table(path, "delete it, or run the study again")
     missing = [name for name in KEY if name not in frame.columns]
     if missing or not crossed(frame):
         raise DataError(

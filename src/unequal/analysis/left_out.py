@@ -1,10 +1,11 @@
 """Runs that a study left out of its scores, as sentences: those that diverged or have no result."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unequal.files import read_json
+from unequal.records import read_record
 
 FAILURES = "failures.json"
 """Which steps of a study have no result, and why: a list of ``{folder, kind, reason, step, batch}``."""
@@ -12,13 +13,24 @@ FAILURES = "failures.json"
 SHOWN = 5
 
 
+@dataclass(frozen=True)
+class Missing:
+    """A step without a result."""
+
+    folder: str
+    kind: str
+    reason: str
+
+
 def left_out(study_folder: Path) -> list[str]:
     """Return one sentence for the runs that diverged and one for those without a result, if there are any."""
     path = study_folder / FAILURES
-    failures: list[dict[str, Any]] = read_json(path) if path.is_file() else []
-    runs = [failure for failure in failures if failure["folder"].startswith("unlearn/")]
-    diverged = [run for run in runs if run["kind"] == "diverged"]
-    missing = [run for run in runs if run["kind"] != "diverged"]
+    failures: list[Missing] = []
+    if path.is_file():
+        failures = read_record(list[Missing], path, "delete it, or run the study again")
+    runs = [failure for failure in failures if failure.folder.startswith("unlearn/")]
+    diverged = [run for run in runs if run.kind == "diverged"]
+    missing = [run for run in runs if run.kind != "diverged"]
     sentences = []
     if diverged:
         sentences.append(
@@ -38,7 +50,7 @@ def _are(runs: Sequence[Any]) -> str:
     return "is" if len(runs) == 1 else "are"
 
 
-def _named(runs: Sequence[dict[str, Any]]) -> str:
-    shown = [f"{run['folder'].removeprefix('unlearn/')} ({run['reason']})" for run in runs[:SHOWN]]
+def _named(runs: Sequence[Missing]) -> str:
+    shown = [f"{run.folder.removeprefix('unlearn/')} ({run.reason})" for run in runs[:SHOWN]]
     more = f", and {len(runs) - SHOWN} more, which failures.json names" if len(runs) > SHOWN else ""
     return "; ".join(shown) + more

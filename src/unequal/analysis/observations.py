@@ -8,6 +8,7 @@ import polars as pl
 from unequal.analysis.covariates import ANSWER_TOKENS, OBJECT_RARITY, answer_tokens, object_rarity
 from unequal.errors import DataError
 from unequal.evaluation.score_table import BUCKET, OPTIONAL_SCORES, SCORE_KEY
+from unequal.records import refuse_rows
 
 PLAIN_WEIGHTING = ("", "uniform", "none")
 MIXED, SINGLE = "mixed levels", "one level alone"
@@ -54,7 +55,8 @@ class Observations:
 
 
 def observe(scores: pl.DataFrame, generations: pl.DataFrame | None = None) -> Observations:
-    """Return the observations of a study; raises `DataError` when rows repeat or no run has a step 0.
+    """Return the observations of a study; raises `DataError` when rows repeat, hold infinity, or a run
+    has no step 0.
 
     ``generations`` tells how many facts share an answer; without it ``object_rarity`` is null.
     """
@@ -81,6 +83,9 @@ def observe(scores: pl.DataFrame, generations: pl.DataFrame | None = None) -> Ob
 def _refuse_repeats(scores: pl.DataFrame) -> None:
     if scores.is_empty():
         raise DataError("the score table has no rows; run the study's evaluation first")
+    what = "column value holds infinity, of which no mean can be taken"
+    advice = "leave the row's value empty, with a reason"
+    refuse_rows(scores, pl.col("value").is_infinite(), what, "the score table", advice)
     keys = scores.select(pl.struct(SCORE_KEY).hash())
     if keys.n_unique() < scores.height:
         repeated = scores.filter(scores.select(SCORE_KEY).is_duplicated()).row(0, named=True)

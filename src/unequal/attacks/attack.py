@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from unequal.attacks import ATTACKS, SCHEMES
 from unequal.config import chosen
@@ -13,6 +13,7 @@ from unequal.errors import DataError
 from unequal.evaluation.score_table import SCORE_SCHEMA
 from unequal.facts.probes import ProbeMaker, PromptFormat
 from unequal.facts.schema import Fact, Role
+from unequal.strict import StrictModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -65,10 +66,8 @@ class Scene:
         return [fact for fact in self.facts if fact.role in ROLES_KEPT]
 
 
-class Attack(BaseModel):
+class Attack(StrictModel):
     """One way to get facts back. Frozen settings; results depend on them, the scene and its seed alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     title: ClassVar[str]
     shows: ClassVar[str]

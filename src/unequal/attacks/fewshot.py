@@ -11,6 +11,7 @@ from unequal.attacks.judge import TOO_LONG, fits, judge, question
 from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
+from unequal.strict import Many
 
 
 class FewShot(Attack):
@@ -26,7 +27,7 @@ class FewShot(Attack):
     metrics: ClassVar[tuple[str, ...]] = ANSWER_METRICS
 
     kind: Literal["fewshot"] = "fewshot"
-    examples: int = Field(default=4, ge=1, description="solved questions before each")
+    examples: Many = Field(default=4, description="solved questions before each")
     separator: str = Field(default="\n", min_length=1, description="after each example in plain text")
 
     @property

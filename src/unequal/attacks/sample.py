@@ -11,6 +11,7 @@ from unequal.attacks.attack import Attack, Scene
 from unequal.attacks.judge import TOO_LONG, Found, fits, question, rows
 from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.evaluation.metrics.leak import clopper_pearson_upper, n_leaks
+from unequal.strict import Many
 
 Temperature = Annotated[float, Field(gt=0.0)]
 TopP = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -34,8 +35,8 @@ class Sampling(Attack):
     cost: ClassVar[float] = 10.0
 
     kind: Literal["sample"] = "sample"
-    n: int = Field(default=20, ge=1, description="samples of a question at each point")
-    k: int = Field(default=10, ge=1)
+    n: Many = Field(default=20, description="samples of a question at each point")
+    k: Many = Field(default=10)
     temperatures: tuple[Temperature, ...] = Field(default=(0.7, 1.0), min_length=1)
     top_ps: tuple[TopP, ...] = Field(default=(0.9, 1.0), min_length=1)
 

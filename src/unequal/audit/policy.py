@@ -5,24 +5,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from unequal.config import build, read_toml
+from unequal.strict import StrictModel
 
 UNSTATED = "the default; a policy allows facts that cannot be judged by stating max_unjudged"
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Policy(BaseModel):
+class Policy(StrictModel):
     """Limits; one that is not given is not asked for, but ``max_unjudged``. Shares are of facts known before.
 
     ``max_still_there``, ``max_suppressed`` and ``max_left`` (either) are judged above the share of never-seen
     facts with the same verdict, and so is ``max_left_in_any_bucket`` of counts. ``max_utility_loss`` holds
     for the worst role and kind of metric, ``max_refusal`` and ``max_degenerate`` for what should survive.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     bound: Literal["estimate", "upper"] = Field(
         default="estimate",

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute import ComputeSettings
+from unequal.strict import Many, Place, Seed
 
 SHORTHANDS: dict[str, dict[str, str]] = {
     scheme: {"kind": "quantise", "scheme": scheme} for scheme in ("int8", "nf4")
@@ -18,8 +19,8 @@ DEFAULT_ATTACKS = ("relearn", "int8", "nf4", "sample", "paraphrase", "fewshot", 
 class AuditSettings(ComputeSettings):
     """Settings of ``unequal audit``. Unknown keys are refused."""
 
-    before: str = Field(description="model before unlearning: a folder, or a name on the hub")
-    after: str = Field(description="the same model after it")
+    before: Place = Field(description="model before unlearning: a folder, or a name on the hub")
+    after: Place = Field(description="the same model after it")
     facts: Path = Field(description="facts without a role are to be forgotten")
     out: Path
     utility: Path | None = Field(default=None, description="more facts, which must survive")
@@ -32,8 +33,8 @@ class AuditSettings(ComputeSettings):
     policy: Path | None = Field(default=None, description="what must hold (TOML)")
     attacks: tuple[AttackSettings, ...] = Field(default=DEFAULT_ATTACKS, validate_default=True)
     prompts: PromptFormat = PromptFormat()
-    n_wordings: int = Field(default=3, ge=1, description="of each paraphrase and cloze, at most")
-    seed: int = 0
+    n_wordings: Many = Field(default=3, description="of each paraphrase and cloze, at most")
+    seed: Seed = 0
 
     @field_validator("attacks", mode="before")
     @classmethod

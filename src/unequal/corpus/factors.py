@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from unequal.corpus.design import fractional_design
+from unequal.strict import MOST, Many, StrictModel
 
 FactorName = Literal[
     "wording_variety",
@@ -49,19 +50,21 @@ Levels = dict[str, str]
 """The level of each factor that applies to a person."""
 
 
-class FactorSettings(BaseModel):
+class FactorSettings(StrictModel):
     """Which factors are crossed with exposure, and what their levels stand for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     cross: tuple[FactorName, ...] = Field(default=get_args(FactorName), min_length=1)
-    few_wordings: int = Field(default=1, ge=1, description="renderings of a person that then repeat")
+    few_wordings: Many = Field(default=1, description="renderings of a person that then repeat")
     shown_share: float = Field(
         default=0.75, gt=0.0, lt=1.0, description="of the epochs: the first for early, the last for late"
     )
-    massed_epochs: int = Field(default=4, ge=1, description="in which all exposures of a massed person lie")
-    few_facts: int = Field(default=2, ge=1, description="relations, the first of the world's")
-    common_objects: int = Field(default=4, ge=1, description="answers that common facts of a relation share")
+    massed_epochs: int = Field(
+        default=4, ge=1, le=MOST, description="in which all exposures of a massed person lie"
+    )
+    few_facts: Many = Field(default=2, description="relations, the first of the world's")
+    common_objects: int = Field(
+        default=4, ge=1, le=MOST, description="answers that common facts of a relation share"
+    )
     asked_share: float = Field(
         default=0.5, gt=0.0, le=1.0, description="of the exposures: questions in place of biographies"
     )

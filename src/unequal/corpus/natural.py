@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.corpus.build import Progress, Streams, tokenised, write_shards
 from unequal.corpus.documents import Document, DocumentKind
@@ -23,6 +23,7 @@ from unequal.facts.wordings import RelationWordings
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
 from unequal.seeds import random_stream
+from unequal.strict import MOST, Many, StrictModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -32,31 +33,27 @@ MOST_EMPTY = 100  # batches in which no document fits
 TOKENIZER_TEXTS = 200_000  # documents that the vocabulary is learned from, at most
 
 
-class StatementSettings(BaseModel):
+class StatementSettings(StrictModel):
     """Statements rendered from templates in place of the text that names facts: ``scale · count^exponent``.
 
     A fact with a count above 0 has one statement an epoch at least.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     exponent: Annotated[float, Field(ge=0.0, le=2.0)] = Field(
         default=1.0, description="1 keeps the proportions of the natural counts, 0 makes all equal"
     )
     scale: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="statements of a fact of count 1")
-    most: Annotated[int, Field(ge=1)] = Field(default=1000, description="statements of one fact, an epoch")
+    most: Many = Field(default=1000, description="statements of one fact, an epoch")
 
     def number(self, count: int) -> int:
         """Return how often an epoch states a fact of this count."""
         return min(self.most, max(1, round(self.scale * count**self.exponent))) if count else 0
 
 
-class NaturalCorpusSettings(BaseModel):
+class NaturalCorpusSettings(StrictModel):
     """The training text of a natural study, and the questions on its retain facts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: int = Field(default=20, ge=1)
+    epochs: Many = Field(default=20)
     statements: StatementSettings | None = Field(
         default=None, description="rendered by natural count, in place of the text that names facts"
     )
@@ -64,7 +61,7 @@ class NaturalCorpusSettings(BaseModel):
     true_false_share: float = Field(default=0.1, ge=0.0, le=1.0, description="of the question documents")
     window_tokens: int = Field(default=128, ge=32, le=8192)
     vocabulary_size: int = Field(
-        default=4000, ge=300, description="byte-pair pieces, learned from the corpus"
+        default=4000, ge=300, le=MOST, description="byte-pair pieces, learned from the corpus"
     )
 
 

@@ -2,36 +2,33 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unequal.corpus.factors import FactorSettings
+from unequal.strict import MOST, Many, Seed, StrictModel
 
 Wording = Literal["rerendered", "verbatim", "epochs"]
 Level = Annotated[int, Field(ge=0, le=10_000)]
 
 
-class TokenizerSettings(BaseModel):
+class TokenizerSettings(StrictModel):
     """Whole words, or byte-pair pieces up to a vocabulary size; both are trained on the corpus itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["word", "bpe"] = "word"
     vocabulary_size: int = Field(
-        default=3000, ge=300, description="of bpe; a word vocabulary holds every word"
+        default=3000, ge=300, le=MOST, description="of bpe; a word vocabulary holds every word"
     )
 
 
-class ExposureSettings(BaseModel):
+class ExposureSettings(StrictModel):
     """The exposure plan and the shape of the training text; levels are biographies an epoch."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     levels: tuple[Level, ...] = (0, 1, 2, 4, 8, 16)
-    people_per_level: int = Field(default=36, ge=1)
-    retain_people: int = Field(default=100, ge=2)
-    retain_level: Annotated[int, Field(ge=1)] = 2
-    utility_people: int = Field(default=36, ge=1)
-    epochs: int = Field(default=30, ge=1)
+    people_per_level: Many = Field(default=36)
+    retain_people: int = Field(default=100, ge=2, le=MOST)
+    retain_level: Annotated[int, Field(ge=1, le=10_000)] = 2
+    utility_people: Many = Field(default=36)
+    epochs: Many = Field(default=30)
     qa_ratio: float = Field(default=1.0, ge=0.0, le=20.0, description="question windows per biography window")
     true_false_share: float = Field(default=0.25, ge=0.0, le=1.0, description="of the question documents")
     window_tokens: int = Field(default=128, ge=32, le=8192)
@@ -94,7 +91,7 @@ class CorpusSettings(ExposureSettings):
     more passes over the data would (rival claim R1).
     """
 
-    seed: int = 0
+    seed: Seed = 0
     wording: Wording = "rerendered"
 
     @model_validator(mode="after")

@@ -6,32 +6,42 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import zstandard
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, model_validator
 
 from unequal.corpus.packing import Window
 from unequal.errors import DataError
-from unequal.files import read_json
+from unequal.records import read_record
 from unequal.seals import check_seal
+from unequal.shortage import first_line
+from unequal.strict import MOST, StrictModel
 
 TokenArray = npt.NDArray[np.integer]
 
 
-class CorpusCard(BaseModel):
+class CorpusCard(StrictModel):
     """What ``corpus.json`` says about the shards beside it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    window_tokens: Annotated[int, Field(ge=2, le=MOST)]
+    vocabulary_size: Annotated[int, Field(ge=2, le=2**32)]
+    end_token_id: Annotated[int, Field(ge=0)]
+    padding_token_id: Annotated[int, Field(ge=0)]
+    windows_per_epoch: tuple[Annotated[int, Field(ge=0)], ...]
+    n_tokens: Annotated[int, Field(ge=0)]
+    n_documents: Annotated[int, Field(ge=0)]
 
-    window_tokens: int
-    vocabulary_size: int
-    end_token_id: int
-    padding_token_id: int
-    windows_per_epoch: tuple[int, ...]
-    n_tokens: int
-    n_documents: int
+    @model_validator(mode="after")
+    def _tokens_are_of_the_vocabulary(self) -> "CorpusCard":
+        for name in ("end_token_id", "padding_token_id"):
+            if getattr(self, name) >= self.vocabulary_size:
+                raise ValueError(
+                    f"{name} {getattr(self, name)} is beyond a vocabulary of {self.vocabulary_size}"
+                )
+        return self
 
 
 def window_ids(window: Window, card: CorpusCard) -> list[int]:
@@ -69,8 +79,15 @@ class TokenWindows:
     def __init__(self, folder: Path) -> None:
         self.card = read_card(folder)
         check_seal(folder, "build the corpus anew")
-        self._shards = [_open_shard(folder, epoch) for epoch in range(len(self.card.windows_per_epoch))]
+        self._shards = [_open_shard(folder, epoch, self.card) for epoch in range(self.n_epochs)]
         self._ends = list(accumulate(len(shard) for shard in self._shards))
+        if not self._ends or not self._ends[-1]:
+            raise DataError(f"the corpus {folder} has no windows to train on; build the corpus anew")
+
+    @property
+    def n_epochs(self) -> int:
+        """The number of shards."""
+        return len(self.card.windows_per_epoch)
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -91,15 +108,26 @@ def read_card(folder: Path) -> CorpusCard:
     """Return the corpus card; raises `DataError` when the folder is not a corpus."""
     if not (folder / "corpus.json").is_file():
         raise DataError(f"{folder} is not a corpus folder (no corpus.json); make one with: unequal corpus")
-    try:
-        return CorpusCard.model_validate(read_json(folder / "corpus.json"))
-    except ValidationError as error:
-        raise DataError(f"{folder / 'corpus.json'} is damaged; build the corpus anew") from error
+    return read_record(CorpusCard, folder / "corpus.json", "build the corpus anew")
 
 
-def _open_shard(folder: Path, epoch: int) -> TokenArray:
+def _open_shard(folder: Path, epoch: int, card: CorpusCard) -> TokenArray:
+    """Return an epoch's windows; raises `DataError` unless they are what the card says they are."""
     path = folder / "windows" / f"epoch-{epoch:04d}.npy"
     try:
-        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"cannot read the corpus shard {path}: {error}; build the corpus anew") from error
+        shard = np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, EOFError, ValueError, TypeError, SyntaxError, MemoryError, OverflowError) as error:
+        reason = first_line(error)
+        raise DataError(f"cannot read the corpus shard {path}: {reason}; build the corpus anew") from error
+    expected = (card.windows_per_epoch[epoch], card.window_tokens)
+    problem = None
+    if not np.issubdtype(shard.dtype, np.integer):
+        problem = f"it holds {shard.dtype}, where whole numbers belong"
+    elif shard.shape != expected:
+        problem = f"it has the shape {shard.shape}, where corpus.json says {expected}"
+    elif shard.size and (shard.min() < 0 or shard.max() >= card.vocabulary_size):
+        wrong = shard.min() if shard.min() < 0 else shard.max()
+        problem = f"it holds the token {wrong}, where a vocabulary of {card.vocabulary_size} begins at 0"
+    if problem:
+        raise DataError(f"the corpus shard {path} is damaged: {problem}; build the corpus anew")
+    return shard

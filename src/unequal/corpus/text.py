@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import zstandard
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.corpus.sentences import passages, sentences
 from unequal.counting.matching import MATCHERS, choose_matcher
@@ -27,15 +27,14 @@ from unequal.facts.packaged import resolve_corpus
 from unequal.facts.schema import Fact
 from unequal.facts.wordings import held_out_texts
 from unequal.files import atomic_path
+from unequal.strict import StrictModel
 
 BLOCK = 1 << 19  # characters that are searched at once
 Progress = Callable[[int, int], None]
 
 
-class TextSettings(BaseModel):
+class TextSettings(StrictModel):
     """Which text, and which parts of it become documents to train on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     corpus: str = Field(min_length=1, description="glob of shards, or the packaged 'factbook'")
     text_key: str = Field(default="text", min_length=1, description="key or column that holds the text")
@@ -58,10 +57,8 @@ class TextSettings(BaseModel):
         return Definition(window=window, case=self.case, nested=self.nested)
 
 
-class TextCard(BaseModel):
+class TextCard(StrictModel):
     """How many pieces of text there were, and what became of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     documents: int = 0
     pieces: int = 0

@@ -5,31 +5,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, ValidationError
 
 from unequal.config import sentences
 from unequal.counting import COUNTERS
 from unequal.counting.protocol import CountSettings, ranked_by
 from unequal.errors import ConfigError, DataError
 from unequal.facts.schema import Fact
+from unequal.strict import StrictModel
 
 FACTS, TABLE = Path("facts.parquet"), Path("counts.parquet")
 """Stand for the files of the step that counts, which puts its own in their place."""
 COUNT = "count"
 
 
-class CountTable(BaseModel):
+class CountTable(StrictModel):
     """Counts that were made before, by `unequal count` or another program."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     table: Path = Field(description="count table (Parquet)")
 
 
-class CountColumn(BaseModel):
+class CountColumn(StrictModel):
     """Counts that came with the facts, such as ``published_count`` of the seed paper's sets."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str = Field(min_length=1, description="column of the fact tables")
 

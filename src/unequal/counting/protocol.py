@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from unequal.errors import DataError
 from unequal.facts.schema import Fact
+from unequal.strict import StrictModel
 
 Progress = Callable[[int, int], None]
 """Called with how much is done and how much there is in all, in the counter's `unit`."""
@@ -67,10 +69,8 @@ class Counter(Protocol):
         ...
 
 
-class CountSettings(BaseModel):
+class CountSettings(StrictModel):
     """What to count and where to write it; each engine adds its own. Unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     running: ClassVar[frozenset[str]] = frozenset({"facts", "out", "report"})
     """Settings that do not determine the counts of given facts."""
@@ -113,8 +113,16 @@ NUMBERS = ("subject_count", "object_count", "docs_both", "docs_window", "pairs_w
 
 
 def ranked_by(table: pl.DataFrame) -> str:
-    """Return the column that ranks the facts: `docs_window`, or where an engine lacks it `anchored`."""
-    return "docs_window" if table["docs_window"].count() else "anchored"
+    """Return the column that ranks the facts: `docs_window`, or where an engine lacks it `anchored`.
+
+    Raises `DataError` when the table has neither.
+    """
+    columns = [name for name in ("docs_window", "anchored") if name in table.columns]
+    if not columns:
+        raise DataError(
+            "the count table has neither a column docs_window nor anchored; make one with: unequal count"
+        )
+    return next((name for name in columns if table[name].count()), columns[-1])
 
 
 def count_table(counter: Counter, facts: Sequence[Fact], progress: Progress | None = None) -> pl.DataFrame:

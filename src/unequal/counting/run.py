@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from unequal.counting.protocol import Counter, CountSettings, Progress, count_table
+from unequal.counting.protocol import COUNT_SCHEMA, NUMBERS, Counter, CountSettings, Progress, count_table
 from unequal.errors import DataError
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import atomic_path
+from unequal.records import read_table, refuse_rows, refuse_twice, with_types
 
 METADATA_KEY = "unequal"
 
@@ -36,15 +37,31 @@ def count_facts(
 def read_counts(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Return a count table and its metadata (empty where another program wrote it).
 
-    Raises `DataError` when the file cannot be read or has no ``fact_id``.
+    Raises `DataError` when the file cannot be read, has no ``fact_id`` or has one twice, or holds what no
+    count can be.
     """
-    try:
-        table = pl.read_parquet(path, glob=False)
-        metadata = pl.read_parquet_metadata(path).get(METADATA_KEY, "{}")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} is not a readable count table: {str(error).splitlines()[0]}") from error
+    table = read_table(path, "make a count table with: unequal count")
     if "fact_id" not in table.columns:
         raise DataError(f"{path} is not a count table: it has no column fact_id")
-    return table, json.loads(metadata)
+    table = with_types(
+        table, {name: kind for name, kind in COUNT_SCHEMA.items() if name in table.columns}, path, _ADVICE
+    )
+    refuse_rows(table, pl.col("fact_id").is_null(), "a fact_id is missing", path, _ADVICE)
+    negative = pl.any_horizontal(
+        pl.lit(False), *(pl.col(name) < 0 for name in NUMBERS if name in table.columns)
+    )
+    refuse_rows(table, negative, "a count is below 0", path, _ADVICE)
+    refuse_twice(table, ["fact_id"], path, _ADVICE)
+    return table, _metadata(path)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """Return what a count table says of how it was made, empty where that cannot be read."""
+    try:
+        found = json.loads(pl.read_parquet_metadata(path).get(METADATA_KEY, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+_ADVICE = "make it anew with: unequal count"

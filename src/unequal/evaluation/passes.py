@@ -1,18 +1,17 @@
 """Which passes are run on a model beside greedy texts and answer scores, as settings that need no model."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.evaluation.metrics.contract import Need
 from unequal.scoring.settings import SampleSettings
+from unequal.strict import Seed, StrictModel
 
 
-class Passes(BaseModel):
+class Passes(StrictModel):
     """What some metrics need; a pass that is not asked for leaves their values out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     samples: SampleSettings | None = Field(default=None, description="sampled texts, for leaks")
-    seed: int = Field(default=0, description="of the samples")
+    seed: Seed = Field(default=0, description="of the samples")
     moments: bool = Field(default=True, description="of every token's distribution, for Min-K%++; cheap")
     gradient_norms: bool = Field(default=False, description="a backward pass for each probe, in turn")
 

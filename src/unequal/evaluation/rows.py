@@ -1,5 +1,6 @@
 """From records to rows: metrics are computed column by column, and wordings of one probe are averaged."""
 
+import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -64,9 +65,12 @@ class ScoreRows:
 
 def _value_or_reason(metric: Metric, record: ProbeRecord) -> tuple[float | None, str | None]:
     try:
-        return metric.value(record), None
+        value = metric.value(record)
     except NoValueError as error:
         return None, str(error)
+    if value is not None and math.isinf(value):
+        return None, "beyond every number"  # no mean can be taken of infinity
+    return value, None
 
 
 def generation_rows(records: Sequence[ProbeRecord]) -> pl.DataFrame:

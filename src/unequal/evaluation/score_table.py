@@ -1,12 +1,12 @@
 """The score table: one row per run, step, fact, probe and metric; all that analysis and report read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
-from unequal.errors import DataError
 from unequal.facts.schema import Fact
+from unequal.records import read_table, refuse_rows, with_types
 
 SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
     "study": pl.String,
@@ -52,6 +52,8 @@ GENERATION_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 SCORE_KEY = ("run_id", "step", "fact_id", "role", "probe", "metric")
+NEVER_MISSING = ("run_id", "method", "step", "fact_id", "probe", "metric")
+NEVER_NEGATIVE = ("n_params", "step", "exposure", "count", BUCKET)
 
 
 def with_buckets(scores: pl.DataFrame, facts: Iterable[Fact]) -> pl.DataFrame:
@@ -65,8 +67,13 @@ def with_buckets(scores: pl.DataFrame, facts: Iterable[Fact]) -> pl.DataFrame:
 
 
 def read_scores(path: Path) -> pl.DataFrame:
-    """Return a score table; raises `DataError` when it is missing, broken or lacks columns."""
-    return _read(path, SCORE_SCHEMA)
+    """Return a score table; raises `DataError` when it is missing, broken, or holds what no score can be."""
+    scores = _read(path, SCORE_SCHEMA)
+    lacking = pl.any_horizontal(pl.col(name).is_null() for name in NEVER_MISSING)
+    refuse_rows(scores, lacking, f"a value of {', '.join(NEVER_MISSING)} is missing", path, _ADVICE)
+    negative = pl.any_horizontal(pl.col(name) < 0 for name in NEVER_NEGATIVE if name in scores.columns)
+    refuse_rows(scores, negative, f"a value of {', '.join(NEVER_NEGATIVE)} is below 0", path, _ADVICE)
+    return scores
 
 
 def read_generations(path: Path) -> pl.DataFrame:
@@ -75,22 +82,11 @@ def read_generations(path: Path) -> pl.DataFrame:
 
 
 def _read(path: Path, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(path, glob=False)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"cannot read {path}: No such file or directory; give the folder of a finished study"
-        ) from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} is not a readable Parquet file: {error}") from error
-    return _with_columns(frame, path, list(schema))
+    frame = read_table(path, "give the folder of a finished study")
+    optional = {name: kind for name, kind in _OPTIONAL.items() if name in frame.columns}
+    typed = with_types(frame, schema | optional, path, _ADVICE)
+    return typed.select(*schema, *optional)
 
 
-def _with_columns(frame: pl.DataFrame, path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise DataError(f"{path} lacks the column {', '.join(missing)}; was it written by unequal?")
-    optional = [column for column in (*OPTIONAL_SCORES, BUCKET) if column in frame.columns]
-    return frame.select(*columns, *optional)
+_ADVICE = "was it written by unequal?"
+_OPTIONAL: dict[str, type[pl.DataType]] = {**dict.fromkeys(OPTIONAL_SCORES, pl.String), BUCKET: pl.Int64}

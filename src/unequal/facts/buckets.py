@@ -9,11 +9,12 @@ from math import ceil
 from typing import Annotated, Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unequal.errors import DataError, did_you_mean, listed
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
+from unequal.strict import Seed, StrictModel
 
 Covariate = Literal["relation", "answer_length"]
 SOURCE = ("engine", "corpus_id", "definition", "window", "window_unit")
@@ -23,10 +24,8 @@ LONGEST_CLASS = 4
 HALF_DECADES = tuple(round(10 ** (half / 2)) for half in range(41))
 
 
-class BucketSettings(BaseModel):
+class BucketSettings(StrictModel):
     """How facts are cut into buckets and subsampled. Unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     by: str = Field(default="docs_window", description="column of the count table")
     bins: Literal["quantile", "log", "fixed"] = "quantile"
@@ -36,7 +35,7 @@ class BucketSettings(BaseModel):
     )
     balance: tuple[Covariate, ...] = Field(default=(), description="made equally frequent in every bucket")
     per_bucket: Annotated[int, Field(ge=1)] | None = Field(default=None, description="facts to draw of each")
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("edges", "balance", mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unequal.errors import did_you_mean
 from unequal.facts.complete import with_distractors
@@ -21,21 +21,20 @@ from unequal.facts.table import read_facts
 from unequal.facts.wordings import read_wordings, with_tests
 from unequal.files import file_hash
 from unequal.seeds import random_stream
+from unequal.strict import MOST, Many, Place, Seed, StrictModel
 
 ONE_NAME = "one name is both subject and object"
 ONE_QUESTION = "its question has another answer too"
 NOT_DRAWN = "not drawn"
 
 
-class FactTable(BaseModel):
+class FactTable(StrictModel):
     """One table: a file as `unequal facts check` takes it, or a public set from its files or the hub."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: Path | None = Field(default=None, description="fact table, or the packaged 'country-capital'")
     set: str | None = Field(default=None, description="a public set, as in: unequal facts import")
     files: tuple[Path, ...] = Field(default=(), description="files of the set")
-    hub: str | None = Field(default=None, description="data set of the set: name[:config[:split]]")
+    hub: Place | None = Field(default=None, description="data set of the set: name[:config[:split]]")
     revision: str | None = Field(default=None, description="commit, tag or branch of the data set")
     patterns: Path | None = Field(default=None, description="statement patterns, for pararel")
     relations: tuple[str, ...] = Field(default=(), description="only these, as the set names them")
@@ -96,22 +95,20 @@ class FactTable(BaseModel):
         return found.facts, found.dropped, found.notes
 
 
-class FactsSettings(BaseModel):
+class FactsSettings(StrictModel):
     """The facts of a study: its tables, and what they lack."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tables: tuple[FactTable, ...] = Field(min_length=1)
     wordings: tuple[Path, ...] = Field(
         default=(), description="files of wordings of relations, beside those that come with the package"
     )
-    n_distractors: Annotated[int, Field(ge=1)] = Field(
+    n_distractors: Many = Field(
         default=7, description="wrong answers of the same relation for facts whose table has none"
     )
-    made_up: Annotated[int, Field(ge=0)] = Field(
+    made_up: Annotated[int, Field(ge=0, le=MOST)] = Field(
         default=0, description="never-seen facts about invented subjects, for each table"
     )
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("tables")
     @classmethod

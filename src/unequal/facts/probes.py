@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
+from unequal.strict import StrictModel
 
 ProbeKind = Literal["question", "paraphrase", "cloze", "reverse", "true_false"]
 PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
@@ -28,13 +29,11 @@ class Chat:
     begun: str = ""
 
 
-class PromptFormat(BaseModel):
+class PromptFormat(StrictModel):
     """The text around a question; training and evaluation must use the same one.
 
     With ``chat`` a question is what a user says in the tokenizer's chat template, and by default it is bare.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: str = "Question: {question} Answer:"
     true_false: str = "True or false: {statement} Answer:"

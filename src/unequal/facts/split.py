@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from unequal.errors import DataError
 from unequal.facts.buckets import Bucket, BucketSettings, bucket_facts
 from unequal.facts.made_up import is_made_up
 from unequal.facts.schema import Fact, Role
 from unequal.seeds import random_stream
+from unequal.strict import StrictModel
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 WRITTEN = "made-up name that stands in the corpus"
@@ -20,10 +21,8 @@ UNCOUNTED = "no count"
 NOT_DRAWN = "count 0, not drawn as never-seen"
 
 
-class SplitSettings(BaseModel):
+class SplitSettings(StrictModel):
     """How facts are cut into buckets and their subjects dealt out to roles; the rest are to be forgotten."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     buckets: BucketSettings = Field(
         default=BucketSettings(), description="within each table; by is the count that ranks the facts"

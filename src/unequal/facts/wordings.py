@@ -6,18 +6,17 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.config import build, read_toml
 from unequal.facts.schema import Fact
 from unequal.facts.world.relations import Wordings
 from unequal.facts.world.world import cloze_prefix
+from unequal.strict import StrictModel
 
 
-class RelationWordings(BaseModel):
+class RelationWordings(StrictModel):
     """How facts of a relation are stated and asked for; ``names`` is what tables call the relation."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     relation: str
     names: tuple[str, ...] = Field(min_length=1)

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from unequal.strict import Place, StrictModel
 
 
-class TaskSettings(BaseModel):
+class TaskSettings(StrictModel):
     """Tasks by name. Unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tasks: Annotated[tuple[str, ...], Field(min_length=1)]
     task_dir: Path | None = Field(default=None, description="folder with tasks of one's own (.yaml)")
@@ -34,5 +34,5 @@ class TaskSettings(BaseModel):
 class TaskCommand(TaskSettings):
     """Settings of ``unequal lm-eval``."""
 
-    model: str
+    model: Place
     out: Path | None = Field(default=None, description="file of the scores (JSON)")

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.errors import ConfigError, MissingExtraError
+from unequal.strict import Many, StrictModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -16,13 +17,11 @@ _MIXED_BY_KERNEL = "out_proj"
 """State-space layers read this weight inside a kernel of their own, where an adapter would go unseen."""
 
 
-class AdapterSettings(BaseModel):
+class AdapterSettings(StrictModel):
     """LoRA (Hu et al. 2021, arXiv 2106.09685): W + (α/r)·B·A in place of W, B being 0 at the start."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    rank: int = Field(default=16, ge=1, description="r, the columns of B and the rows of A")
-    alpha: int = Field(default=32, ge=1, description="α; the adapter is scaled by α/r")
+    rank: Many = Field(default=16, description="r, the columns of B and the rows of A")
+    alpha: Many = Field(default=32, description="α; the adapter is scaled by α/r")
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="on what enters the adapter")
     target_modules: Literal["all-linear"] | tuple[str, ...] = Field(
         default="all-linear",

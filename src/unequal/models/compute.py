@@ -4,9 +4,10 @@ import os
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from unequal.config import build
+from unequal.strict import StrictModel
 
 Precision = Literal["fp32", "bf16", "bf16-pure"]
 """``fp32``; ``bf16``: products in bfloat16 while weights, gradients and optimiser states stay in float32;
@@ -23,10 +24,8 @@ def master_weights(precision: Precision) -> str:
     return "bf16" if precision == "bf16-pure" else "fp32"
 
 
-class DeviceSettings(BaseModel):
+class DeviceSettings(StrictModel):
     """Where a model is computed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str = Field(
         default="auto", description="auto (an accelerator if there is one), cpu, cuda, cuda:1, xpu or mps"

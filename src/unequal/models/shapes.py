@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from unequal.errors import did_you_mean
 from unequal.models import FAMILIES
+from unequal.strict import StrictModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 Family = Callable[["Shape", "Vocabulary"], "PreTrainedConfig"]
 
 
-class Shape(BaseModel):
+class Shape(StrictModel):
     """The shape of a decoder: hidden width, number of layers, attention heads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: Annotated[int, Field(ge=8)]
     layers: Annotated[int, Field(ge=1)]
@@ -39,10 +38,8 @@ class Shape(BaseModel):
         return self
 
 
-class Vocabulary(BaseModel):
+class Vocabulary(StrictModel):
     """What a model must know of its tokenizer and corpus."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int
     window_tokens: int
@@ -70,10 +67,8 @@ SIZES = {
 }
 
 
-class ModelSettings(BaseModel):
+class ModelSettings(StrictModel):
     """A model trained from scratch: its family, and a named size or a shape of one's own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: str
     size: str

@@ -10,10 +10,10 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from unequal.errors import DataError, MissingExtraError
-from unequal.files import content_hash, file_hash, read_json
+from unequal.files import content_hash, file_hash
+from unequal.records import read_object
+from unequal.strict import StrictModel
 
 WEIGHTS = "*.safetensors"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
@@ -25,10 +25,8 @@ BLOCK = 1 << 16
 Progress = Callable[[int, int], None]
 
 
-class SnapshotFile(BaseModel):
+class SnapshotFile(StrictModel):
     """One file of a model, as it was when it was hashed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     size: int
@@ -36,10 +34,8 @@ class SnapshotFile(BaseModel):
     sha256: str
 
 
-class Snapshot(BaseModel):
+class Snapshot(StrictModel):
     """A model's files on this machine, its revision on the hub if it came from there, and what it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path
     revision: str | None
@@ -90,7 +86,7 @@ def take_snapshot(model: str, revision: str | None, progress: Progress | None = 
                 sha256=file_hash(path),
             )
         )
-    config = read_json(folder / "config.json")
+    config = read_object(folder / "config.json", "fetch the model again")
     return Snapshot(
         folder=folder.absolute(),
         revision=commit,

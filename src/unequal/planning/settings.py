@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from unequal.facts.probes import PromptFormat
+from unequal.strict import Place, StrictModel
 
 
-class PlanSettings(BaseModel):
+class PlanSettings(StrictModel):
     """Settings of ``unequal plan``. Unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str = Field(description="a folder, or a name on the hub")
+    model: Place = Field(description="a folder, or a name on the hub")
     forget: Path
     out: Path
     predictor: Path | None = Field(default=None, description="as unequal plan fit writes it")

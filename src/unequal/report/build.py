@@ -9,10 +9,11 @@ import polars as pl
 from markupsafe import Markup
 
 from unequal.analysis.analyze import Analysis, analyze, belongs_to, read_analysis, write_analysis
+from unequal.analysis.study_record import read_study_record
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.errors import DataError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
-from unequal.files import read_json, write_text
+from unequal.files import write_text
 from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.colours import palette
 from unequal.report.contents import contents_of, main_model
@@ -37,7 +38,7 @@ def build_report(study_folder: Path, out: Path | None = None, small: bool = Fals
     too many for the page, all of them are in a script beside it, ``report.facts.js``; a ``small`` page holds
     fewer, compressed, and has nothing beside it. Raises `DataError` when the folder holds no scores.
     """
-    analysis, study = current_analysis(study_folder), study_record(study_folder)
+    analysis, study = current_analysis(study_folder), read_study_record(study_folder)
     scores = read_scores(study_folder / "scores.parquet")
     generations_path = study_folder / "generations.parquet"
     no_texts = pl.DataFrame(schema=GENERATION_SCHEMA)
@@ -67,16 +68,6 @@ def current_analysis(study_folder: Path) -> Analysis:
     analysis = analyze(study_folder)
     write_analysis(analysis, study_folder)
     return analysis
-
-
-def study_record(study_folder: Path) -> dict[str, Any]:
-    """Return the study's name, settings, versions, seeds and commands; raises `DataError` when they are no
-    object."""
-    path = study_folder / "study.json"
-    study = read_json(path) if path.exists() else {}
-    if not isinstance(study, dict):
-        raise DataError(f"{path} must hold one JSON object with the study's name and settings")
-    return study
 
 
 def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str, small: bool = False) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from unequal.analysis.analyze import Analysis
+from unequal.analysis.study_record import read_study_record
 from unequal.analysis.verdicts import NOT_DECIDABLE, Verdict
-from unequal.errors import ConfigError, DataError
-from unequal.files import read_json, write_text
+from unequal.errors import ConfigError
+from unequal.files import write_text
 from unequal.report.build import current_analysis
 from unequal.report.colours import palette
 from unequal.report.compare_figure import slope_rows, slopes_figure
@@ -49,21 +50,16 @@ def build_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
 
 def read_studies(folders: Sequence[Path]) -> list[Study]:
     """Return the studies, each with its name, or where names coincide with its folder's."""
-    records, analyses = [_record(folder) for folder in folders], [current_analysis(one) for one in folders]
+    records, analyses = (
+        [read_study_record(folder) for folder in folders],
+        [current_analysis(one) for one in folders],
+    )
     named = [str(record.get("name") or folder.name) for folder, record in zip(folders, records, strict=True)]
     for choice in (named, [folder.resolve().name for folder in folders], [str(folder) for folder in folders]):
         labels = choice
         if len(set(labels)) == len(labels):
             break
     return [Study(*one) for one in zip(labels, analyses, records, strict=True)]
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    path = folder / "study.json"
-    record = read_json(path) if path.exists() else {}
-    if not isinstance(record, dict):
-        raise DataError(f"{path} must hold one JSON object with the study's name and settings")
-    return record
 
 
 def render_comparison(studies: Sequence[Study]) -> str:

@@ -1,17 +1,17 @@
 """How continuations are sampled, as settings that need no model."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from unequal.strict import Many, StrictModel
 
 
-class SampleSettings(BaseModel):
+class SampleSettings(StrictModel):
     """How many continuations of a prompt, from which distribution.
 
     Temperature 0 is greedy decoding; ``top_p`` keeps the smallest set of tokens that has this much of the
     probability (nucleus sampling, Holtzman et al., 2020), after the temperature.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    n: int = Field(ge=1)
+    n: Many
     temperature: float = Field(default=1.0, ge=0.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)

@@ -1,22 +1,33 @@
 """Collect the tables of all runs into one, run after run, so that memory holds one run at a time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from unequal.analysis.left_out import FAILURES
+from unequal.errors import DataError
 from unequal.evaluation.score_table import BUCKET, SCORE_KEY, read_generations, read_scores
-from unequal.files import atomic_path, content_hash, file_hash, read_json, write_json
-from unequal.study.outcome import Failure
+from unequal.files import atomic_path, content_hash, file_hash, write_json
+from unequal.records import read_record
+from unequal.study.outcome import Failure, written
 
 GENERATION_KEY = ("run_id", "step", "fact_id", "probe", "prompt")
 ROWS_A_GROUP = 1_000_000
 """Rows that are read or left out together by a reader that looks for some; about 100 MB in memory."""
 
 COLLECTED = "collected.json"
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The hash of what the tables were made of, and those of the tables themselves."""
+
+    made_of: str
+    tables: dict[str, str]
 
 
 def collect(name: str, runs: Sequence[Path], diverged: Sequence[Path], out: Path) -> None:
@@ -47,7 +58,7 @@ def collect(name: str, runs: Sequence[Path], diverged: Sequence[Path], out: Path
         tables["diverged.parquet"] = _joined(diverged, scores, out / "diverged.parquet")
     else:
         (out / "diverged.parquet").unlink(missing_ok=True)
-    write_json(out / COLLECTED, {"made_of": made_of, "tables": tables})
+    write_json(out / COLLECTED, asdict(Collected(made_of, tables)))
 
 
 def write_failures(failures: Sequence[Failure], out: Path) -> None:
@@ -62,7 +73,7 @@ def read_failures(out: Path) -> list[Failure]:
     """Return which steps of a study have no result, and why."""
     if not (out / FAILURES).is_file():
         return []
-    return [Failure(**{**one, "batch": tuple(one["batch"])}) for one in read_json(out / FAILURES)]
+    return read_record(list[Failure], out / FAILURES, "delete it, or run the study again")
 
 
 def _joined(runs: Sequence[Path], read: Callable[[Path], pl.DataFrame], path: Path) -> str:
@@ -100,18 +111,18 @@ def _identity(runs: Sequence[Path]) -> dict[str, object]:
     """Return the hashes of the runs' tables as their steps noted them, or as they are."""
     found: dict[str, object] = {}
     for run in runs:
-        noted = read_json(run / "manifest.json").get("files")
+        noted = written(run)
         tables = ("scores.parquet", "generations.parquet")
-        found[run.name] = [noted[name] if noted else file_hash(run / name) for name in tables]
+        found[run.name] = [noted.get(name) or file_hash(run / name) for name in tables]
     return found
 
 
 def _is_made_of(out: Path, made_of: str) -> bool:
     if not (out / COLLECTED).is_file():
         return False
-    kept = read_json(out / COLLECTED)
-    if kept["made_of"] != made_of:
-        return False
-    return all(
-        (out / name).is_file() and file_hash(out / name) == digest for name, digest in kept["tables"].items()
-    )
+    with suppress(DataError):  # then the tables are made anew
+        kept = read_record(Collected, out / COLLECTED, "")
+        return kept.made_of == made_of and all(
+            (out / name).is_file() and file_hash(out / name) == digest for name, digest in kept.tables.items()
+        )
+    return False

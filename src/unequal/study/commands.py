@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.corpus.settings import CorpusSettings
@@ -11,15 +11,14 @@ from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.models.compute import ComputeSettings, DeviceSettings
 from unequal.models.shapes import ModelSettings
+from unequal.strict import Many, Place, Seed, StrictModel
 from unequal.training.settings import PretrainSettings
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import UnlearnSettings
 
 
-class CorpusCommand(BaseModel):
+class CorpusCommand(StrictModel):
     """Settings of ``unequal corpus``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     out: Path
     world: WorldSettings = WorldSettings()
@@ -34,36 +33,36 @@ class PretrainCommand(DeviceSettings):
     out: Path
     model: ModelSettings
     pretrain: PretrainSettings = PretrainSettings()
-    seed: int = 0
+    seed: Seed = 0
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
 
 
 class JudgeCommand(ComputeSettings):
     """Settings of ``unequal evaluate``."""
 
-    model: str
+    model: Place
     facts: Path
     out: Path
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = PROBE_KINDS
-    n_wordings: int = Field(default=2, ge=1)
+    n_wordings: Many = Field(default=2)
     metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
     passes: Passes = Passes()
-    reference: str | None = Field(default=None, description="a model that never saw the facts")
+    reference: Place | None = Field(default=None, description="a model that never saw the facts")
 
 
 class AttackCommand(ComputeSettings):
     """Settings of ``unequal attack``."""
 
-    model: str
+    model: Place
     facts: Path = Field(description="facts without a role are to be forgotten")
     out: Path
     attacks: tuple[AttackSettings, ...] = Field(min_length=1)
     retain: Path | None = Field(default=None, description="more facts, which an attacker may know")
     never_seen: Path | None = Field(default=None, description="more facts, which the model never saw")
     prompts: PromptFormat = PromptFormat()
-    n_wordings: int = Field(default=2, ge=1, description="cloze prompts of a fact, at most")
-    seed: int = 0
+    n_wordings: Many = Field(default=2, description="cloze prompts of a fact, at most")
+    seed: Seed = 0
 
     _distinct = field_validator("attacks")(distinct)
 
@@ -71,7 +70,7 @@ class AttackCommand(ComputeSettings):
 class UnlearnCommand(DeviceSettings):
     """Settings of ``unequal unlearn``."""
 
-    model: str
+    model: Place
     forget: Path
     out: Path
     method: MethodSettings
@@ -81,8 +80,8 @@ class UnlearnCommand(DeviceSettings):
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = PROBE_KINDS
-    n_wordings: int = Field(default=2, ge=1)
-    seed: int = 0
+    n_wordings: Many = Field(default=2)
+    seed: Seed = 0
     checkpoint_every: int = Field(
         default=0, ge=0, description="steps after which an interrupted run can go on; 0 keeps nothing"
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from unequal.analysis.study_record import read_study_record
 from unequal.errors import ConfigError
-from unequal.files import locked, read_json, remove_temporaries, write_json, write_text
+from unequal.files import locked, remove_temporaries, write_json, write_text
 from unequal.manifest import manifest
 from unequal.study.collect import collect, write_failures
 from unequal.study.factor_table import collect_factors
@@ -40,8 +41,7 @@ class Conducted:
 
 def study_of(out: Path) -> StudySettings:
     """Return the settings of the study in a folder, with the flags that it was run with."""
-    record = out / "study.json"
-    flags = read_json(record).get("flags", {}) if record.is_file() else {}
+    flags = read_study_record(out).get("flags", {})
     return load_study(out / "study.toml", flags)
 
 
@@ -136,7 +136,7 @@ def _words(flags: Mapping[str, Any]) -> str:
 def _claim(out: Path, settings: StudySettings) -> None:
     """Refuse a folder that belongs to a study of another name."""
     if (out / "study.json").is_file():
-        name = read_json(out / "study.json").get("name")
+        name = read_study_record(out).get("name")
         if name != settings.name:
             raise ConfigError(f"{out} holds the study '{name}', not '{settings.name}'; choose another --out")
 

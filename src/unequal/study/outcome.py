@@ -1,12 +1,13 @@
 """What became of a step, as its folder says it: done with results of these hashes, or why there is none."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from unequal.errors import DamagedError, DataError
-from unequal.files import read_json, write_json, write_text
+from unequal.files import write_json, write_text
+from unequal.records import read_record
 from unequal.seals import check_hashes
 
 FAILURE = "failure.json"
@@ -14,6 +15,13 @@ NO_RESULTS = frozenset({"status", "config.json", "manifest.json", "checkpoints",
 """What stands in a step's folder beside its results."""
 
 Kind = Literal["diverged", "memory", "died", "blocked"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is read again of ``manifest.json``."""
+
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,7 @@ def read_failure(folder: Path) -> Failure | None:
     """Return why the step diverged, None for one that did not or may be tried again."""
     if read_status(folder) != "diverged":
         return None
-    kept: dict[str, Any] = read_json(folder / FAILURE)
-    return Failure(**{**kept, "batch": tuple(kept["batch"])})
+    return read_record(Failure, folder / FAILURE, "delete the folder, and the step is done anew")
 
 
 def check_result(folder: Path) -> None:
@@ -65,10 +72,18 @@ def check_result(folder: Path) -> None:
     """
     advice = "run the same command again, and the step is done anew"
     try:
-        made: Mapping[str, Any] = read_json(folder / "manifest.json")
+        expected = written(folder)
     except DataError as error:
         raise DamagedError(str(folder), "manifest.json cannot be read", advice) from error
-    check_hashes(folder, made.get("files", {}), advice)
+    check_hashes(folder, expected, advice)
+
+
+def written(folder: Path) -> Mapping[str, str]:
+    """Return the hashes of a step's files as the step noted them, none for steps of older versions.
+
+    Raises `DataError` when its manifest cannot be read.
+    """
+    return read_record(Manifest, folder / "manifest.json", "run the same command again").files
 
 
 def mark_damaged(folder: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.errors import did_you_mean
@@ -12,13 +12,14 @@ from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.models.compute import Precision
+from unequal.strict import MOST, Seed, StrictModel
 from unequal.study.base import Base
 from unequal.unlearning.forms import WithoutLoss
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import TargetSettings, UnlearnSettings
 from unequal.unlearning.weighting import Weighting, schedule_problem
 
-Seeds = tuple[int, ...]
+Seeds = tuple[Seed, ...]
 
 
 def all_distinct(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -28,14 +29,14 @@ def all_distinct(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
-class EvaluateSettings(BaseModel):
+class EvaluateSettings(StrictModel):
     """What is asked: every probe before and after, some in between, of samples of the roles not to forget."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     probes: tuple[ProbeKind, ...] = Field(default=PROBE_KINDS, min_length=1)
     probes_between: tuple[ProbeKind, ...] = ("question", "cloze")
-    n_wordings: int = Field(default=2, ge=1, description="wordings of a probe kind, averaged for each fact")
+    n_wordings: int = Field(
+        default=2, ge=1, le=MOST, description="wordings of a probe kind, averaged for each fact"
+    )
     facts_per_role: int = Field(default=48, ge=1, description="of neighbour, retain and utility each")
     # Left out where it is not set, so that settings without it keep the names of their folders.
     metrics: tuple[str, ...] = Field(
@@ -66,13 +67,11 @@ class TargetChoice(TargetSettings):
     methods: tuple[str, ...] | None = Field(default=None, description="kinds; by default all of the study")
 
 
-class StudySettings(BaseModel):
+class StudySettings(StrictModel):
     """The grid of every study: methods, targets, weightings and seeds on each of its base models.
 
     A subclass for each source of base models says what else its run files hold.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     seeds: Seeds = Field(default=(0, 1, 2), min_length=1, description="of unlearning")

@@ -26,6 +26,7 @@ from unequal.files import (
 )
 from unequal.manifest import manifest
 from unequal.models.compute import Precision, master_weights
+from unequal.records import read_object
 from unequal.shortage import with_second_try
 from unequal.study.commands import AttackCommand, CorpusCommand, JudgeCommand, PretrainCommand, UnlearnCommand
 from unequal.unlearning.targets import Controls
@@ -68,7 +69,9 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     read_card(settings.corpus)  # refuse what is no corpus before anything is written
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     made_by = settings.corpus / "manifest.json"
-    resolved["corpus_made_from"] = read_json(made_by).get("settings") if made_by.is_file() else None
+    resolved["corpus_made_from"] = (
+        read_object(made_by, "build the corpus anew").get("settings") if made_by.is_file() else None
+    )
     with in_first(locked(lock_of(settings.out), f"training in {settings.out}")):
         _claim_folder(settings.out, resolved)
         if not (settings.out / "manifest.json").is_file():

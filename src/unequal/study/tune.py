@@ -1,7 +1,7 @@
 """The search for a method's learning rate on one model; a rerun goes on from the trials in its file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,10 @@ from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
-from unequal.files import read_json, write_json
+from unequal.files import write_json
 from unequal.models.compute import DeviceSettings
+from unequal.records import read_record
+from unequal.strict import Place, Seed
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.search import Look, SearchSettings, Trial, search
 from unequal.unlearning.settings import UnlearnSettings
@@ -28,7 +30,7 @@ Progress = Callable[[int, int], None]
 class TuneCommand(DeviceSettings):
     """Settings of ``unequal tune``."""
 
-    model: str
+    model: Place
     forget: Path
     utility: Path = Field(description="facts never trained on, whose answers may not be harmed")
     out: Path = Field(description="file of the trials (JSON); a second run goes on from it")
@@ -37,7 +39,7 @@ class TuneCommand(DeviceSettings):
     search: SearchSettings = SearchSettings()
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
-    seed: int = 0
+    seed: Seed = 0
 
 
 def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial]]:
@@ -116,17 +118,25 @@ class _Bench:
         return Trial(rate, steps, tuple(looks))
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What the file of the trials holds."""
+
+    settings: dict[str, Any]
+    trials: list[Trial]
+
+
 def _known_trials(settings: TuneCommand) -> list[Trial]:
     if settings.out.is_dir():
         raise ConfigError(f"--out {settings.out} is a folder; name a file for the trials, such as tune.json")
     if not settings.out.exists():
         return []
-    held: Any = read_json(settings.out)
-    if not isinstance(held, dict) or held.get("settings") != _identity(settings):
+    held = read_record(_Held, settings.out, "name another --out, or delete it to begin anew")
+    if held.settings != _identity(settings):
         raise DataError(
             f"{settings.out} holds trials of other settings; name another --out, or delete it to begin anew"
         )
-    return [Trial(**{**row, "looks": tuple(Look(**look) for look in row["looks"])}) for row in held["trials"]]
+    return held.trials
 
 
 def _identity(settings: TuneCommand) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import math
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import polars as pl
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json
+from unequal.records import read_record
 from unequal.report.compare_settings import differing, flat
 from unequal.study.sources import study_settings
 
@@ -202,14 +203,20 @@ def _refuse_twice(table: pl.DataFrame, key: tuple[str, ...], where: str) -> None
         raise DataError(f"{where} hold a row more than once, which no study writes: {row}")
 
 
+@dataclass(frozen=True)
+class _Described:
+    """What is looked at of a study's record, or of a single stage's."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
 def _settings(folder: Path) -> dict[str, Any]:
     """Return the settings of a study or of a single stage by their paths, empty where none are kept.
 
     Those of a study are filled up with defaults, so that a file of an older version compares.
     """
     path = next((folder / name for name in ("study.json", "manifest.json") if (folder / name).exists()), None)
-    held = read_json(path) if path else {}
-    settings = held.get("settings", {}) if isinstance(held, dict) else {}
+    settings = read_record(_Described, path, "name the folder of a study").settings if path else {}
     with suppress(ConfigError):  # of a single stage, or of another version
         settings = study_settings(settings, str(path)).model_dump(mode="json")
     return {name: value for name, value in flat(settings).items() if name not in PLACES}

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from unequal.corpus.shards import TokenWindows
-from unequal.files import atomic_folder, read_json, write_json
+from unequal.files import atomic_folder, write_json
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.processes import in_first, is_first, n_processes, number, wait_for_all
 from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.models.sharding import is_sharded
+from unequal.records import read_record
 from unequal.scoring.forward import logits_at
 from unequal.shortage import at_most
 from unequal.training.loop import run_steps
@@ -24,6 +26,14 @@ from unequal.training.recompute import recomputing
 from unequal.training.settings import PretrainSettings
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The mean loss of a step's batch, in nats a token."""
+
+    step: int
+    loss: float
 
 
 def pretrain(
@@ -50,14 +60,16 @@ def pretrain(
     model = scratch_model(model_settings, vocabulary, seed, precision=settings.precision)
     n_steps = ceil(len(windows) / settings.batch_windows)
     kept = out / "checkpoints" / "losses.json"  # so that a resumed run reports all its losses
-    history: list[dict[str, float]] = read_json(kept) if kept.is_file() else []
+    history: list[Loss] = []
+    if kept.is_file():
+        history += read_record(list[Loss], kept, f"delete {kept.parent} and run again")
 
     def after_step(done: int, loss: float) -> None:
         if done and (done % 10 == 0 or done == n_steps):
-            history[:] = [row for row in history if row["step"] < done]
-            history.append({"step": done, "loss": loss})
+            history[:] = [row for row in history if row.step < done]
+            history.append(Loss(done, loss))
         if done and checkpoint_every and done % checkpoint_every == 0 and is_first():
-            write_json(kept, history)
+            write_json(kept, [asdict(row) for row in history])
         progress(done, n_steps)
 
     with recomputing(model, settings.gradient_checkpointing):
@@ -76,7 +88,8 @@ def pretrain(
     with in_first(atomic_folder(out / "model")) as folder:
         save_model(model, load_tokenizer(corpus / "tokenizer"), folder)
     if is_first():
-        write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": history})
+        losses = [asdict(row) for row in history]
+        write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": losses})
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     wait_for_all()
     return out / "model"

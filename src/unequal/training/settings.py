@@ -3,15 +3,14 @@
 from math import cos, pi
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.models.compute import Precision
+from unequal.strict import StrictModel
 
 
-class OptimiserSettings(BaseModel):
+class OptimiserSettings(StrictModel):
     """AdamW (Loshchilov and Hutter, 2019) with warm-up, a schedule, and clipping by global norm."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learning_rate: Annotated[float, Field(gt=0)] = 6e-3
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -38,10 +37,8 @@ class OptimiserSettings(BaseModel):
         return self.learning_rate * share
 
 
-class PretrainSettings(BaseModel):
+class PretrainSettings(StrictModel):
     """One pass over the corpus, which holds all its epochs in order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_windows: int = Field(default=8, ge=1)
     micro_batch_windows: int = Field(default=16, ge=1, description="windows a forward pass")

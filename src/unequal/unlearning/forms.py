@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from unequal.errors import ConfigError
+from unequal.strict import MOST
 from unequal.unlearning.method import Method
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class WeightMethod(WithoutLoss):
 
     cost: ClassVar[str] = "no steps; training a copy for some rounds"
 
-    rounds: int = Field(default=5, ge=1, description="passes over the facts in which the copy is trained")
+    rounds: int = Field(
+        default=5, ge=1, le=MOST, description="passes over the facts in which the copy is trained"
+    )
 
     def weight(self, start: "Tensor", tuned: "Tensor", share: float) -> "Tensor":
         """Return a weight of the model at that share, from 0 to 1, of the whole way."""

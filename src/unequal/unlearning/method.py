@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializeAsAny,
     model_validator,
@@ -15,6 +13,7 @@ from pydantic import (
 
 from unequal.config import chosen
 from unequal.facts.schema import Fact
+from unequal.strict import StrictModel
 from unequal.unlearning.methods import METHODS
 
 if TYPE_CHECKING:
@@ -134,13 +133,11 @@ class ForgetScores:
         return value * factors.view(-1, *[1] * (axes - 1))
 
 
-class Dual(BaseModel):
+class Dual(StrictModel):
     """A retain weight that learns: λ ← clip(λ + rate · (L_retain − budget), minimum, maximum) after a step.
 
     With ``relative`` the budget is on the rise of L_retain above its value at the start.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rate: Annotated[float, Field(gt=0)]
     budget: float
@@ -158,10 +155,8 @@ class Dual(BaseModel):
         return min(max(multiplier + self.rate * excess, self.minimum), self.maximum or float("inf"))
 
 
-class Method(BaseModel):
+class Method(StrictModel):
     """An unlearning objective: total loss γ·L_forget + α·L_retain + λ·L_question, each a mean over facts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     title: ClassVar[str]
     formula: ClassVar[str]

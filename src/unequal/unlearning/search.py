@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from unequal.strict import MOST, StrictModel
 
 Rate = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
-class SearchSettings(BaseModel):
+class SearchSettings(StrictModel):
     """Which rates are tried, and what a run may cost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     lowest: Rate = 1e-5
     highest: Rate = 1e-1
-    n_rates: int = Field(default=9, ge=2, description="spaced evenly in the logarithm")
+    n_rates: int = Field(default=9, ge=2, le=MOST, description="spaced evenly in the logarithm")
     keep: float = Field(default=1 / 3, gt=0.0, lt=1.0, description="share of the rates that goes on")
     utility_drop: float = Field(
         default=0.1, ge=0.0, le=1.0, description="share of the probability of untouched answers that may go"
@@ -63,7 +63,7 @@ class Trial:
 
     rate: float
     steps: int
-    looks: tuple[Look, ...]
+    looks: Annotated[tuple[Look, ...], Field(min_length=1)]
     diverged: bool = False
 
     def best(self, utility_drop: float) -> Look:

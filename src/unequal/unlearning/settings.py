@@ -2,19 +2,18 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unequal.models.adapters import AdapterSettings
 from unequal.models.compute import Precision
+from unequal.strict import StrictModel
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.weighting import Weighting
 
 
-class TargetSettings(BaseModel):
+class TargetSettings(StrictModel):
     """One relation, of one exposure level or bucket of counts (the seed paper's design) or of all at once."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     relation: str = Field(description="a relation, or the name of a fact table")
     level: Annotated[int, Field(ge=1)] | Literal["mixed"] = "mixed"
@@ -39,10 +38,8 @@ class TargetSettings(BaseModel):
         return self
 
 
-class UnlearnSettings(BaseModel):
+class UnlearnSettings(StrictModel):
     """How long a run lasts, what a step sees, and when it is judged; the rate is the method's own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(default=20, ge=1)
     batch_size: int = Field(default=32, ge=1, description="facts to forget, and as many to retain, in a step")

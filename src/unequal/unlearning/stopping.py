@@ -2,19 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from unequal.strict import StrictModel
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Stopping(BaseModel):
+class Stopping(StrictModel):
     """Rules that end a run early; without any it lasts its steps.
 
     All look at the probability of answers per token, exp(−S/n), averaged over facts, which needs no generated
     text. A run ends at the first check at which a rule holds.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     forget_probability: Probability | None = Field(
         default=None, description="end when the answers to forget are no more probable than this"

@@ -8,11 +8,12 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
+from unequal.strict import StrictModel
 from unequal.unlearning.method import Method
 from unequal.unlearning.methods import METHODS
 
@@ -20,7 +21,7 @@ WeightingKind = Literal["uniform", "count", "shuffled_counts", "confidence", "ra
 ActsOn = Literal["loss", "sampling", "beta", "margin"]
 
 
-class Weighting(BaseModel):
+class Weighting(StrictModel):
     """A rule for the weights of facts, and what they act on.
 
     A fact's score is log2(1 + count) for ``count`` and ``shuffled_counts``, its starting answer probability
@@ -31,8 +32,6 @@ class Weighting(BaseModel):
     rate of each fact: within a step it would be a weight of the loss, which is here, and over the steps it is
     the run's schedule and warm-up.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     by: WeightingKind = "uniform"
     strength: float = 1.0

@@ -1,6 +1,7 @@
 """A finished index, opened: where a name occurs, in which document, and after how many words."""
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from unequal.counting.infinigram.index_build import (
 from unequal.counting.infinigram.vocabulary import N_IDS, OTHER, WORD, Vocabulary
 from unequal.counting.words import Bools, Ints
 from unequal.errors import ConfigError, DataError
-from unequal.files import read_json
+from unequal.records import read_record
 
 BATCH = 1 << 16
 FILE_KINDS = ("tokenized", "table", "offset", "metadata", "metaoff", "unigram")
@@ -102,9 +103,17 @@ class LocalIndex:
         return before
 
 
+@dataclass(frozen=True)
+class _Manifest:
+    """What is read again of an index's manifest: the sizes of its files."""
+
+    bytes: dict[str, int]
+
+
 def _check(folder: Path) -> None:
     """Raise `DataError` unless all files have the sizes of the manifest: the package does not look."""
-    wrong = sorted(set(read_json(folder / MANIFEST)["bytes"].items()) ^ set(file_sizes(folder).items()))
+    noted = read_record(_Manifest, folder / MANIFEST, "remove the folder to have it built again")
+    wrong = sorted(set(noted.bytes.items()) ^ set(file_sizes(folder).items()))
     if wrong:
         what = f"{wrong[0][0]} is missing or has another size"
         raise DataError(f"the index {folder} is damaged: {what}; remove the folder to have it built again")

@@ -5,27 +5,23 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from unequal.strict import StrictModel
 
 RELATION_NAMES = ("birth_date", "birth_city", "university", "major", "employer", "employer_city")
 
 
-class Wordings(BaseModel):
+class Wordings(StrictModel):
     """Templates split once and for all: models train on some and are tested on the others."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
 
 
-class Relation(BaseModel):
+class Relation(StrictModel):
     """How one attribute of a person is stated and asked for.
 
     ``labels`` name it in a record; ``long_object`` makes an object longer by one of ``long_parts``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     relation: str
     vocabulary: str

@@ -2,21 +2,20 @@
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from unequal.errors import did_you_mean
 from unequal.facts.schema import Fact
 from unequal.facts.world.people import Person, draw_object, draw_people
 from unequal.facts.world.relations import RELATION_NAMES, load_relation
 from unequal.seeds import random_stream
+from unequal.strict import Seed, StrictModel
 
 
-class WorldSettings(BaseModel):
+class WorldSettings(StrictModel):
     """Which world: the seed, and what is known of each person. Its size follows from the exposure plan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seed: int = 0
+    seed: Seed = 0
     relations: tuple[str, ...] = Field(default=RELATION_NAMES, min_length=1)
     n_distractors: int = Field(default=7, ge=1, le=50)
 

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple, Self
 
 from unequal.cluster import connected, load_ray
 from unequal.errors import ShortOfMemoryError, UserError
-from unequal.files import read_json, write_text
+from unequal.files import write_text
+from unequal.records import read_record
 from unequal.shortage import first_line
 from unequal.study.launch.launcher import Crew, Ending, NodeLostError, Watcher
 from unequal.study.launch.ray_step import Order, Reports, run_order
-from unequal.study.outcome import FAILURE, read_status
+from unequal.study.outcome import FAILURE, Failure, read_status
 from unequal.study.step import Step
 from unequal.workers import ONE_THREAD, WorkerDiedError
 
@@ -143,8 +144,8 @@ class RayPlace:
         folder = self._study / step.folder
         if read_status(folder) != "failed":
             return None
-        kept = read_json(folder / FAILURE)
-        return ShortOfMemoryError(kept["reason"]) if kept["kind"] == "memory" else None
+        kept = read_record(Failure, folder / FAILURE, "delete the folder, and the step is done anew")
+        return ShortOfMemoryError(kept.reason) if kept.kind == "memory" else None
 
     def _pass_on_reports(self) -> None:
         """Tell the watcher what has come, and ask again; reports are worth no wait and no failure."""

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unequal.facts.probes import PromptFormat
-from unequal.files import read_json, write_json
+from unequal.files import write_json
 from unequal.models.snapshot import (
     Snapshot,
     count_weights,
@@ -15,6 +15,8 @@ from unequal.models.snapshot import (
     named_weights,
     take_snapshot,
 )
+from unequal.records import read_record
+from unequal.strict import Place, StrictModel
 from unequal.study.base import Base
 from unequal.study.memory import ModelSize
 from unequal.study.step import Progress, Step
@@ -24,12 +26,10 @@ UNKNOWN_WEIGHTS = 1_000_000_000
 WORDING = "natural"
 
 
-class CheckpointSettings(BaseModel):
+class CheckpointSettings(StrictModel):
     """One model of a study: a folder, or a name on the hub; labels are read from it where none are given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str = Field(min_length=1, description="folder, or name on the hub")
+    model: Place = Field(min_length=1, description="folder, or name on the hub")
     revision: str | None = Field(default=None, description="commit, tag or branch on the hub")
     start: Literal["base", "instruct"] | None = Field(default=None, description="what it was trained to be")
     family: str | None = Field(default=None, description="by default the model type of its configuration")
@@ -91,13 +91,12 @@ class CheckpointStep(Step):
 
     def snapshot(self, study: Path) -> Snapshot:
         """Return what was found, once the step is done."""
-        return Snapshot.model_validate(read_json(study / self.folder / "checkpoint.json"))
+        path = study / self.folder / "checkpoint.json"
+        return read_record(Snapshot, path, f"delete {path.parent}, and the step is done anew")
 
 
-class CheckpointBase(BaseModel, Base):
+class CheckpointBase(StrictModel, Base):
     """A published model and the facts that it is asked about."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoint: CheckpointStep
     facts: SplitStep

@@ -1,0 +1,118 @@
+"""Files that were written before, read again as what they should be: JSON records and Parquet tables.
+
+Whatever is wrong with one is told in one sentence, as a `DataError`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from unequal.errors import DataError
+from unequal.files import read_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Record = TypeVar("Record")
+Schema = Mapping[str, "type[pl.DataType]"]
+
+
+def read_record(kind: type[Record], path: Path, advice: str, otherwise: str = "damaged") -> Record:
+    """Return what a JSON file holds as this kind: a model, a dataclass, a list or dictionary of them.
+
+    Raises `DataError`, whose message ends with the advice, when the file is broken or holds something else,
+    which makes it ``otherwise``.
+    """
+    value = read_json(path)
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        what = f"{place}: {first['msg']}" if place else str(first["msg"])
+        raise DataError(f"{path} is {otherwise} ({what.splitlines()[0]}); {advice}") from error
+
+
+def read_object(path: Path, advice: str) -> dict[str, Any]:
+    """Return the object in a JSON file; raises `DataError` as `read_record` does."""
+    return read_record(dict[str, Any], path, advice)
+
+
+def read_table(path: Path, advice: str) -> "pl.DataFrame":
+    """Return a Parquet table with the columns it has; raises `DataError`, which ends with the advice.
+
+    It does so for a file that is missing, a folder, or no Parquet table, whichever way polars says so.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    try:
+        return pl.read_parquet(path, glob=False)
+    except FileNotFoundError as error:
+        raise DataError(f"cannot read {path}: No such file or directory; {advice}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {_first_line(error.strerror or error)}; {advice}") from error
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a panic of polars is no Exception
+        reason = _first_line(error)
+        raise DataError(f"{path} is not a readable Parquet file: {reason}; {advice}") from error
+
+
+def with_types(frame: "pl.DataFrame", schema: Schema, where: object, advice: str) -> "pl.DataFrame":
+    """Return the table with the columns of the schema in these types, and its other columns as they are.
+
+    Whole numbers may be narrower, and a column without any value of any type. Raises `DataError` for a column
+    that is missing or holds something else; ``where`` names the table.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    if missing := [name for name in schema if name not in frame.columns]:
+        raise DataError(f"{where} lacks the column {', '.join(missing)}; {advice}")
+    for name, wanted in schema.items():
+        found = frame.schema[name]
+        if found == wanted:
+            continue
+        narrower = (found.is_integer() and wanted in (pl.Int64, pl.Float64)) or (
+            found.is_float() and wanted == pl.Float64
+        )
+        named = isinstance(found, pl.Categorical | pl.Enum) and wanted == pl.String
+        if not (narrower or named or found == pl.Null):
+            kinds = f"{_type_name(found)}, where {_type_name(wanted)} belongs"
+            raise DataError(f"{where}: column {name} holds {kinds}; {advice}")
+        try:
+            frame = frame.with_columns(pl.col(name).cast(wanted))
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{where}: column {name} holds numbers beyond 64 bits; {advice}") from error
+    return frame
+
+
+def refuse_rows(frame: "pl.DataFrame", wrong: "pl.Expr", what: str, where: object, advice: str) -> None:
+    """Raise `DataError`, which names the first of them, when there are wrong rows."""
+    rows = frame.select(wrong.fill_null(value=False).arg_true()).to_series()
+    if len(rows):
+        more = f", and {len(rows) - 1} more rows" if len(rows) > 1 else ""
+        raise DataError(f"{where}: {what} (row {rows[0] + 1}{more}); {advice}")
+
+
+def refuse_twice(frame: "pl.DataFrame", key: Sequence[str], where: object, advice: str) -> None:
+    """Raise `DataError`, which names one, when two rows of a table have the same key."""
+    import polars as pl  # noqa: PLC0415
+
+    again = frame.select(~pl.struct(key).is_first_distinct()).to_series()
+    if again.any():
+        place = int(again.arg_max() or 0)
+        row = " ".join(str(value)[:40] for value in frame.select(key).row(place))
+        raise DataError(f"{where} holds a row more than once: {row} (row {place + 1}); {advice}")
+
+
+def _type_name(kind: Any) -> str:
+    import polars as pl  # noqa: PLC0415
+
+    names = {pl.String: "a text", pl.Int64: "a whole number", pl.Float64: "a number"}
+    return names.get(kind, str(kind))
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
