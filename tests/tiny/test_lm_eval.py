@@ -10,7 +10,7 @@ import torch
 from command_line import call
 from short_training import taught_model
 from tiny_world import PROMPTS
-from unequal.errors import ConfigError, DataError, MissingExtraError
+from unequal.errors import ConfigError, DataError, MissingExtraError, UserError
 from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
@@ -127,6 +127,46 @@ def test_bad_tasks_are_refused(tmp_path, trained, tokenizer, exported):
         "dataset_kwargs: {data_files: gone.jsonl}\ndoc_to_text: q\ndoc_to_target: a\n")  # fmt: skip
     with pytest.raises(DataError, match="lm-eval cannot run lost"):
         judged(trained, tokenizer, tmp_path, "lost")
+
+
+TASK = {
+    "task": "mine", "dataset_path": "json", "dataset_kwargs": {"data_files": {"test": "rows.jsonl"}},
+    "test_split": "test", "output_type": "generate_until", "doc_to_text": "{{q}}", "doc_to_target": "{{a}}",
+    "generation_kwargs": {"until": ["\\n"], "max_gen_toks": 2}, "metric_list": [{"metric": "exact_match"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"doc_to_text": "{{ ''.__class__.__mro__[1].__subclasses__() }}"},
+        {"doc_to_text": "{{ cycler.__init__.__globals__.os.system('touch ran') }}"},
+        {"doc_to_text": "{{ nothing_of_that_name }}"},
+        {"doc_to_text": "{% for"},
+        {"dataset_path": None, "dataset_kwargs": None},
+        {"dataset_path": "./no/such/folder"},
+        {"test_split": "no_such_split"},
+        {"test_split": None},
+        {"output_type": "no_such_output"},
+        {"metric_list": [{"metric": "exact_match", "aggregation": "no_such_mean"}]},
+        {"generation_kwargs": 3},
+        {"dataset_kwargs": {"data_files": {"test": "empty.jsonl"}}},
+        {"no_such_key": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.fault(
+    "a task file of lm-eval is wrong, or its template reaches for code", "one sentence; nothing of it is run"
+)
+def test_a_task_that_cannot_be_run_is_one_sentence(tmp_path, trained, tokenizer, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"q": "Who?", "a": "Ann"}\n')
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "mine.yaml").write_text(json.dumps(TASK | change))
+    with pytest.raises(UserError, match="mine") as caught:
+        judged(trained, tokenizer, tmp_path, "mine")
+    assert len(str(caught.value)) < 600
+    assert not (tmp_path / "ran").exists()
 
 
 def test_without_lm_eval_the_extra_is_named(trained, tokenizer, monkeypatch):

@@ -29,7 +29,8 @@ def lm_eval(
     tasks
         Names of tasks or groups, parted by commas.
     task_dir
-        Folder with more task files, such as unequal facts export-lm-eval writes.
+        Folder with more task files, such as unequal facts export-lm-eval writes. Code that comes with them
+        is not run unless UNEQUAL_TRUST_REMOTE_CODE names the folder.
     limit
         Documents of each task, at most. [default: all]
     n_fewshot
@@ -53,9 +54,10 @@ def lm_eval(
 
     settings = settings_from(TaskCommand, config, given)
     require_training("judging a model")
-    from unequal.harness.run import run_tasks  # noqa: PLC0415
+    from unequal.harness.run import check_tasks, run_tasks  # noqa: PLC0415
     from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
 
+    check_tasks(settings)
     hint_chat(settings.model, settings.chat)
     scores = run_tasks(load_model(settings.model), load_tokenizer(settings.model), settings)
     rows = [(row["task"], row["metric"], *_numbers(row), row["n"]) for row in scores.iter_rows(named=True)]

@@ -12,7 +12,9 @@ from transformers import PreTrainedModel
 from unequal.errors import ConfigError, DataError, MissingExtraError, did_you_mean
 from unequal.facts.probes import Chat
 from unequal.harness.settings import TaskSettings
+from unequal.harness.trust import check_task_folder, without_code
 from unequal.scoring.chat import chat_text
+from unequal.shortage import ran_out
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,17 +33,24 @@ FEWSHOT_SEED = 1234
 BOOTSTRAP_DRAWS = 1000  # for the errors of metrics that are no means
 
 
+def check_tasks(settings: TaskSettings) -> None:
+    """Raise what `run_tasks` raises without lm-eval, or for a folder that is missing or would run code."""
+    if find_spec("lm_eval") is None:
+        raise MissingExtraError("running lm-eval's tasks", "lm-eval")
+    if settings.task_dir is not None:
+        check_task_folder(settings.task_dir)
+
+
 def run_tasks(
     model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", settings: TaskSettings
 ) -> pl.DataFrame:
     """Return one row a task and metric with its value, for the model as it is now.
 
-    Raises `MissingExtraError` without lm-eval, `ConfigError` for a task that nobody knows or a chat that the
-    tokenizer has no template for, and `DataError` when a task's data cannot be had. Source: Gao et al., the
-    Language Model Evaluation Harness.
+    Raises `MissingExtraError` without lm-eval, `ConfigError` for a task that nobody knows, a folder of tasks
+    that would run code nobody allowed or a chat that the tokenizer has no template for, and `DataError` when
+    a task cannot be run or its data cannot be had. Source: Gao et al., the Language Model Evaluation Harness.
     """
-    if find_spec("lm_eval") is None:
-        raise MissingExtraError("running lm-eval's tasks", "lm-eval")
+    check_tasks(settings)
     from lm_eval import simple_evaluate  # noqa: PLC0415
     from lm_eval.models.huggingface import HFLM  # noqa: PLC0415
 
@@ -50,23 +59,26 @@ def run_tasks(
         chat_text(tokenizer, "A question?", Chat(settings.system))  # lm-eval only warns of what this refuses
     manager = _manager(settings.tasks, settings.task_dir)
     try:
-        found = simple_evaluate(
-            HFLM(pretrained=model, tokenizer=tokenizer, batch_size=settings.batch_size),
-            tasks=list(settings.tasks),
-            task_manager=manager,
-            limit=settings.limit,
-            num_fewshot=settings.n_fewshot,
-            apply_chat_template=settings.chat,
-            system_instruction=settings.system,
-            bootstrap_iters=BOOTSTRAP_DRAWS,
-            log_samples=False,
-            random_seed=None,  # the state of the program's own generators is not lm-eval's to set
-            numpy_random_seed=None,
-            torch_random_seed=None,
-            fewshot_random_seed=FEWSHOT_SEED,
-        )
-    except (OSError, ValueError, AssertionError) as error:  # from the data, the hub, or a task's own checks
-        raise DataError(f"lm-eval cannot run {', '.join(settings.tasks)}: {_last_line(error)}") from error
+        with without_code(settings.task_dir):
+            found = simple_evaluate(
+                HFLM(pretrained=model, tokenizer=tokenizer, batch_size=settings.batch_size),
+                tasks=list(settings.tasks),
+                task_manager=manager,
+                limit=settings.limit,
+                num_fewshot=settings.n_fewshot,
+                apply_chat_template=settings.chat,
+                system_instruction=settings.system,
+                bootstrap_iters=BOOTSTRAP_DRAWS,
+                log_samples=False,
+                random_seed=None,  # the state of the program's own generators is not lm-eval's to set
+                numpy_random_seed=None,
+                torch_random_seed=None,
+                fewshot_random_seed=FEWSHOT_SEED,
+            )
+    except Exception as error:  # whatever a task file, its data or the hub does to lm-eval
+        if ran_out(error):
+            raise
+        raise DataError(f"lm-eval cannot run {', '.join(settings.tasks)}: {_reason(error)}") from error
     return _rows(found or {})
 
 
@@ -74,8 +86,6 @@ def _manager(tasks: Sequence[str], task_dir: Path | None) -> Any:
     """Return lm-eval's index of tasks; its own, which takes seconds to read, only where it is needed."""
     from lm_eval.tasks import TaskManager  # noqa: PLC0415
 
-    if task_dir is not None and not task_dir.is_dir():
-        raise DataError(f"there is no folder {task_dir}; give a folder with lm-eval's task files (.yaml)")
     manager = TaskManager(include_path=task_dir, include_defaults=False)
     if not set(tasks) <= set(manager.all_tasks):
         manager = TaskManager(include_path=task_dir)
@@ -110,5 +120,8 @@ def _rows(found: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=TASK_SCHEMA)
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+def _reason(error: Exception) -> str:
+    """Return the last line of what an error says; of some only the kind says anything."""
+    last = (str(error).strip().splitlines() or [""])[-1]
+    plain = isinstance(error, OSError | ValueError | AssertionError | RuntimeError) and last
+    return last if plain else f"{type(error).__name__} {last}".strip()
