@@ -96,7 +96,7 @@ def _scores(facts: pl.DataFrame, last: Array, rng: np.random.Generator) -> Itera
         statement = (place <= last + 1) & (last >= 0) | chance
         everyone, some = np.ones(n, dtype=bool), asked
         for probe, metric, kind, values, of in (
-            ("question", "exact_match", GENERATION, right, everyone),
+            ("question", "said", GENERATION, right, everyone),
             ("question", "answer_prob", PROBABILITY, prob, everyone),
             ("question", "rouge_l_recall", GENERATION, right, some),
             ("question", "choice_accuracy", PROBABILITY, choice, some),
@@ -105,7 +105,7 @@ def _scores(facts: pl.DataFrame, last: Array, rng: np.random.Generator) -> Itera
             ("question", "first_token_rank", PROBABILITY, np.where(right, 0, np.where(choice, 4, 60)), some),
             ("cloze", "choice_accuracy", PROBABILITY, statement, some),
             ("cloze", "answer_prob", PROBABILITY, np.clip(prob + 0.1 * statement, 0, 1), some),
-            ("paraphrase", "exact_match", GENERATION, right, some),
+            ("paraphrase", "said", GENERATION, right, some),
         ):
             labels = {"step": step, "probe": probe, "metric": metric, "kind": kind}
             rows = facts.filter(of).with_columns(pl.Series("value", values[of].astype(np.float64)))

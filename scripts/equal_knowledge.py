@@ -13,12 +13,14 @@ from pathlib import Path
 
 import polars as pl
 
+from unequal.evaluation.known_by import SAID, gated
+
 MODEL = ("family", "size", "wording")
 KNOWN = (
     (pl.col("role") == "forget")
     & (pl.col("step") == 0)
     & (pl.col("probe") == "question")
-    & (pl.col("metric") == "exact_match")
+    & (pl.col("metric") == SAID)
     & (pl.col("value") == 1)
 )
 
@@ -27,7 +29,10 @@ def common_facts(scores: pl.DataFrame, least: int) -> pl.DataFrame:
     """Return ``pretrain_seed`` and ``fact_id`` of the facts to forget that all models knew."""
     n_models = scores.select(pl.struct(*MODEL).n_unique()).item()
     known = (
-        scores.filter(KNOWN).group_by("pretrain_seed", "fact_id").agg(pl.struct(*MODEL).n_unique().alias("n"))
+        gated(scores)
+        .filter(KNOWN)
+        .group_by("pretrain_seed", "fact_id")
+        .agg(pl.struct(*MODEL).n_unique().alias("n"))
     )
     found = known.filter(pl.col("n") == n_models).drop("n")
     return found.filter(pl.len().over("pretrain_seed") >= least).sort("pretrain_seed", "fact_id")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from unequal.evaluation.known_by import SAID, gated
 from unequal.files import locked
 from unequal.study.controlled import ControlledStudy
 from unequal.study.launch.launcher import Crew, Silence
@@ -43,7 +44,7 @@ def known(runs: Path, steps: list[BaselineStep]) -> Iterator[pl.DataFrame]:
     """Yield one row for each model, fact and wording: whether it is answered right."""
     asked = (pl.col("role") == "forget") & (pl.col("exposure") > 0) & (pl.col("probe") == "question")
     for step in steps:
-        scores = pl.read_parquet(runs / step.folder / "scores.parquet")
+        scores = gated(pl.read_parquet(runs / step.folder / "scores.parquet"))
         base = step.base
         how = {
             "family": base.model.family,
@@ -53,7 +54,7 @@ def known(runs: Path, steps: list[BaselineStep]) -> Iterator[pl.DataFrame]:
         }
         level = (pl.col("exposure") / how["epochs"]).round().cast(pl.Int64).alias("level")
         columns = [*(pl.lit(value).alias(name) for name, value in how.items()), level]
-        yield scores.filter(asked & (pl.col("metric") == "exact_match")).select(
+        yield scores.filter(asked & (pl.col("metric") == SAID)).select(
             *columns, pl.col("value").alias("known")
         )
 

@@ -40,13 +40,13 @@ def both_views(observations: Observations) -> pl.DataFrame:
     Samples: ``known both ways`` at step 0, ``all`` forget facts, and ``never seen`` ones, where agreement
     is chance.
     """
-    forget = observations.mixed().drop_nulls(["exact_match", "choice_accuracy"])
+    forget = observations.mixed().drop_nulls(["said", "choice_accuracy"])
     columns = ["run_id", "model", "method", "plain", "exposure", "step", "fact_id", "person", "seed_cluster"]
-    columns += ["exact_match", "choice_accuracy"]
+    columns += ["said", "choice_accuracy"]
     known = forget.filter(pl.col("known") & pl.col("known_choice"))
-    generation = observations.pick("question", "exact_match", ["never_seen"])
+    generation = observations.pick("question", "said", ["never_seen"])
     choice = observations.pick("question", "choice_accuracy", ["never_seen"])
-    never = generation.rename({"value": "exact_match"}).join(
+    never = generation.rename({"value": "said"}).join(
         choice.select("run_id", "step", "fact_id", pl.col("value").alias("choice_accuracy")),
         on=["run_id", "step", "fact_id"],
         how="inner",
@@ -57,7 +57,7 @@ def both_views(observations: Observations) -> pl.DataFrame:
     rows = pl.concat(
         [part.select(columns).with_columns(pl.lit(name).alias("sample")) for name, part in parts.items()]
     )
-    right, chosen = pl.col("exact_match") == 1, pl.col("choice_accuracy") == 1
+    right, chosen = pl.col("said") == 1, pl.col("choice_accuracy") == 1
     cell = pl.when(right & chosen).then(0).when(right).then(1).when(chosen).then(2).otherwise(3)
     return rows.with_columns(cell.alias("cell"))
 

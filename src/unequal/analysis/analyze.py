@@ -24,7 +24,7 @@ from unequal.analysis.interactions import interactions
 from unequal.analysis.judges import judgements
 from unequal.analysis.known import comparable, counts_label, known_before, level_inclusion
 from unequal.analysis.leaks import hidden_leak, sampling_gap
-from unequal.analysis.left_out import FAILURES, left_out
+from unequal.analysis.left_out import FAILURES, STOPPED, left_out, stopped_early
 from unequal.analysis.logistic import logistic_dose
 from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
 from unequal.analysis.nulls import null_scores
@@ -43,6 +43,7 @@ from unequal.analysis.utility_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
 from unequal.analysis.weightings import weightings
 from unequal.cells import inert_frame
+from unequal.evaluation.known_by import KnownBy, known_by_of, reading_of
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.files import atomic_folder, file_hash
 from unequal.records import read_record, read_table
@@ -50,7 +51,7 @@ from unequal.records import read_record, read_table
 FEW_SEEDS = 5
 
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a table's columns or a rule change, so that what an older version analysed is made anew."""
 
 
@@ -112,13 +113,21 @@ def analyze(study_folder: Path, seed: int = 0, draws: int = 1000) -> Analysis:
     settings = {"seed": seed, "draws": draws, "format": FORMAT, **made_from(study_folder)}
     texts = study_folder / "generations.parquet"
     generations = read_generations(texts) if texts.exists() else None
-    factors, left = read_factors(study_folder / CROSSED), left_out(study_folder)
-    return analyze_scores(read_scores(path), seed, draws, settings, generations, factors, left)
+    factors, left = (
+        read_factors(study_folder / CROSSED),
+        [*left_out(study_folder), *stopped_early(study_folder)],
+    )
+    known_by = known_by_of(study_folder)
+    return analyze_scores(read_scores(path), seed, draws, settings, generations, factors, left, known_by)
 
 
 def made_from(study_folder: Path) -> dict[str, str]:
     """Return the hashes of what an analysis of the folder is made from, by name."""
-    parts = {"failures_sha256": study_folder / FAILURES, "factors_sha256": study_folder / CROSSED}
+    parts = {
+        "failures_sha256": study_folder / FAILURES,
+        "stopped_sha256": study_folder / STOPPED,
+        "factors_sha256": study_folder / CROSSED,
+    }
     found = {name: file_hash(path) for name, path in parts.items() if path.is_file()}
     path = study_folder / "scores.parquet"
     return {"scores_sha256": file_hash(path) if path.exists() else "", **found}
@@ -138,13 +147,15 @@ def analyze_scores(
     generations: pl.DataFrame | None = None,
     factors: pl.DataFrame | None = None,
     left: Sequence[str] = (),
+    known_by: KnownBy | None = None,
 ) -> Analysis:
     """Return the analysis of a score table; every interval is a 95% cluster bootstrap of ``draws`` draws.
 
     ``generations`` holds the answers, for the rarity of objects; ``factors`` the levels of crossed factors;
-    ``left`` says which runs the table lacks.
+    ``left`` says which runs the table lacks; ``known_by`` names the reading of texts that says what is known.
     """
-    observations = observe(scores, generations)
+    reading = reading_of(scores, known_by)
+    observations = observe(scores, generations, reading)
     table = observations.scores
     resampler = make_resampler(
         table["person"].unique().to_list(), table["seed_cluster"].unique().to_list(), seed, draws
@@ -207,7 +218,7 @@ def analyze_scores(
         **tables,
         verdicts=judge(tables, remarks),
         remarks=remarks,
-        settings=settings or {"seed": seed, "draws": draws},
+        settings={**(settings or {"seed": seed, "draws": draws}), "known_by": reading},
     )
 
 

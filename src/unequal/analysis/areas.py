@@ -10,11 +10,11 @@ KEYS = ["model", "method", "target_kind", "exposure"]
 def area_left() -> pl.Expr:
     """Return a fact's area under what is left of it, in [0, 1], over the order of steps log2(1 + step).
 
-    The trapezoid rule on ``exact_match`` sorted by ``step``, over the length of the axis; 1 is never wrong.
+    The trapezoid rule on ``said`` sorted by ``step``, over the length of the axis; 1 is never wrong.
     """
     at = (1 + pl.col("step")).log(2)
     width = at.diff()
-    height = (pl.col("exact_match") + pl.col("exact_match").shift(1)) / 2
+    height = (pl.col("said") + pl.col("said").shift(1)) / 2
     return (width * height).sum() / (at.max() - at.min())
 
 
@@ -24,7 +24,7 @@ def areas_between_levels(forget: pl.DataFrame, resampler: Resampler) -> pl.DataF
     Above 0 the level is harder to unlearn. The axis is log2(1 + step) from step 0 to the last, so that early
     steps count, and evaluating more often changes little. ``area`` is the level's own. With 95% intervals.
     """
-    rows = forget.drop_nulls("exact_match").sort("run_id", "fact_id", "step")
+    rows = forget.drop_nulls("said").sort("run_id", "fact_id", "step")
     labels = ["run_id", *KEYS, "fact_id", "person", "seed_cluster"]
     areas = rows.group_by(labels, maintain_order=True).agg(area_left().alias("area"))
     areas = areas.filter(pl.col("area").is_finite())

@@ -13,7 +13,7 @@ LABELS = ["group", "counts", "count_low", "count_high", "log10_count"]
 PLACES = {"group": pl.Int64, "counts": pl.String, "count_low": pl.Int64, "count_high": pl.Int64}
 GREEDY, CHOICE, CLOZE = "greedy answer", "choice", "choice in a statement"
 MEASURES = {
-    GREEDY: ("question", "exact_match"),
+    GREEDY: ("question", "said"),
     CHOICE: ("question", "choice_accuracy"),
     CLOZE: ("cloze", "choice_accuracy"),
 }

@@ -5,7 +5,7 @@ import polars as pl
 from unequal.analysis.bootstrap import Resampler, grouped_ratio
 from unequal.analysis.observations import MIXED, Observations
 
-CURVE_METRICS = ("exact_match", "rouge_l_recall", "answer_prob", "choice_accuracy", "choice_prob")
+CURVE_METRICS = ("said", "rouge_l_recall", "answer_prob", "choice_accuracy", "choice_prob")
 KEYS = ["exposure", "model", "method", "probe", "metric", "role", "sample", "step"]
 
 

@@ -31,6 +31,7 @@ from unequal.analysis.difficulty_skill import (
 from unequal.analysis.observations import observe
 from unequal.analysis.study_record import read_study_record
 from unequal.errors import DataError
+from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.files import file_hash
 from unequal.manifest import manifest
@@ -102,7 +103,7 @@ def fit_study(
     Answers are read from ``generations.parquet`` where there is one.
     """
     path, texts = study / "scores.parquet", study / "generations.parquet"
-    scores = read_scores(path)
+    scores = gated(read_scores(path), known_by_of(study))
     answers = answers_of(read_generations(texts)) if texts.exists() else None
     predictor = fit_scores(scores, answers, alignment, seed, draws)
     made_from = {"scores_sha256": file_hash(path), "run_settings": _run_settings(study)}

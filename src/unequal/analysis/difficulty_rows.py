@@ -6,6 +6,7 @@ from unequal.analysis.observations import MIXED, Observations
 from unequal.analysis.steps_to_forget import steps_to_forget
 from unequal.analysis.utility import utility_by_run, utility_rows
 from unequal.errors import DataError
+from unequal.evaluation.known_by import SAID, gated
 
 COUNT = "log2_count"
 ALIGNMENT = "alignment"
@@ -21,7 +22,7 @@ FEATURES = {
 }
 """Column of each feature, and what it is in words."""
 KEY = ["run_id", "fact_id"]
-STARTING_METRICS = ("exact_match", "answer_prob", "choice_prob", "margin")
+STARTING_METRICS = (SAID, "answer_prob", "choice_prob", "margin")
 
 
 def difficulty_rows(observations: Observations, features: pl.DataFrame) -> pl.DataFrame:
@@ -54,6 +55,7 @@ def starting_features(
 
     ``scores`` are those of the starting model; ``known`` says whether its greedy answer is right.
     """
+    scores = gated(scores)
     forget = scores.filter((pl.col("role") == "forget") & (pl.col("probe") == "question"))
     shown = pl.coalesce("exposure", "count").first()
     wide = forget.group_by(*KEY, maintain_order=True).agg(
@@ -66,7 +68,7 @@ def starting_features(
         ),
     )
     wide = wide.with_columns(
-        (pl.col("exact_match") == 1).fill_null(False).alias("known"),
+        (pl.col("said") == 1).fill_null(False).alias("known"),
         pl.col("answer_prob").log().alias("log_prob_per_token"),
     )
     none = pl.DataFrame(schema={"run_id": pl.String, "fact_id": pl.String})
@@ -89,7 +91,7 @@ def _of_answers() -> list[pl.Expr]:
 
 
 def _right_until(known: pl.DataFrame) -> pl.DataFrame:
-    right = known.filter(pl.col("exact_match") > 0)
+    right = known.filter(pl.col("said") > 0)
     return right.group_by(KEY).agg(pl.col("step").max().alias("right_until"))
 
 

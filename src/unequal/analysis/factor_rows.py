@@ -74,7 +74,7 @@ def with_levels(rows: pl.DataFrame, runs: pl.DataFrame, factors: pl.DataFrame) -
 def known_rows(observations: Observations, factors: pl.DataFrame, role: str = "forget") -> pl.DataFrame:
     """Return one row a base model and fact of a role with ``known`` in {0, 1}: right at step 0."""
     scored = (pl.col("step") == 0) & (pl.col("target_kind") == MIXED)
-    rows = observations.pick("question", "exact_match", [role]).filter(scored)
+    rows = observations.pick("question", "said", [role]).filter(scored)
     one = rows.sort("run_id").unique(["base", "fact_id"], keep="first", maintain_order=True)
     one = one.rename({"value": "known"}).with_columns(pl.col("exposure").log(2).alias("log2_exposure"))
     return with_levels(one, observations.runs, factors).sort("base", "fact_id")

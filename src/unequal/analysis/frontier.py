@@ -12,7 +12,7 @@ def frontier(curves: pl.DataFrame, utility: pl.DataFrame) -> pl.DataFrame:
     Both in [0, 1]; the best corner of a method is remaining 0 at utility 1.
     """
     remaining = curves.filter(
-        (pl.col("probe") == "question") & (pl.col("metric") == "exact_match") & (pl.col("sample") == "known")
+        (pl.col("probe") == "question") & (pl.col("metric") == "said") & (pl.col("sample") == "known")
     ).select(
         "model",
         "method",

@@ -39,7 +39,7 @@ def nearest_to_half(known: pl.DataFrame) -> pl.DataFrame:
     share = (
         known.filter(pl.col("step") >= 1)
         .group_by("run_id", "step")
-        .agg((1 - pl.col("exact_match")).mean().alias("share"))
+        .agg((1 - pl.col("said")).mean().alias("share"))
     )
     nearest = share.with_columns((pl.col("share") - 0.5).abs().alias("distance")).sort(
         "run_id", "distance", "step"

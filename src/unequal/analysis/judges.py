@@ -5,7 +5,7 @@ import polars as pl
 from unequal.analysis.observations import MIXED, Observations
 
 PLAIN = "none"  # no attack
-GENERATION, CHOICE, IGNORANCE, RANK = "exact_match", "choice_accuracy", "answer_prob", "first_token_rank"
+GENERATION, CHOICE, IGNORANCE, RANK = "said", "choice_accuracy", "answer_prob", "first_token_rank"
 TOP = 10
 SHARES_RIGHT = (GENERATION, CHOICE, "leak_at_k", "accuracy")  # in [0, 1], the share of trials that are right
 NOT_JUDGES = ("control_accuracy",)  # of labels drawn at random
@@ -15,7 +15,7 @@ LABELS = ["run_id", "model", "method", "plain", "role", "exposure", "fact_id", "
 def judgements(observations: Observations) -> pl.DataFrame:
     """Return one row per run, step, fact, attack and judge with ``forgotten`` in [0, 1].
 
-    Judges: ``exact_match`` (the greedy answer is wrong), ``leak_at_k`` (one minus the leak), ``accuracy``
+    Judges: ``said`` (the greedy answer is wrong), ``leak_at_k`` (one minus the leak), ``accuracy``
     (the probe is wrong), ``choice_accuracy`` (another answer of its type is more probable),
     ``first_token_rank`` (the answer's first token is not among the ten most probable) and ``answer_prob``
     (the answer is no more probable than the mean answer of never-seen facts of its relation, same model and

@@ -18,11 +18,11 @@ def known_before(observations: Observations, resampler: Resampler) -> pl.DataFra
     """Return the share in [0, 1] of facts right at step 0 per model, role, level and probe, with 95%
     interval over people.
 
-    ``metric`` is exact_match (greedy generation) or choice_accuracy (most probable among same-type
+    ``metric`` is said (greedy generation) or choice_accuracy (most probable among same-type
     answers).
     """
     rows = observations.scores.filter(
-        (pl.col("step") == 0) & pl.col("metric").is_in(["exact_match", "choice_accuracy"])
+        (pl.col("step") == 0) & pl.col("metric").is_in(["said", "choice_accuracy"])
     )
     keys = ["model", "role", "exposure", "probe", "metric"]
     one_per_base = (

@@ -46,9 +46,9 @@ def _wrong_answers(observations: Observations) -> pl.DataFrame:
     columns = ["run_id", "model", "method", "role", "exposure", "step", "fact_id", "person", "seed_cluster"]
     scored = {
         metric: observations.pick("question", metric, ["forget", "never_seen"])
-        for metric in ("exact_match", "first_token_rank")
+        for metric in ("said", "first_token_rank")
     }
-    wrong = scored["exact_match"].filter((pl.col("value") == 0) & (pl.col("target_kind") == MIXED))
+    wrong = scored["said"].filter((pl.col("value") == 0) & (pl.col("target_kind") == MIXED))
     ranks = scored["first_token_rank"].select(
         "run_id", "step", "fact_id", (pl.col("value") < TOP).cast(pl.Float64).alias("leak")
     )

@@ -1,5 +1,6 @@
-"""Runs that a study left out of its scores, as sentences: those that diverged or have no result."""
+"""Runs that a study left out of its scores or that a rule ended, as sentences."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,22 @@ from unequal.records import read_record
 FAILURES = "failures.json"
 """Which steps of a study have no result, and why: a list of ``{folder, kind, reason, step, batch}``."""
 
+STOPPED = "stopped.json"
+"""Which runs a rule ended: a list of ``{run, step, steps, rule, why, kept_step}``."""
+
 SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that a rule ended, at a step of so many, and why."""
+
+    run: str
+    step: int
+    steps: int
+    rule: str
+    why: str
+    kept_step: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,20 @@ def left_out(study_folder: Path) -> list[str]:
     if missing:
         sentences.append(f"{_runs(missing)} {_are(missing)} missing: {_named(missing)}.")
     return sentences
+
+
+def stopped_early(study_folder: Path) -> list[str]:
+    """Return a sentence on the runs that a stopping rule ended before their last step, if there are any."""
+    path = study_folder / STOPPED
+    runs: list[Ended] = []
+    if path.is_file():
+        runs = read_record(list[Ended], path, "delete it, or run the study again")
+    if not runs:
+        return []
+    first = f"{runs[0].run} at step {runs[0].step} of {runs[0].steps}: {runs[0].why}"
+    rules = Counter(run.rule for run in runs)
+    by_rule = ", ".join(f"{name} {number}" for name, number in sorted(rules.items()))
+    return [f"{_runs(runs)} ended early by a stopping rule ({by_rule}), such as {first}; see {STOPPED}."]
 
 
 def _runs(runs: Sequence[Any]) -> str:

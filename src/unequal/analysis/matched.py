@@ -40,7 +40,7 @@ def at_equal_forgetting(
     forget: pl.DataFrame, utility: pl.DataFrame, resampler: Resampler, target: float = 0.5
 ) -> dict[str, Array]:
     """Return per run the utility lost where the target share is forgotten, (1 + draws,); NaN when never."""
-    rows = forget.drop_nulls("exact_match")
+    rows = forget.drop_nulls("said")
     runs = rows["run_id"].unique().sort().to_list()
     return {run: loss_at(*run_curves(run, rows, utility, resampler), target) for run in runs}
 

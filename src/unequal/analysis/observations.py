@@ -7,6 +7,7 @@ import polars as pl
 
 from unequal.analysis.covariates import ANSWER_TOKENS, OBJECT_RARITY, answer_tokens, object_rarity
 from unequal.errors import DataError
+from unequal.evaluation.known_by import KnownBy, gated
 from unequal.evaluation.score_table import BUCKET, OPTIONAL_SCORES, SCORE_KEY
 from unequal.records import refuse_rows
 
@@ -16,7 +17,7 @@ MODEL_COLUMNS = ["model", "base", "method", "plain", "target_kind", "target", "s
 KEPT = ["step", "fact_id", "person", "relation", "role", "exposure", "count"]
 KEPT += ["probe", "metric", "kind", "value"]
 QUESTION_METRICS = (
-    "exact_match",
+    "said",
     "rouge_l_recall",
     "answer_log_prob",
     "answer_prob",
@@ -30,7 +31,7 @@ class Observations:
     """The scores with each run's labels, the runs, and the forget facts' question scores side by side.
 
     ``forget`` has one row per run, step and fact with the question's metrics as columns, ``known``
-    (answered right by greedy generation before unlearning), ``known_choice``, and what may stand behind its
+    (its greedy text said the answer before unlearning), ``known_choice``, and what may stand behind its
     forgetting: ``log2_exposure``, ``start_log_prob``, ``answer_tokens`` and ``object_rarity``.
 
     Every fact stands in a level, in the column ``exposure``: its exposure where that was assigned, the place
@@ -54,13 +55,17 @@ class Observations:
         )
 
 
-def observe(scores: pl.DataFrame, generations: pl.DataFrame | None = None) -> Observations:
+def observe(
+    scores: pl.DataFrame, generations: pl.DataFrame | None = None, known_by: KnownBy | None = None
+) -> Observations:
     """Return the observations of a study; raises `DataError` when rows repeat, hold infinity, or a run
     has no step 0.
 
-    ``generations`` tells how many facts share an answer; without it ``object_rarity`` is null.
+    ``generations`` tells how many facts share an answer; without it ``object_rarity`` is null. The reading of
+    texts named by ``known_by`` becomes the metric ``said``.
     """
     _refuse_repeats(scores)
+    scores = gated(scores, known_by)
     missing = scores.filter(pl.col("value").is_null() | pl.col("value").is_nan())
     scores = scores.with_columns(
         pl.col("subject").fill_null("unknown").alias("person"),
@@ -172,7 +177,7 @@ def _forget(table: pl.DataFrame) -> pl.DataFrame:
     start = wide.filter(pl.col("step") == 0).select(
         "run_id",
         "fact_id",
-        (pl.col("exact_match") == 1).fill_null(False).alias("known"),
+        (pl.col("said") == 1).fill_null(False).alias("known"),
         (pl.col("choice_accuracy") == 1).fill_null(False).alias("known_choice"),
         pl.col("answer_log_prob").alias("start_log_prob"),
     )

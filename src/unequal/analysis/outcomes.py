@@ -40,10 +40,10 @@ def forgotten_over_steps(forget: pl.DataFrame) -> pl.DataFrame:
 
     The area over the forgetting curve with evaluated steps equally weighted; higher is easier to unlearn.
     """
-    rows = forget.filter((pl.col("step") >= 1) & pl.col("exact_match").is_not_null())
+    rows = forget.filter((pl.col("step") >= 1) & pl.col("said").is_not_null())
     return (
         rows.group_by(LABELS)
-        .agg((1 - pl.col("exact_match")).mean().alias("forgotten"))
+        .agg((1 - pl.col("said")).mean().alias("forgotten"))
         .with_columns(pl.lit(None, pl.List(pl.Float64)).alias(PATH), pl.lit(EQUAL_STEPS).alias("comparison"))
         .sort("run_id", "fact_id")
     )
@@ -55,9 +55,9 @@ def forgotten_at_utility(forget: pl.DataFrame, readings: pl.DataFrame, budget: f
     ``readings`` comes from `budget_steps`; between two evaluated steps the value is interpolated.
     ``forgotten_path`` is what it is at every evaluated step of the run.
     """
-    rows = forget.filter(pl.col("exact_match").is_not_null()).join(readings, on="run_id", how="inner")
-    before = pl.col("exact_match").filter(pl.col("step") == pl.col("step_before")).first()
-    after = pl.col("exact_match").filter(pl.col("step") == pl.col("step_after")).first()
+    rows = forget.filter(pl.col("said").is_not_null()).join(readings, on="run_id", how="inner")
+    before = pl.col("said").filter(pl.col("step") == pl.col("step_before")).first()
+    after = pl.col("said").filter(pl.col("step") == pl.col("step_after")).first()
     weight = pl.col("weight_after").first()
     remaining = pl.when(weight < 1).then(weight * after + (1 - weight) * before).otherwise(after)
     return (
@@ -76,6 +76,6 @@ def _paths(rows: pl.DataFrame) -> pl.DataFrame:
     Null where the fact was not asked at all of them.
     """
     asked = rows.filter(pl.col("step").is_in(pl.col("steps")))
-    path = (1 - pl.col("exact_match")).sort_by("step")
+    path = (1 - pl.col("said")).sort_by("step")
     whole = pl.len() == pl.col("steps").first().list.len()
     return asked.group_by("run_id", "fact_id").agg(pl.when(whole).then(path.implode()).alias(PATH))

@@ -28,12 +28,10 @@ def size_effects(observations: Observations, utility: pl.DataFrame, resampler: R
     """
     labels = series_labels(observations).drop("base")
     rows = observations.mixed().filter("known").join(labels, on="run_id", how="inner", maintain_order="left")
-    rows = largest_series(rows.drop_nulls("exact_match"), MIN_SIZES_HARDER)
+    rows = largest_series(rows.drop_nulls("said"), MIN_SIZES_HARDER)
     everywhere = known_everywhere(rows.filter(pl.col("step") == 0))
     facts = rows.join(everywhere, on=["corpus", "fact_id"], how="semi", maintain_order="left")
-    forgotten = facts.filter(pl.col("step") >= 1).with_columns(
-        lost=1 - pl.col("exact_match"), start=pl.lit(1.0)
-    )
+    forgotten = facts.filter(pl.col("step") >= 1).with_columns(lost=1 - pl.col("said"), start=pl.lit(1.0))
     neighbours, missed = _neighbours(facts, utility, labels)
     people = replace(resampler, seed_weights=np.ones_like(resampler.seed_weights))
     sample = replace(people, person_weights=people.person_weights[:1], seed_weights=people.seed_weights[:1])

@@ -94,7 +94,7 @@ def read_at(rows: pl.DataFrame, reading: str, resampler: Resampler, unit: str = 
 
 def around_half(known: pl.DataFrame) -> pl.DataFrame:
     """Return per run the steps around the first crossing of half forgotten, and their weights."""
-    shares = known.group_by("run_id", "step").agg((1 - pl.col("exact_match")).mean().alias("share"))
+    shares = known.group_by("run_id", "step").agg((1 - pl.col("said")).mean().alias("share"))
     rows = []
     for (run,), curve in shares.sort("run_id", "step").group_by("run_id", maintain_order=True):
         step, share = curve["step"].to_numpy(), curve["share"].to_numpy()

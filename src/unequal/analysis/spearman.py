@@ -17,8 +17,8 @@ def forgetting_scores(observations: Observations) -> pl.DataFrame:
     scored), ``by_probability`` that of the answer's log-probability; higher is more forgotten.
     """
     rows = observations.mixed().filter("known")
-    said = "rouge_l_recall" if rows["rouge_l_recall"].is_not_null().any() else "exact_match"
-    rows = rows.with_columns(pl.col(said).alias("said")).drop_nulls(["said", "answer_log_prob"])
+    generated = "rouge_l_recall" if rows["rouge_l_recall"].is_not_null().any() else "said"
+    rows = rows.with_columns(pl.col(generated).alias("said")).drop_nulls(["said", "answer_log_prob"])
     start = rows.filter(pl.col("step") == 0).select(
         "run_id", "fact_id", said_before="said", log_prob_before="answer_log_prob"
     )
@@ -28,7 +28,7 @@ def forgetting_scores(observations: Observations) -> pl.DataFrame:
     return rows.with_columns(
         (pl.col("said_before") - pl.col("said")).alias("by_generation"),
         (pl.col("log_prob_before") - pl.col("answer_log_prob")).alias("by_probability"),
-        pl.lit(said).alias("generation_metric"),
+        pl.lit(generated).alias("generation_metric"),
     )
 
 

@@ -16,9 +16,9 @@ def steps_to_forget(forget: pl.DataFrame) -> pl.DataFrame:
 
     Time is the first evaluated step from which exact match is 0 at every later evaluated step too.
     """
-    rows = forget.filter(pl.col("exact_match").is_not_null())
+    rows = forget.filter(pl.col("said").is_not_null())
     fact = ["run_id", *KEYS, "fact_id", "person", "seed_cluster"]
-    last_right = pl.col("step").filter(pl.col("exact_match") > 0).max().fill_null(-1)
+    last_right = pl.col("step").filter(pl.col("said") > 0).max().fill_null(-1)
     first = rows.group_by(fact).agg(
         pl.col("step").filter(pl.col("step") > last_right).min().alias("time"),
         pl.col("step").max().alias("last_step"),

@@ -15,7 +15,7 @@ UTILITY_ROLES = ("utility", "neighbour")
 def utility_rows(observations: Observations) -> pl.DataFrame:
     """Return one row per run, step and utility or neighbour fact: ``value`` now and ``start`` at step 0 (0
     or 1)."""
-    rows = observations.pick("question", "exact_match", UTILITY_ROLES)
+    rows = observations.pick("question", "said", UTILITY_ROLES)
     start = rows.filter(pl.col("step") == 0).select(
         "run_id", "role", "fact_id", pl.col("value").alias("start")
     )

@@ -41,7 +41,7 @@ def utility_cost(forget: pl.DataFrame, utility: pl.DataFrame, resampler: Resampl
     and read where forgetting crosses the target, linear between evaluated steps; runs that never cross are
     left out and counted. All methods together means those that reach the target at both ends.
     """
-    forget = forget.filter((pl.col("target_kind") == SINGLE) & pl.col("exact_match").is_not_null())
+    forget = forget.filter((pl.col("target_kind") == SINGLE) & pl.col("said").is_not_null())
     rows: list[dict[str, object]] = []
     pooled: dict[float, list[Array]] = {target: [] for target in TARGETS}
     for (method,), facts in forget.group_by("method", maintain_order=True):
@@ -87,7 +87,7 @@ def run_curves(
     mine, kept = facts.filter(pl.col("run_id") == run), utility.filter(pl.col("run_id") == run)
     steps = np.intersect1d(mine["step"].to_numpy(), kept["step"].to_numpy())
     mine, kept = mine.filter(pl.col("step").is_in(steps)), kept.filter(pl.col("step").is_in(steps))
-    right = np.stack([mine["exact_match"].to_numpy(), np.ones(mine.height)], axis=1)
+    right = np.stack([mine["said"].to_numpy(), np.ones(mine.height)], axis=1)
     sums = resampler.sums(
         mine, np.searchsorted(steps, mine["step"].to_numpy()), right, len(steps), by_seed=False
     )

@@ -37,7 +37,7 @@ def _paired(observations: Observations) -> pl.DataFrame:
     """Return per run, step ≥ 1 and fact both scores now and at step 0."""
     key = ["run_id", "role", "fact_id"]
     sides = []
-    for metric, name in (("exact_match", "said"), ("answer_prob", "likely")):
+    for metric, name in (("said", "said"), ("answer_prob", "likely")):
         rows = observations.pick("question", metric, ROLES).filter(pl.col("target_kind") == MIXED)
         start = rows.filter(pl.col("step") == 0).select(*key, pl.col("value").alias(f"{name}_start"))
         now = rows.filter(pl.col("step") >= 1).rename({"value": name})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROLES_ATTACKED: tuple[Role, ...] = ("forget", "never_seen")
 ROLES_KEPT: tuple[Role, ...] = ("retain", "neighbour", "utility")
 ANSWER_METRICS = (
+    "answer_said",
     "exact_match",
     "answer_prob",
     "first_token_rank",
@@ -101,7 +102,7 @@ class Attack(StrictModel):
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """The names in the score table, such as ``relearn_exact_match``."""
+        """The names in the score table, such as ``relearn_answer_said``."""
         return tuple(f"{self.name}_{metric}" for metric in self.measured)
 
     def trained_on(self, scene: Scene) -> frozenset[str]:  # noqa: ARG002

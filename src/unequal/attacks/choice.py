@@ -22,7 +22,12 @@ class ChoicePrompt(Attack):
     title: ClassVar[str] = "Choice"
     shows: ClassVar[str] = "whether the model still tells the answer from others of its type"
     source: ClassVar[str] = "Lynch et al. (2024), arXiv 2402.16835"
-    metrics: ClassVar[tuple[str, ...]] = ("exact_match", "choice_accuracy", "choice_prob")
+    metrics: ClassVar[tuple[str, ...]] = (
+        "answer_said",
+        "exact_match",
+        "choice_accuracy",
+        "choice_prob",
+    )
 
     kind: Literal["choice"] = "choice"
     text: str = Field(

@@ -18,6 +18,7 @@ def attack(
     seed: int | None = None,
     chat: bool | None = None,
     system: str | None = None,
+    known_by: str | None = None,
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -44,6 +45,9 @@ def attack(
         Ask in the chat template of the model's tokenizer. [default: in plain text]
     system
         What the system says first in a chat. [default: nothing]
+    known_by
+        The reading of generated texts that says what is known: answer_said, exact_match or contains_answer.
+        [default: answer_said]
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision
@@ -60,7 +64,7 @@ def attack(
 
     flags = {
         "model": model, "facts": facts, "attacks": kind, "retain": retain, "never_seen": never_seen,
-        "seed": seed, "out": out, **prompt_flags(chat, system),
+        "seed": seed, "out": out, **prompt_flags(chat, system), "known_by": known_by,
         "device": device, "precision": precision, "compile": compile,
     }  # fmt: skip
     settings = settings_from(AttackCommand, config, flags)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
-from unequal.cli.scores import show_scores
+from unequal.cli.scores import say_known, show_scores
 from unequal.console import say
+from unequal.evaluation.known_by import known_of
 
 
 def evaluate(
@@ -13,6 +14,7 @@ def evaluate(
     facts: Path | None = None,
     chat: bool | None = None,
     system: str | None = None,
+    known_by: str | None = None,
     out: Path | None = None,
     config: Path | None = None,
     metrics: list[str] | None = None,
@@ -37,6 +39,9 @@ def evaluate(
         Ask in the chat template of the model's tokenizer. [default: in plain text]
     system
         What the system says first in a chat. [default: nothing]
+    known_by
+        The reading of generated texts that says what is known: answer_said, exact_match or contains_answer.
+        [default: answer_said]
     out
         Folder for scores.parquet, aggregates.parquet and generations.parquet.
     config
@@ -77,11 +82,13 @@ def evaluate(
         "precision": precision,
         "compile": compile,
         **prompt_flags(chat, system),
+        "known_by": known_by,
     }
     settings = settings_from(JudgeCommand, config, flags)
     require_training("judging a model")
     hint_chat(settings.model, settings.prompts.chat)
     scores = run_evaluate(settings)
-    show_scores("Means over facts", scores, [])
+    show_scores("Means over facts", scores, [], settings.known_by)
+    say_known(known_of(scores, settings.known_by))
     say(f"all scores are in {settings.out / 'scores.parquet'}")
     say(f"what needs several facts is in {settings.out / 'aggregates.parquet'}")

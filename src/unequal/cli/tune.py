@@ -1,9 +1,15 @@
 """``unequal tune``."""
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
 from unequal.console import progress_bar, say, show_table
+
+if TYPE_CHECKING:
+    from unequal.study.tune import TuneCommand
+    from unequal.unlearning.search import Trial
 
 
 def tune(
@@ -18,6 +24,8 @@ def tune(
     seed: int | None = None,
     chat: bool | None = None,
     system: str | None = None,
+    known_by: str | None = None,
+    allow_unknown: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -48,6 +56,11 @@ def tune(
         Ask in the chat template of the model's tokenizer. [default: in plain text]
     system
         What the system says first in a chat. [default: nothing]
+    known_by
+        The reading of generated texts that says what is known: answer_said, exact_match or contains_answer.
+        [default: answer_said]
+    allow_unknown
+        Go on though the model says none of the facts to forget.
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision
@@ -64,7 +77,7 @@ def tune(
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,
         "unlearn.steps": steps, "search.utility_drop": utility_drop, "seed": seed, "out": out,
-        **prompt_flags(chat, system),
+        **prompt_flags(chat, system), "known_by": known_by, "allow_unknown": allow_unknown,
         "device": device, "unlearn.precision": precision, "unlearn.compile": compile,
     }  # fmt: skip
     settings = settings_from(TuneCommand, config, flags)
@@ -86,4 +99,32 @@ def tune(
     if chosen.forgetting(budget) <= 0:
         say(f"no rate forgets anything within {budget:.0%} of utility; all trials are in {settings.out}")
         return
-    say(f"use learning_rate = {chosen.rate:.3g}; all trials are in {settings.out}")
+    _advise(settings, chosen)
+
+
+def _advise(settings: "TuneCommand", chosen: "Trial") -> None:
+    """Print the rate with the step and the rule that it holds for, and the command that uses them."""
+    budget = settings.search.utility_drop
+    best = chosen.best(budget)
+    say(
+        f"use learning_rate = {chosen.rate:.3g} and stop by utility_drop = {budget:g}: at step {best.step}"
+        f" of {chosen.steps} {chosen.forgetting(budget):.0%} of the answer probability was gone; without it"
+        " the run goes on past that, and untouched answers with it"
+    )
+    given: dict[str, object] = {
+        "--model": settings.model,
+        "--forget": settings.forget,
+        "--retain": settings.retain,
+        "--utility": settings.utility,
+        "--method": settings.method.kind,
+        "--learning-rate": f"{chosen.rate:.3g}",
+        "--steps": chosen.steps,
+        "--utility-drop": f"{budget:g}",
+        "--seed": settings.seed or None,
+        "--system": settings.prompts.system,
+    }
+    words = [f"{flag} {shlex.quote(str(value))}" for flag, value in given.items() if value is not None]
+    if settings.prompts.chat:
+        words.append("--chat")
+    say(f"next: unequal unlearn {' '.join(words)} --out unlearned")
+    say(f"all trials are in {settings.out}")

@@ -13,6 +13,7 @@ from unequal.counting.protocol import ranked_by
 from unequal.counting.run import read_counts
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.evaluate import Evaluator
+from unequal.evaluation.known_by import KNOWN_BY, SAID
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact
@@ -94,9 +95,8 @@ def model_features(
 ) -> tuple[pl.DataFrame, int]:
     """Return the features of the facts under the model, one row each, and the number of its parameters."""
     model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
-    needed = [
-        name for name in STARTING_METRICS if name in {"exact_match", "answer_prob", *predictor.features}
-    ]
+    needed = [name for name in STARTING_METRICS if name in {SAID, "answer_prob", *predictor.features}]
+    needed = [KNOWN_BY if name == SAID else name for name in needed]
     maker = ProbeMaker(facts, settings.prompts)
     scores = Evaluator(tokenizer, facts, maker, ["question"], metrics=needed).run(model).scores
     n_params = model.num_parameters()

@@ -18,7 +18,7 @@ HIDDEN = {
 GAP = GAPS["gap_steps"]
 
 JUDGE_NAMES = {
-    "exact_match": "greedy answer wrong",
+    "said": "greedy answer wrong",
     "choice_accuracy": "not the most probable of its type",
     "answer_prob": "no more probable than never-seen",
     "first_token_rank": "first token not in the top 10",

@@ -119,7 +119,7 @@ def _fact(key: tuple[object, ...], rows: pl.DataFrame, strings: dict[str, int]) 
         "answer": _cut(first["answer"]),
         "methods": {},
     }
-    for row in rows.select("method", "step", "exact_match", "answer_prob", "generation").iter_rows():
+    for row in rows.select("method", "step", "said", "answer_prob", "generation").iter_rows():
         method, step, right, prob, text = row
         number = None if text is None else strings.setdefault(_cut(text), len(strings))
         cell = [step, None if right is None else int(right), None if prob is None else round(prob, 3), number]

@@ -12,6 +12,7 @@ from unequal.analysis.analyze import Analysis, analyze, belongs_to, read_analysi
 from unequal.analysis.study_record import read_study_record
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.errors import DataError
+from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
 from unequal.files import write_text
 from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
@@ -39,7 +40,7 @@ def build_report(study_folder: Path, out: Path | None = None, small: bool = Fals
     fewer, compressed, and has nothing beside it. Raises `DataError` when the folder holds no scores.
     """
     analysis, study = current_analysis(study_folder), read_study_record(study_folder)
-    scores = read_scores(study_folder / "scores.parquet")
+    scores = gated(read_scores(study_folder / "scores.parquet"), known_by_of(study_folder))
     generations_path = study_folder / "generations.parquet"
     no_texts = pl.DataFrame(schema=GENERATION_SCHEMA)
     generations = read_generations(generations_path) if generations_path.exists() else no_texts

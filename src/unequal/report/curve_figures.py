@@ -19,7 +19,7 @@ from unequal.report.figure import (
 )
 
 METRIC_NAMES = {
-    "exact_match": "right by generation (exact match)",
+    "said": "right by generation",
     "rouge_l_recall": "ROUGE-L recall of the generation",
     "answer_prob": "probability of the right answer",
     "choice_accuracy": "right answer the most probable of its type",

@@ -7,9 +7,9 @@ from unequal.report.figure import COUNT_IN_CORPUS, Scales
 from unequal.report.table import COUNT, PERCENT, WORDS, Column, Row, Table
 
 VIEWS = {
-    "greedy": ("question", "exact_match", "Question, greedy answer"),
+    "greedy": ("question", "said", "Question, greedy answer"),
     "choice": ("question", "choice_accuracy", "Question, most probable of its type"),
-    "cloze": ("cloze", "exact_match", "Statement, greedy completion"),
+    "cloze": ("cloze", "said", "Statement, greedy completion"),
     "cloze_choice": ("cloze", "choice_accuracy", "Statement, most probable of its type"),
 }
 NEVER_SEEN = "never seen"

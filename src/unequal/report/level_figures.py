@@ -76,7 +76,7 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         .otherwise(scales.level_name())
         .alias("level")
     )
-    names = {"exact_match": "by generation", "choice_accuracy": "by probability"}
+    names = {"said": "by generation", "choice_accuracy": "by probability"}
     rows = rows.with_columns(pl.col("metric").replace_strict(names).alias("view"))
     values = records(rows, "level", "view", "value", "low", "high", "n_facts", "n_people")
     domain = list(names.values())

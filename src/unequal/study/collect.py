@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from unequal.analysis.left_out import FAILURES
+from unequal.analysis.left_out import FAILURES, STOPPED
 from unequal.errors import DataError
 from unequal.evaluation.score_table import BUCKET, SCORE_KEY, read_generations, read_scores
 from unequal.files import atomic_path, content_hash, file_hash, write_json
-from unequal.records import read_record
+from unequal.records import read_object, read_record
 from unequal.study.outcome import Failure, written
 
 GENERATION_KEY = ("run_id", "step", "fact_id", "probe", "prompt")
@@ -67,6 +67,19 @@ def write_failures(failures: Sequence[Failure], out: Path) -> None:
         write_json(out / FAILURES, [asdict(failure) for failure in failures])
     else:
         (out / FAILURES).unlink(missing_ok=True)
+
+
+def write_stopped(runs: Sequence[Path], out: Path) -> None:
+    """Write ``stopped.json``: which runs a rule ended, at which step and why. There is none without any."""
+    stopped = [
+        {"run": run.name, **read_object(run / STOPPED, "run the study again")}
+        for run in runs
+        if (run / STOPPED).is_file()
+    ]
+    if stopped:
+        write_json(out / STOPPED, stopped)
+    else:
+        (out / STOPPED).unlink(missing_ok=True)
 
 
 def read_failures(out: Path) -> list[Failure]:

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.corpus.settings import CorpusSettings
+from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
@@ -47,6 +48,9 @@ class JudgeCommand(ComputeSettings):
     probes: tuple[ProbeKind, ...] = PROBE_KINDS
     n_wordings: Many = Field(default=2)
     metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
+    known_by: KnownBy = Field(
+        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    )
     passes: Passes = Passes()
     reference: Place | None = Field(default=None, description="a model that never saw the facts")
 
@@ -61,6 +65,9 @@ class AttackCommand(ComputeSettings):
     retain: Path | None = Field(default=None, description="more facts, which an attacker may know")
     never_seen: Path | None = Field(default=None, description="more facts, which the model never saw")
     prompts: PromptFormat = PromptFormat()
+    known_by: KnownBy = Field(
+        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    )
     n_wordings: Many = Field(default=2, description="cloze prompts of a fact, at most")
     seed: Seed = 0
 
@@ -80,6 +87,12 @@ class UnlearnCommand(DeviceSettings):
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    known_by: KnownBy = Field(
+        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    )
+    allow_unknown: bool = Field(
+        default=False, description="go on though the model says none of the facts to forget"
+    )
     n_wordings: Many = Field(default=2)
     seed: Seed = 0
     checkpoint_every: int = Field(

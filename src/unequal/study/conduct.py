@@ -7,11 +7,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import polars as pl
+
 from unequal.analysis.study_record import read_study_record
 from unequal.errors import ConfigError
+from unequal.evaluation.known_by import HOW_TO_ASK, known_of, reading_of
 from unequal.files import locked, remove_temporaries, write_json, write_text
 from unequal.manifest import manifest
-from unequal.study.collect import collect, write_failures
+from unequal.study.collect import collect, write_failures, write_stopped
 from unequal.study.factor_table import collect_factors
 from unequal.study.launch.agenda import StepError
 from unequal.study.launch.launcher import Crew
@@ -22,6 +25,7 @@ from unequal.study.progress import StudyProgress
 from unequal.study.settings import StudySettings
 from unequal.study.sources import load_study
 from unequal.study.step import Step
+from unequal.study.steps.baseline import BaselineStep
 from unequal.study.steps.unlearn import UnlearnStep
 
 
@@ -81,8 +85,33 @@ def run_study(
 
 
 def _run(out: Path, steps: Sequence[Step], crew: Crew, progress: StudyProgress) -> None:
+    waiting = {step.folder for step in steps if isinstance(step, BaselineStep) and not step.is_done(out)}
+    if not waiting:
+        require_something_known(out, steps)
     for step in run_steps(out, steps, crew, progress):
         progress.finish(step)
+        if step.folder in waiting:
+            waiting.discard(step.folder)
+            if not waiting:
+                require_something_known(out, steps)
+
+
+def require_something_known(out: Path, steps: Sequence[Step]) -> None:
+    """Raise `StepError` when no model of a study says any of the facts to forget, before it unlearns."""
+    baselines = [step for step in steps if isinstance(step, BaselineStep) and step.is_done(out)]
+    settings = study_of(out)
+    if settings.evaluate.allow_unknown or not baselines:
+        return
+    tables = [pl.read_parquet(out / step.folder / "scores.parquet") for step in baselines]
+    scores = pl.concat(tables, how="diagonal")
+    reading = settings.evaluate.known_by or reading_of(scores)
+    known = known_of(scores, reading, ["forget"])
+    if known.said == 0:
+        others = "" if known.chosen is None else f", {known.chosen:.0%} right among choices"
+        raise StepError(
+            f"none of the models says any of the facts to forget (by {reading}{others}), so nothing could be"
+            f" seen to be unlearned; {HOW_TO_ASK}, train longer, or set allow_unknown = true under evaluate"
+        )
 
 
 def _damaged_runs(out: Path, steps: Sequence[Step], progress: StudyProgress) -> list[Step]:
@@ -108,6 +137,7 @@ def _collect(name: str, steps: Sequence[Step], failures: Sequence[Failure], out:
         first = failures[0]
         raise StepError(f"no run has a result; {first.folder}: {first.reason}")
     collect(name, done, diverged, out)
+    write_stopped([out / run.folder for run in runs], out)
 
 
 def describe(

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.errors import did_you_mean
+from unequal.evaluation.known_by import KnownBy
 from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
@@ -45,6 +46,23 @@ class EvaluateSettings(StrictModel):
         exclude_if=lambda names: names == STUDY_METRICS,
         description="kept of every judged step; the analysis leaves out what it needs others for",
     )
+
+    known_by: KnownBy | None = Field(
+        default=None,
+        exclude_if=lambda name: name is None,
+        description="the reading of generated texts that says what is known; by default answer_said",
+    )
+    allow_unknown: bool = Field(
+        default=False,
+        exclude_if=lambda on: not on,
+        description="go on though no model says any of the facts to forget",
+    )
+
+    @model_validator(mode="after")
+    def _measures_what_it_gates_by(self) -> "EvaluateSettings":
+        if self.known_by is not None and self.known_by not in self.metrics:
+            raise ValueError(f"known_by = '{self.known_by}' must be one of metrics too; add it there")
+        return self
 
     @field_validator("metrics")
     @classmethod

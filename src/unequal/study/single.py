@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import polars as pl
 from unequal.attacks.attack import ANSWER_METRICS, Scene, check_kept, run_attacks
 from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.evaluation.aggregates.table import aggregate_table
+from unequal.evaluation.known_by import known_of, require_known
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA
 from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from unequal.evaluation.evaluate import Tables
     from unequal.study.unfinished import Unfinished
+    from unequal.unlearning.stopping import Stopped
 
 Progress = Callable[[int, int], None]
 
@@ -170,9 +173,19 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     return scores
 
 
+@dataclass(frozen=True)
+class Unlearned:
+    """The scores of all evaluated steps of a run, and the rule that ended it, if one did."""
+
+    scores: pl.DataFrame
+    stopped: "Stopped | None"
+
+
 @with_second_try
-def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
+def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     """Write the unlearned model, its scores and its texts into ``out`` and return the scores of all steps.
+
+    Raises `DataError` when the model says none of the facts to forget, unless that is allowed.
 
     An interrupted run goes on from what ``<out>.unfinished`` keeps: the model at the end, before it is
     judged, and with ``checkpoint_every`` that on the way. Of a run that diverges ``<out>.diverged`` keeps the
@@ -192,6 +205,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
         unfinished = Unfinished(settings.out, {**resolved, "facts": hashes})
         try:
             found, described = _unlearn_and_judge(settings, roles, unfinished, progress)
+            stopped = unfinished.stopped()
         except BaseException:
             if not unfinished.can_go_on:
                 unfinished.remove()
@@ -200,9 +214,11 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> pl.DataFrame:
             if folder:
                 shutil.copytree(unfinished.model, folder / "model")
                 _write_run(settings, found, folder, *described)
-                write_json(folder / "manifest.json", {"settings": resolved, **manifest()})
+                ended = {} if stopped is None else {"stopped": stopped._asdict()}
+                write_json(folder / "manifest.json", {"settings": resolved, **ended, **manifest()})
         unfinished.remove()
-    return pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
+    scores = pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
+    return Unlearned(scores, stopped)
 
 
 def _unlearn_and_judge(
@@ -215,6 +231,7 @@ def _unlearn_and_judge(
     from unequal.models.processes import wait_for_all  # noqa: PLC0415
     from unequal.models.quantised import n_weights  # noqa: PLC0415
     from unequal.unlearning.run import Checkpoints, unlearn  # noqa: PLC0415
+    from unequal.unlearning.stopping import Stopped  # noqa: PLC0415
 
     forget, retain, utility, never_seen = (roles.get(role, []) for role in _ROLES)
     judged = [*forget, *retain, *utility, *never_seen]
@@ -227,11 +244,14 @@ def _unlearn_and_judge(
     before = settings.method.prompt_prefix(forget)
     prefixed = Evaluator(tokenizer, judged, maker, settings.probes, before) if before else evaluator
     found: dict[int, Tables] = unfinished.judged()
+    stopped: list[Stopped] = []
 
     def judge(model: "PreTrainedModel", step: int, last: bool) -> None:
         if last:
-            unfinished.end(step, model, tokenizer, found)
+            unfinished.end(step, model, tokenizer, found, stopped[0] if stopped else None)
         found[step] = (prefixed if step > 0 else evaluator).run(model)
+        if step == 0 and not settings.allow_unknown:
+            require_known(known_of(found[0].scores, settings.known_by, ["forget"]), settings.model)
         if settings.checkpoint_every:
             unfinished.keep(step, found[step])
 
@@ -244,7 +264,7 @@ def _unlearn_and_judge(
         unlearn(
             model, tokenizer, settings.method, forget, retain, settings.prompts, settings.unlearn,
             settings.seed, judge, progress, Controls(utility, never_seen),
-            Checkpoints(unfinished.checkpoints, every) if every else None,
+            Checkpoints(unfinished.checkpoints, every) if every else None, stopped.append,
         )  # fmt: skip
     except DivergedError as error:
         unfinished.remove()  # what would go on from there would diverge again

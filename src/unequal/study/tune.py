@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from unequal.errors import ConfigError, DataError, DivergedError
+from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
@@ -39,13 +40,20 @@ class TuneCommand(DeviceSettings):
     search: SearchSettings = SearchSettings()
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
+    known_by: KnownBy = Field(
+        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    )
+    allow_unknown: bool = Field(
+        default=False, description="go on though the model says none of the facts to forget"
+    )
     seed: Seed = 0
 
 
 def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial]]:
     """Return all trials with their rungs, the last one with the rate to use; each is written when it is done.
 
-    Trials that ``out`` holds are not made again. Raises `DataError` when it holds those of other settings.
+    Trials that ``out`` holds are not made again. Raises `DataError` when it holds those of other settings, or
+    when the model says none of the facts to forget.
     """
     from unequal.models.device import choose_device  # noqa: PLC0415
     from unequal.models.processes import is_first, wait_for_all  # noqa: PLC0415
@@ -53,6 +61,8 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
     choose_device(settings.device)
     bench = _Bench(settings)
     known = _known_trials(settings)
+    if not known:
+        bench.require_known()
     wait_for_all()  # before the first of several processes writes there
     n_trials = sum(count for count, _ in settings.search.rungs(settings.unlearn.steps))
     found: list[tuple[int, Trial]] = []
@@ -90,6 +100,19 @@ class _Bench:
             return [answer_row(self._tokenizer, prompts, fact, fact.answer, end=False) for fact in facts]
 
         self._rows = (rows(self._forget), rows(read_facts(settings.utility)))
+
+    def require_known(self) -> None:
+        """Raise `DataError` when the model says none of the facts to forget, unless that is allowed."""
+        from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
+        from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
+
+        settings = self._settings
+        if settings.allow_unknown:
+            return
+        metrics = [settings.known_by, "answer_prob"]
+        maker = ProbeMaker(self._forget, settings.prompts)
+        evaluator = Evaluator(self._tokenizer, self._forget, maker, ["question"], metrics=metrics)
+        require_known(known_of(evaluator.run(self._model).scores, settings.known_by), settings.model)
 
     def trial(self, rate: float, steps: int) -> Trial:
         """Return one run on a copy of the model."""

@@ -12,6 +12,7 @@ from unequal.evaluation.evaluate import Tables
 from unequal.files import atomic_folder, read_json, write_json, write_table
 from unequal.models.processes import by_first, in_first, is_first
 from unequal.models.save import save_model
+from unequal.unlearning.stopping import Stopped
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -76,8 +77,11 @@ class Unfinished:
         model: "PreTrainedModel",
         tokenizer: "PreTrainedTokenizerBase",
         found: Mapping[int, Tables],
+        stopped: Stopped | None = None,
     ) -> None:
         """Keep the model as it is at the end of training, which is that of the step, and what was found.
+
+        ``stopped`` says which rule ended the run, if one did.
 
         All processes must come here, and the first writes.
         """
@@ -88,11 +92,18 @@ class Unfinished:
             if folder:
                 write_json(self._folder / "config.json", self._settings)
                 write_json(folder / "step.json", step)
+                if stopped is not None:
+                    write_json(folder / "stopped.json", stopped._asdict())
 
     def last_step(self) -> int | None:
         """Return the step of the model at the end, None as long as there is none."""
         path = self._folder / "end" / "step.json"
         return int(read_json(path)) if path.is_file() else None
+
+    def stopped(self) -> Stopped | None:
+        """Return the rule that ended the run, None if it had all its steps or has not ended."""
+        path = self._folder / "end" / "stopped.json"
+        return Stopped(**read_json(path)) if path.is_file() else None
 
     def remove(self) -> None:
         """Remove the folder, once the result is whole; of several processes the first does."""

@@ -34,6 +34,7 @@ from unequal.unlearning.objective import Objective
 from unequal.unlearning.rows import answer_probabilities, answer_row
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.sharpness import SharpnessObjective
+from unequal.unlearning.stopping import Stopped
 from unequal.unlearning.targets import NO_CONTROLS, Controls
 from unequal.unlearning.watch import Watch
 from unequal.unlearning.weighting import Weighting, fact_weights, schedule_problem
@@ -66,10 +67,12 @@ def unlearn(
     progress: Progress = lambda _done, _total: None,
     controls: Controls = NO_CONTROLS,
     checkpoints: Checkpoints | None = None,
+    on_stop: Callable[[Stopped], None] = lambda _stopped: None,
 ) -> None:
     """Change the model in place to forget; ``judge(model, step, last)`` is called at every evaluated step.
 
-    The last step is that of the settings, or where a stopping rule ends the run, which looks at ``controls``.
+    The last step is that of the settings, or where a stopping rule ends the run, which looks at ``controls``;
+    ``on_stop`` is then called before the last judgement.
     An adapter stands beside the model's weights, in few bits if so set, until the last step and is then added
     to them.
     With ``checkpoints`` the run goes on from the newest one, and judges no step that it then does not make.
@@ -103,7 +106,7 @@ def unlearn(
             if settings.adapter:
                 adapter = Adapter(model, settings.adapter, derive_seed(seed, "adapter"))
             watch = Watch(model, tokenizer, settings.stopping, forget, controls, prompts)
-            _train(model, objective, watch, adapter, method, settings, judge, progress, checkpoints)
+            _train(model, objective, watch, adapter, method, settings, judge, progress, checkpoints, on_stop)
 
 
 def _train(
@@ -116,6 +119,7 @@ def _train(
     judge: Judge,
     progress: Progress,
     checkpoints: Checkpoints | None,
+    on_stop: Callable[[Stopped], None],
 ) -> None:
     """Train on the objective until a rule ends the run, and judge the model at every evaluated step."""
     evaluated = set(settings.evaluated_steps())
@@ -128,6 +132,9 @@ def _train(
         last = done == settings.steps or ended is not None
         if last and adapter:
             adapter.merge()  # so that the model that is kept is the one that is judged
+        if ended is not None:
+            kept = watch.kept_step if ended == "utility" else done
+            on_stop(Stopped(done, settings.steps, ended, watch.why, kept))
         if done in evaluated or last:
             judge(model, watch.kept_step if ended == "utility" else done, last)
         model.train()

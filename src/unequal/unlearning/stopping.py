@@ -1,12 +1,30 @@
 """When a run ends before its last step, and when a single fact is done; around every method."""
 
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from unequal.strict import StrictModel
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+Reason = Literal["forgotten", "utility", "ignorance"]
+
+
+class Stopped(NamedTuple):
+    """A run that a rule ended: at which step of how many, why, and the step of the model that is kept."""
+
+    step: int
+    steps: int
+    rule: Reason
+    why: str
+    kept_step: int
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        kept = "" if self.kept_step == self.step else f"; the model is that of step {self.kept_step}"
+        return f"stopped at step {self.step} of {self.steps}: {self.why}{kept}"
 
 
 class Stopping(StrictModel):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,13 +13,11 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.sharding import parted
 from unequal.unlearning.rows import Row, answer_probabilities, answer_row
-from unequal.unlearning.stopping import Stopping
+from unequal.unlearning.stopping import Reason, Stopping
 from unequal.unlearning.targets import NO_CONTROLS, Controls
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Reason = Literal["forgotten", "utility", "ignorance"]
 
 
 class Watch:
@@ -52,6 +50,7 @@ class Watch:
         self._never_seen: dict[str, list[Row]] = defaultdict(list)
         for fact, row in zip(controls.never_seen, rows(controls.never_seen), strict=True):
             self._never_seen[fact.relation].append(row)
+        self.why = ""
         self.done = torch.zeros(len(self._relations), dtype=torch.bool)
         self._utility_at_start = self._mean(model, self._utility) if rules.utility_drop is not None else 0.0
         self._last_good: dict[str, Tensor] | None = None
@@ -60,7 +59,7 @@ class Watch:
             self._remember(model, 0)
 
     def check(self, model: PreTrainedModel, step: int) -> Reason | None:
-        """Return why the run ends after this step, None when it goes on.
+        """Return why the run ends after this step, None when it goes on; ``why`` then says it in words.
 
         When utility has fallen too far the model is put back to its state at the last check before.
         """
@@ -71,6 +70,9 @@ class Watch:
             now = self._mean(model, self._utility)
             if now < (1 - rules.utility_drop) * self._utility_at_start:
                 self._go_back(model)
+                lost = 1 - now / self._utility_at_start
+                allowed = f"{rules.utility_drop:.0%} allowed"
+                self.why = f"untouched answers lost {lost:.0%} of their probability, {allowed}"
                 return "utility"
             self._remember(model, step)
         needed = rules.forget_probability is not None or rules.matched_ignorance
@@ -79,8 +81,12 @@ class Watch:
             ignorance = {name: self._mean(model, rows) for name, rows in self._never_seen.items()}
             self.done |= forget <= torch.tensor([ignorance[name] for name in self._relations])
             if bool(self.done.all()):
+                self.why = (
+                    "no answer to forget is more probable than those of never-seen facts of its relation"
+                )
                 return "ignorance"
         if rules.forget_probability is not None and forget.mean().item() <= rules.forget_probability:
+            self.why = f"the answers to forget have a probability of {forget.mean().item():.2g} left"
             return "forgotten"
         return None
 

@@ -226,7 +226,7 @@ def utility_slope_truth(truth: Paths) -> float:
 def _confidence(truth: OutcomesTruth, seed: int, draws: int) -> Found:
     facts = simulate_outcomes(truth, seed)
     nothing = pl.DataFrame(schema={"run_id": pl.String, "step": pl.Int64, "role": pl.String})
-    forget = facts.with_columns(step=pl.lit(1), exact_match=pl.lit(0.0)).head(1)
+    forget = facts.with_columns(step=pl.lit(1), said=pl.lit(0.0)).head(1)
     table = matched_comparisons(facts, forget, nothing, resampler_for(facts, seed, draws))
     return _of(table.row(by_predicate=pl.col("comparison") == EQUAL_CONFIDENCE, named=True))
 
@@ -353,7 +353,7 @@ def _null(drift: float, told_apart: float, measure: str, seed: int, draws: int) 
     rng, n = np.random.default_rng(seed), 60
     first, anew = rng.random(n) < 0.3, rng.random(n) < 0.3 + 2 * drift
     choice = np.stack([first, np.where(rng.random(n) < 0.5, first, anew)])
-    views = _asked(choice, "n", (0, 5), sample="never seen", exact_match=0.0)
+    views = _asked(choice, "n", (0, 5), sample="never seen", said=0.0)
     views = views.rename({"value": "choice_accuracy"})
     known = views.head(2).with_columns(sample=pl.lit("known both ways"), step=pl.Series([0, 5]))
     alarms = rng.random((1, n)) < 0.4

@@ -37,11 +37,7 @@ def write_factor_study(folder: Path, cross: tuple[str, ...] = tuple(FACTORS), **
     write_table(table.drop("place", "exposure"), folder / "factors.parquet")
     if "asked" in cross:
         kept = table.filter(pl.col("asked") == "yes").select("pretrain_seed", "fact_id")
-        right = (
-            (pl.col("metric") == "exact_match")
-            & (pl.col("probe") == "question")
-            & (pl.col("role") == "forget")
-        )
+        right = (pl.col("metric") == "said") & (pl.col("probe") == "question") & (pl.col("role") == "forget")
         marked = scores.join(kept.with_columns(stays=True), on=["pretrain_seed", "fact_id"], how="left")
         stays = right & pl.col("stays").fill_null(False) & (pl.col("step") < 10)
         scores = marked.with_columns(pl.when(stays).then(1.0).otherwise("value").alias("value")).drop("stays")

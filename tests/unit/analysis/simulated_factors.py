@@ -148,6 +148,6 @@ def _scores(rows: pl.DataFrame) -> pl.DataFrame:
     columns = ["run_id", "base", "model", "method", "plain", "target_kind", "target", "seed_cluster"]
     columns += ["fact_id", "person", "relation", "exposure"]
     return rows.select(
-        *columns, role=pl.lit("forget"), probe=pl.lit("question"), metric=pl.lit("exact_match"),
+        *columns, role=pl.lit("forget"), probe=pl.lit("question"), metric=pl.lit("said"),
         step=pl.lit(0), value=pl.col("known").cast(pl.Float64),
     )  # fmt: skip

@@ -84,7 +84,7 @@ def simulate_paths(truth: Paths = Paths(), seed: int = 0) -> tuple[pl.DataFrame,
         for role in ("utility", "neighbour"):
             kept = rng.random(truth.others) >= truth.lost()[:, None]
             rows = _rows(labels, truth.steps, kept, role, role=np.full(truth.others, role))
-            utility.append(rows.rename({"exact_match": "value"}).with_columns(start=pl.lit(1.0)))
+            utility.append(rows.rename({"said": "value"}).with_columns(start=pl.lit(1.0)))
     return pl.concat(forget), pl.concat(utility)
 
 
@@ -93,9 +93,7 @@ def _rows(labels, steps, right, name, **facts):
     n_steps, n = right.shape
     names = {"fact_id": [f"{name}{k}" for k in range(n)], "person": [f"{name} person {k}" for k in range(n)]}
     columns = {key: np.tile(values, n_steps) for key, values in {**names, **facts}.items()}
-    table = pl.DataFrame(
-        {**columns, "step": np.repeat(steps, n), "exact_match": right.ravel().astype(np.float64)}
-    )
+    table = pl.DataFrame({**columns, "step": np.repeat(steps, n), "said": right.ravel().astype(np.float64)})
     missing = {"relation": "city", "known": True}
     empty = dict.fromkeys(("count", "start_log_prob", "answer_tokens", "object_rarity"))
     return table.with_columns(

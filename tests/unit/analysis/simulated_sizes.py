@@ -69,7 +69,7 @@ def _facts(run, steps, role, exposure, right, likely, start):
     prob = np.where(right, 0.8, np.where(likely & (role == "forget"), 0.4, 0.05))
     log_prob = np.vstack([start, np.log(prob[1:])])
     metrics = {
-        "exact_match": ("generation", right),
+        "said": ("generation", right),
         "choice_accuracy": ("probability", likely),
         "answer_prob": ("probability", prob),
         "answer_log_prob": ("probability", log_prob),

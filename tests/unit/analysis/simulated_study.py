@@ -169,7 +169,7 @@ def _fact(rng, run, person, relation, fact, step, right, known, hidden, cloze_ri
     chance = rng.random() < 0.25
     choice = chance if never or not known else (right or hidden or chance)
     prob = np.clip((0.8 if right else 0.3 if choice else 0.05) + rng.normal(0, 0.05), 0.001, 1)
-    add("question", "exact_match", "generation", right)
+    add("question", "said", "generation", right)
     add("question", "rouge_l_recall", "generation", right)
     add("question", "choice_accuracy", "probability", choice)
     add("question", "answer_prob", "probability", prob)
@@ -178,7 +178,7 @@ def _fact(rng, run, person, relation, fact, step, right, known, hidden, cloze_ri
         cloze = chance if never or not known else (cloze_right or hidden or chance)
         add("cloze", "choice_accuracy", "probability", cloze)
         add("cloze", "answer_prob", "probability", np.clip(prob + 0.1 * cloze, 0, 1))
-        add("paraphrase", "exact_match", "generation", right)
+        add("paraphrase", "said", "generation", right)
         if step == 0 or step == 20:
             add("true_false", "true_false_hit", "probability", rng.random() < (0.9 if right else 0.5))
             add("true_false", "true_false_false_alarm", "probability", rng.random() < (0.1 if right else 0.5))

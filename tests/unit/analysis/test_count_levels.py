@@ -56,7 +56,7 @@ def test_equal_counts_are_never_parted_and_facts_without_one_are_left_out():
 
 def test_shares_of_each_group_are_those_of_the_scores(scores, analysis):
     table = scores[0].filter(
-        (pl.col("role") == "forget") & (pl.col("probe") == "question") & (pl.col("metric") == "exact_match")
+        (pl.col("role") == "forget") & (pl.col("probe") == "question") & (pl.col("metric") == "said")
     )
     known = table.filter((pl.col("step") == 0) & (pl.col("value") == 1)).select("run_id", "fact_id")
     later = table.filter(pl.col("step") >= 1).join(known, on=["run_id", "fact_id"])
@@ -77,7 +77,7 @@ def test_what_was_known_is_told_by_each_way_of_asking(scores, analysis):
     assert set(table["measure"]) == {GREEDY, CHOICE, CLOZE}
     start = scores[0].filter((pl.col("role") == "forget") & (pl.col("step") == 0))
     for measure, probe, metric in (
-        (GREEDY, "question", "exact_match"),
+        (GREEDY, "question", "said"),
         (CLOZE, "cloze", "choice_accuracy"),
     ):
         rows = start.filter((pl.col("probe") == probe) & (pl.col("metric") == metric))

@@ -17,7 +17,7 @@ from unequal.analysis.spearman import spearman, weighted_spearman
 from unequal.analysis.utility_views import utility_views
 from unequal.evaluation.score_table import SCORE_SCHEMA
 
-GENERATION = {"exact_match", "rouge_l_recall"}
+GENERATION = {"said", "rouge_l_recall"}
 
 
 def table(paths, method="ga", role="forget", steps=(0, 1, 2, 5), relation="city", names="f"):
@@ -91,7 +91,7 @@ def test_spearman_compares_falls_since_step_0_and_says_when_nothing_fell():
     said = [(1, 1, 1), (1, 1, 0.8), (1, 1, 0.9), (1, 1, 0.3), (1, 1, 0.4), (1, 1, 0.1)]
     likely = [(-1, -1 + one / 2, -1 + one) for one in fall]
     scores = table(
-        {"exact_match": [(1, 1, 0)] * 6, "rouge_l_recall": said, "answer_log_prob": likely}, steps=(0, 1, 2)
+        {"said": [(1, 1, 0)] * 6, "rouge_l_recall": said, "answer_log_prob": likely}, steps=(0, 1, 2)
     )
     observations = observe(scores)
     rows = spearman(observations, resampler_of(observations))
@@ -112,10 +112,10 @@ def test_hidden_leak_counts_wrong_answers_whose_first_token_is_in_the_top_ten():
         (0, 0),
     ]  # the fifth is still right, the sixth never known
     ranks = [(0, 9.5), (0, 3), (0, 10), (0, 2), (0, 0), (50, 1)]
-    never = {"exact_match": [(0, 0)] * 4, "first_token_rank": [(5, 9), (50, 60), (50, 70), (50, 80)]}
+    never = {"said": [(0, 0)] * 4, "first_token_rank": [(5, 9), (50, 60), (50, 70), (50, 80)]}
     scores = pl.concat(
         [
-            table({"exact_match": exact, "first_token_rank": ranks}, steps=(0, 5)),
+            table({"said": exact, "first_token_rank": ranks}, steps=(0, 5)),
             table(never, role="never_seen", steps=(0, 5)),
         ]
     )
@@ -131,12 +131,12 @@ def test_hidden_leak_counts_wrong_answers_whose_first_token_is_in_the_top_ten():
 def test_the_sampling_gap_is_what_sampling_finds_less_what_greedy_decoding_says():
     exact = [(1, 0), (1, 0), (1, 1), (1, 0)]
     sampled = [(1, 0.5), (1, 0.0), (1, 1.0), (1, 0.25)]
-    observations = observe(table({"exact_match": exact, "sample_leak_at_k": sampled}, steps=(0, 5)))
+    observations = observe(table({"said": exact, "sample_leak_at_k": sampled}, steps=(0, 5)))
     rows = sampling_gap(observations, judgements(observations), resampler_of(observations))
     row = found(rows, exposure=None, step=5)
     assert (row["value"], row["leak_at_k"], row["greedy"]) == (0.1875, 0.4375, 0.25)
     assert row["attack"] == "sample"
-    without = observe(table({"exact_match": exact}, steps=(0, 5)))
+    without = observe(table({"said": exact}, steps=(0, 5)))
     row = sampling_gap(without, judgements(without), resampler_of(without)).row(0, named=True)
     assert row["value"] is None and row["reason"] == "no answers were sampled"
 
@@ -152,7 +152,7 @@ def test_the_signature_says_who_was_first_and_by_how_many_steps():
         ((1, 1, 1, 1), (1, 1, 1, 1)),  # neither
         ((0, 0, 0, 0), (1, 1, 1, 1)),  # not known before by generation: left out
     ]
-    scores = table({"exact_match": [one[0] for one in facts], "choice_accuracy": [one[1] for one in facts]})
+    scores = table({"said": [one[0] for one in facts], "choice_accuracy": [one[1] for one in facts]})
     observations = observe(scores)
     rows = signature(judgements(observations), resampler_of(observations))
     whole = {
@@ -171,7 +171,7 @@ def test_the_signature_says_who_was_first_and_by_how_many_steps():
 
 
 def test_a_median_gap_beyond_the_last_step_is_null_with_the_reason():
-    scores = table({"exact_match": [(1, 0, 0, 0)] * 3, "choice_accuracy": [(1, 1, 1, 1)] * 3})
+    scores = table({"said": [(1, 0, 0, 0)] * 3, "choice_accuracy": [(1, 1, 1, 1)] * 3})
     observations = observe(scores)
     rows = signature(judgements(observations), resampler_of(observations))
     row = found(rows, exposure=None, run_id=None, measure="median gap in steps")
@@ -196,12 +196,12 @@ def test_probability_calls_forgotten_what_is_no_more_probable_than_never_seen_of
 
 
 def test_the_names_of_attacks_are_read_off_the_metrics_whatever_they_are():
-    judged = ("choice_choice_accuracy", "int8_low_exact_match", "probe_accuracy", "relearn_first_token_rank")
+    judged = ("choice_choice_accuracy", "int8_low_said", "probe_accuracy", "relearn_first_token_rank")
     ignored = ("probe_control_accuracy", "relearn_taught_prob", "probe_layer")
     said = judgements(observe(table({name: [(1, 1)] for name in (*judged, *ignored)}, steps=(0, 5))))
     assert set(said.select("attack", "judge").rows()) == {
         ("choice", "choice_accuracy"),
-        ("int8_low", "exact_match"),
+        ("int8_low", "said"),
         ("probe", "accuracy"),
         ("relearn", "first_token_rank"),
     }
@@ -210,17 +210,17 @@ def test_the_names_of_attacks_are_read_off_the_metrics_whatever_they_are():
 def test_robustness_shows_each_look_and_attack_beside_never_seen_facts_and_the_start():
     forget = table(
         {
-            "exact_match": [(1, 0), (1, 0), (1, 0), (1, 1), (0, 0)],  # the last was not known before
+            "said": [(1, 0), (1, 0), (1, 0), (1, 1), (0, 0)],  # the last was not known before
             "choice_accuracy": [(1, 1), (1, 1), (0, 0), (1, 1), (1, 0)],
             "first_token_rank": [(0, 9.5), (0, 10), (0, 300), (0, 0), (0, 0)],
-            "int8_exact_match": [(1, 1), (1, 0), (1, 0), (1, 1), (1, 1)],
-            "relearn_exact_match": [(None, None), (1, 1), (0, 0), (1, 1), (1, 1)],
+            "int8_said": [(1, 1), (1, 0), (1, 0), (1, 1), (1, 1)],
+            "relearn_said": [(None, None), (1, 1), (0, 0), (1, 1), (1, 1)],
         },
         steps=(0, 5),
     )
     never = table(
-        {"exact_match": [(0, 0)] * 4, "choice_accuracy": [(0, 1), (0, 0), (0, 0), (0, 0)],
-         "int8_exact_match": [(0, 0)] * 4, "relearn_exact_match": [(0, 1), (0, 1), (0, 0), (0, 0)]},
+        {"said": [(0, 0)] * 4, "choice_accuracy": [(0, 1), (0, 0), (0, 0), (0, 0)],
+         "int8_said": [(0, 0)] * 4, "relearn_said": [(0, 1), (0, 1), (0, 0), (0, 0)]},
         role="never_seen", steps=(0, 5),
     )  # fmt: skip
     observations = observe(pl.concat([forget, never]))
@@ -230,11 +230,11 @@ def test_robustness_shows_each_look_and_attack_beside_never_seen_facts_and_the_s
     def row(attack, judge):
         return tuple(found(rows, attack=attack, judge=judge)[name] for name in columns)
 
-    assert row("none", "exact_match") == (4, 0.75, 0.0, 1.0, 0.75, 0.0)
+    assert row("none", "said") == (4, 0.75, 0.0, 1.0, 0.75, 0.0)
     assert row("none", "choice_accuracy") == (4, 0.25, 0.25, 0.75, 0.75, 0.5)
     assert row("none", "first_token_rank")[1] == 0.5  # ranks of 10 and more: not among the ten first
-    assert row("int8", "exact_match") == (4, 0.5, 0.0, 1.0, 0.75, 0.25)
-    assert row("relearn", "exact_match") == pytest.approx((3, 1 / 3, 1 / 3, 0.5, 2 / 3, 1 / 3))
+    assert row("int8", "said") == (4, 0.5, 0.0, 1.0, 0.75, 0.25)
+    assert row("relearn", "said") == pytest.approx((3, 1 / 3, 1 / 3, 0.5, 2 / 3, 1 / 3))
 
 
 def test_utility_lost_is_seen_both_ways():
@@ -242,8 +242,8 @@ def test_utility_lost_is_seen_both_ways():
     likely = [(0.8, 0.4), (0.8, 0.4), (0.8, 0.0), (0.8, 0.4)]
     scores = pl.concat(
         [
-            table({"exact_match": said, "answer_prob": likely}, role="utility", steps=(0, 5)),
-            table({"exact_match": [(1, 0)] * 2}, steps=(0, 5)),
+            table({"said": said, "answer_prob": likely}, role="utility", steps=(0, 5)),
+            table({"said": [(1, 0)] * 2}, steps=(0, 5)),
         ]
     )
     observations = observe(scores)
@@ -255,7 +255,7 @@ def test_utility_lost_is_seen_both_ways():
 
 def test_a_table_of_old_scores_is_analysed_with_reasons():
     old = simulate_sizes(SizesTruth(methods=("ga",))).filter(
-        pl.col("metric").is_in(["exact_match", "choice_accuracy", "answer_log_prob"])
+        pl.col("metric").is_in(["said", "choice_accuracy", "answer_log_prob"])
     )
     analysis = analyze_scores(old, draws=20)
     assert analysis.hidden_leak["hidden_leak"].is_null().all() and analysis.hidden_leak.height == 4

@@ -250,7 +250,7 @@ def paths(rows, steps=(0, 1, 3, 7)):
                 "run_id": "r", "model": "m", "method": "ga", "target_kind": "mixed levels",
                 "exposure": exposure,
                 "fact_id": f"f{n}", "person": f"p{n}", "seed_cluster": "0", "step": step,
-                "exact_match": float(right), "base": "m #0",
+                "said": float(right), "base": "m #0",
             }
             for n, (exposure, path) in enumerate(rows)
             for step, right in zip(steps, path, strict=True)

@@ -56,7 +56,7 @@ def trajectories(paths, steps=(0, 1, 2, 5)):
             "person": f"p{n}",
             "seed_cluster": "0",
             "step": step,
-            "exact_match": float(right),
+            "said": float(right),
         }
         for n, path in enumerate(paths)
         for step, right in zip(steps, path, strict=True)
@@ -98,7 +98,7 @@ def test_utility_budget_is_read_between_the_steps_around_the_first_crossing():
 
 
 def test_forgetting_at_equal_utility_is_interpolated():
-    facts = pl.DataFrame({"run_id": ["a"] * 3, "step": [0, 1, 5], "exact_match": [1.0, 1.0, 0.0]})
+    facts = pl.DataFrame({"run_id": ["a"] * 3, "step": [0, 1, 5], "said": [1.0, 1.0, 0.0]})
     facts = facts.with_columns([pl.lit("x").alias(name) for name in LABELS if name != "run_id"])
     place = {"step_before": [1], "step_after": [5], "weight_after": [0.8], "steps": [[0, 1, 5]]}
     found = forgotten_at_utility(facts, pl.DataFrame({"run_id": ["a"], **place}), 0.1)

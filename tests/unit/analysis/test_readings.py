@@ -98,4 +98,4 @@ def test_a_run_that_never_loses_so_much_is_read_at_its_end():
     assert set(resampler.readings[BUDGET, utility["run_id"][0]]) == {5.0}
     outcomes = at_equal_utility(forget, utility, 0.10)
     last = forget.filter(pl.col("step") == 20)
-    assert outcomes["forgotten"].mean() == pytest.approx(1 - last["exact_match"].mean())
+    assert outcomes["forgotten"].mean() == pytest.approx(1 - last["said"].mean())

@@ -303,11 +303,11 @@ def sizes(middles, costs, seeds=(0, 1)):
         truth = replace(truth, pretrain_seeds=(0, 1, 2), never_seen=1, utility_people=1)
         part = relabelled(truth, n_params=n_params, size=str(n_params))
         hurt = (pl.col("role") == "neighbour") & (pl.col("fact_id").hash(5) % 1000 < 1000 * cost)
-        lost = hurt & (pl.col("step") > 0) & (pl.col("metric") == "exact_match")
+        lost = hurt & (pl.col("step") > 0) & (pl.col("metric") == "said")
         whole = pl.col("role") == "neighbour"
-        value = pl.when(lost).then(0.0).when(whole & (pl.col("metric") == "exact_match")).then(1.0)
+        value = pl.when(lost).then(0.0).when(whole & (pl.col("metric") == "said")).then(1.0)
         parts.append(part.with_columns(value=value.otherwise("value")))
-    return pl.concat(parts).filter(pl.col("metric").is_in(["exact_match", "choice_accuracy"]))
+    return pl.concat(parts).filter(pl.col("metric").is_in(["said", "choice_accuracy"]))
 
 
 def test_three_sizes_decide_r5():

@@ -96,7 +96,7 @@ def estimates(truth, repetitions, draws):
     rows = []
     for repetition in range(repetitions):
         scores, _ = simulate(truth, seed=100 + repetition)
-        observations = observe(scores.filter(pl.col("metric").is_in(["exact_match", "answer_log_prob"])))
+        observations = observe(scores.filter(pl.col("metric").is_in(["said", "answer_log_prob"])))
         levels = level_inclusion(observations)
         assert levels["included"].all()  # else the slope is undefined and the question is another
         facts = forgotten_over_steps(comparable(observations.forget, levels))

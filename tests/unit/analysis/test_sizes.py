@@ -28,7 +28,7 @@ def verdict(truth, seed=0, draws=200):
 def trends(truth, seed=0, draws=100):
     """Return the analysis's two tables of sizes for one simulated study."""
     scores = simulate_sizes(truth, seed).filter(
-        pl.col("metric").is_in(["exact_match", "choice_accuracy", "answer_log_prob"])
+        pl.col("metric").is_in(["said", "choice_accuracy", "answer_log_prob"])
     )
     observations = observe(scores)
     people, seeds = (observations.scores[name].unique().to_list() for name in ("person", "seed_cluster"))
@@ -105,7 +105,7 @@ def test_the_slope_and_its_interval_through_the_models_are_those_of_least_square
     observations = observe(scores)
     views = with_sizes(both_views(observations), observations)
     read = views.filter(pl.col("sample") == "known both ways").filter(pl.col("step") >= 1)
-    share = read.group_by("run_id", "step").agg((1 - pl.col("exact_match")).mean().alias("share"))
+    share = read.group_by("run_id", "step").agg((1 - pl.col("said")).mean().alias("share"))
     share = share.with_columns((pl.col("share") - 0.5).abs().alias("away")).sort("run_id", "away", "step")
     steps = share.group_by("run_id", maintain_order=True).agg(pl.col("step").first())
     wrong = views.join(steps, on=["run_id", "step"]).filter(pl.col("cell") >= 2)
@@ -139,9 +139,7 @@ def test_starting_confidence_that_differs_between_facts_is_adjusted_for():
     start = start + 0.5 * size
     keys = keys.with_columns(start=start, stays=rng.random(1600) < np.clip(0.3 + 0.15 * start, 0, 1))
     scores = scores.join(keys, on=["n_params", "fact_id", "role"], how="left", maintain_order="left")
-    exact = scores.filter(pl.col("metric") == "exact_match").select(
-        "run_id", "fact_id", "step", right="value"
-    )
+    exact = scores.filter(pl.col("metric") == "said").select("run_id", "fact_id", "step", right="value")
     scores = scores.join(exact, on=["run_id", "fact_id", "step"], how="left", maintain_order="left")
     forget, first = pl.col("role") == "forget", pl.col("step") == 0
     value = (

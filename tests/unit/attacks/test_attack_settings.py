@@ -52,8 +52,8 @@ def test_a_scheme_stands_for_the_attack_that_uses_it(scheme):
 
 def test_a_label_names_the_metrics_and_tells_two_of_a_kind_apart():
     plain, benign = held("relearn", {"kind": "relearn", "on": "retain", "label": "benign"})
-    assert plain.metric_names[0] == "relearn_exact_match"
-    assert benign.metric_names[0] == "benign_exact_match"
+    assert plain.metric_names[0] == "relearn_answer_said"
+    assert benign.metric_names[0] == "benign_answer_said"
     (grid,) = held({"kind": "sample", "temperatures": [0.5], "top_ps": [0.9, 1.0], "label": "s"})
     assert grid.metric_names[2:] == ("s_leak_at_k_t0.5_p0.9", "s_leak_at_k_t0.5_p1")
 

@@ -17,7 +17,7 @@ LARGEST = "gpt2 900000"
 
 def attacked(scores, name, share_found):
     """Return rows of an attack that finds a share of the facts to forget, and nothing of the others."""
-    ends = scores.filter((pl.col("metric") == "exact_match") & pl.col("step").is_in([0, 10]))
+    ends = scores.filter((pl.col("metric") == "said") & pl.col("step").is_in([0, 10]))
     found = np.random.default_rng(0).random(ends.height) < share_found
     forget = (ends["role"] == "forget").to_numpy()
     return ends.with_columns(
@@ -30,7 +30,7 @@ def attacked(scores, name, share_found):
 @pytest.fixture(scope="module")
 def scores():
     plain = simulate_sizes(TRUTH)
-    attacks = [("int8_exact_match", 0.2), ("relearn_exact_match", 0.7), ("cloze_first_token_rank", 0.5)]
+    attacks = [("int8_said", 0.2), ("relearn_said", 0.7), ("cloze_first_token_rank", 0.5)]
     return pl.concat([plain, *[attacked(plain, name, share) for name, share in attacks]])
 
 
@@ -59,7 +59,7 @@ def test_sentences_name_the_strongest_attack_and_who_is_first(analysis):
 
 def test_an_attack_that_finds_nothing_is_not_said_to_bring_facts_back():
     plain = simulate_sizes(TRUTH)
-    nothing = attacked(plain, "int8_exact_match", 0.0)
+    nothing = attacked(plain, "int8_said", 0.0)
     found = analyze_scores(pl.concat([plain, nothing]), draws=20)
     assert attack_sentence(found, LARGEST).startswith("No attack")
     assert attack_sentence(analyze_scores(plain, draws=20), LARGEST) == ""

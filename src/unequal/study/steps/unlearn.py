@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
+from unequal.analysis.left_out import STOPPED
 from unequal.attacks.attack import run_attacks
 from unequal.errors import DivergedError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind
-from unequal.files import write_table
+from unequal.files import write_json, write_table
 from unequal.models.compute import master_weights
 from unequal.study.memory import of_unlearning
 from unequal.study.step import Progress, Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.stopping import Stopped
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,7 +30,7 @@ class UnlearnStep(Step):
     """From a model to the trajectory of its scores while it forgets."""
 
     kind: ClassVar[str] = "unlearn"
-    result_format: ClassVar[int] = 5
+    result_format: ClassVar[int] = 6
     runs_model: ClassVar[bool] = True
 
     baseline: BaselineStep
@@ -77,7 +79,10 @@ class UnlearnStep(Step):
         return of_unlearning(size, self.method, self.unlearn, attacked)
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
-        """Write ``scores.parquet`` and ``generations.parquet`` of every evaluated step, step 0 included."""
+        """Write ``scores.parquet`` and ``generations.parquet`` of every evaluated step, step 0 included.
+
+        A run that a rule ended says so in ``stopped.json``.
+        """
         from unequal.models.quantised import n_weights  # noqa: PLC0415
         from unequal.study.bench import workbench  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
@@ -111,11 +116,13 @@ class UnlearnStep(Step):
 
         n_steps, n_attacks = self.unlearn.steps, len(settings.attacks)
         diverged = None
+        stopped: list[Stopped] = []
         try:
             unlearn(
                 model, bench.tokenizer, self.method, target.forget, target.retain_set,
                 settings.base.prompts, self.unlearn, self.seed, judge,
                 lambda done, _total: progress(done, n_steps + n_attacks), target.controls,
+                on_stop=stopped.append,
             )  # fmt: skip
         except DivergedError as error:
             diverged = error
@@ -136,6 +143,8 @@ class UnlearnStep(Step):
             texts.select(pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()),
             folder / "generations.parquet",
         )
+        if stopped:
+            write_json(folder / STOPPED, stopped[0]._asdict())
         if diverged:  # what was judged before is kept
             raise diverged
 

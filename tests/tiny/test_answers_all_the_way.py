@@ -1,0 +1,103 @@
+"""Models that answer in sentences or go on after the line break are known to know, in every command."""
+
+import json
+
+import polars as pl
+import pytest
+
+from answering_models import ANSWERS, FACTS, prompts, write_model
+from command_line import call
+from unequal.facts.table import facts_frame
+
+STYLES = list(ANSWERS)
+RUN = '[method]\nkind = "graddiff"\nlearning_rate = 1e-3\n'
+
+
+def write_facts(folder):
+    folder.mkdir(exist_ok=True)
+    for role in ("forget", "utility"):
+        facts_frame([one for one in FACTS if one.role == role]).write_parquet(folder / f"{role}.parquet")
+
+
+@pytest.fixture(scope="module", params=STYLES)
+def known(request, tmp_path_factory):
+    """A folder with a model, its facts by role, and settings that ask as it was trained."""
+    folder = tmp_path_factory.mktemp("known")
+    write_model(request.param, folder / "model")
+    write_facts(folder)
+    (folder / "prompts.toml").write_text(prompts(request.param))
+    return folder
+
+
+def command(known, *words, settings="prompts.toml"):
+    facts = ["--model", known / "model", "--config", known / settings]
+    return call(*words[:1], *facts, *words[1:])
+
+
+def test_evaluation_finds_every_fact_known_and_says_by_which_reading(known):
+    result = command(known, "evaluate", "--facts", known / "forget.parquet", "--out", known / "scores")
+    assert result.code == 0, result.err
+    assert "known: 6 of 6 facts (100%), by answer_said" in result.out
+    scores = pl.read_parquet(known / "scores/scores.parquet").filter(pl.col("probe") == "question")
+    assert scores.filter(pl.col("metric") == "answer_said")["value"].to_list() == [1.0] * 6
+    assert {"exact_match", "contains_answer"} <= set(scores["metric"])
+
+
+def test_unlearning_and_tuning_begin_with_known_facts_and_say_what_they_advise(known):
+    files = ("--forget", known / "forget.parquet", "--utility", known / "utility.parquet")
+    (known / "run.toml").write_text(f"{(known / 'prompts.toml').read_text()}{RUN}")
+    ran = command(
+        known, "unlearn", *files, "--retain", known / "utility.parquet", "--steps", "1", "--out",
+        known / "unlearned", settings="run.toml",
+    )  # fmt: skip
+    assert ran.code == 2  # the same facts in two roles
+    ran = command(
+        known, "unlearn", *files, "--method", "ga", "--learning-rate", "1e-2", "--steps", "9",
+        "--utility-drop", "0.05", "--out", known / "unlearned",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "known: 6 of 6 facts (100%), by answer_said" in ran.out
+    assert "of 9: untouched answers lost" in ran.out
+    kept = json.loads((known / "unlearned/manifest.json").read_text())["stopped"]
+    assert kept["rule"] == "utility" and kept["kept_step"] < kept["step"] <= 9
+    (known / "tune.toml").write_text(
+        f"{(known / 'prompts.toml').read_text()}[search]\nn_rates = 2\nlowest = 1e-4\nhighest = 1e-3\n"
+    )
+    tuned = command(
+        known, "tune", *files, "--method", "ga", "--steps", "2", "--out", known / "tune.json",
+        settings="tune.toml",
+    )  # fmt: skip
+    assert tuned.code == 0, tuned.err
+    assert "no rate forgets" in tuned.out or "--utility-drop 0.1" in tuned.out
+
+
+def test_a_model_that_says_nothing_is_not_unlearned(tmp_path):
+    known = tmp_path.parent / f"{tmp_path.name}-facts"
+    write_facts(known)
+    write_model("sentences", tmp_path / "model", steps=1)
+    files = ("--forget", known / "forget.parquet", "--utility", known / "utility.parquet", "--method", "ga")
+    for name in ("unlearn", "tune"):
+        result = call(name, "--model", tmp_path / "model", *files, "--out", tmp_path / name)
+        assert result.code == 2
+        assert "says none of the 6 facts to forget" in result.err and "allow_unknown" in result.err
+        assert {path.name for path in tmp_path.iterdir()} == {"model"}
+    asked = call(
+        "evaluate",
+        "--model",
+        tmp_path / "model",
+        "--facts",
+        known / "forget.parquet",
+        "--out",
+        tmp_path / "s",
+    )
+    assert "known: 0 of 6 facts (0%)" in asked.out
+
+
+def test_attacks_are_judged_by_the_same_reading(known):
+    result = command(
+        known, "attack", "--facts", known / "forget.parquet", "--kind", "int8", "--out", known / "attacked"
+    )
+    assert result.code == 0, result.err
+    scores = pl.read_parquet(known / "attacked/scores.parquet")
+    said = scores.filter(pl.col("metric") == "int8_answer_said")["value"]
+    assert said.to_list() == [1.0] * 6
