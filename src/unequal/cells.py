@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
+MARK = "unequal_apostrophes"
+"""The column of a fact table that names, row by row, the cells before which `inert` put an apostrophe."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-][\d.,%\s\[\]+-]*")  # as in '-0.3 [-0.5, -0.1]': no letter, so it can call nothing
 

@@ -5,6 +5,7 @@ All of it is text: no markup, no emoji codes, and what would control the termina
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +24,8 @@ from rich.text import Text
 from unequal import launched
 from unequal.plain_text import MOST_OF_A_CELL, one_line, short, visible
 
+BETWEEN_LINES = 30.0
+"""Seconds between lines of progress where there is no terminal."""
 console = Console(highlight=False, markup=False, emoji=False, quiet=not launched.speaks())
 
 
@@ -53,14 +56,35 @@ def bars(*columns: ProgressColumn, on: Console = console) -> Progress:
 
 
 @contextmanager
-def progress_bar(description: str, unit: str = "") -> Iterator[Callable[[int, int], None]]:
+def progress_bar(
+    description: str, unit: str = "", in_lines: bool = False
+) -> Iterator[Callable[[int, int], None]]:
     """Yield a function ``(done, total)`` that moves a bar; nothing is drawn outside a terminal.
 
-    With the unit ``bytes`` the bar also says how many were done a second.
+    With the unit ``bytes`` the bar also says how many were done a second. With ``in_lines`` there is a line
+    each half minute outside a terminal.
     """
+    if in_lines and not console.is_terminal:
+        yield _lines(description)
+        return
     speed = [TransferSpeedColumn()] if unit == "bytes" else []
     drawn = bars(BarColumn(), TaskProgressColumn(), *speed, TimeRemainingColumn())
     drawn.disable = not console.is_terminal
     with drawn:
         task = drawn.add_task(short(description), total=None)
         yield lambda done, total: drawn.update(task, completed=done, total=total)
+
+
+def _lines(description: str) -> Callable[[int, int], None]:
+    """Return a function ``(done, total)`` that says each half minute what is done and left."""
+    began = last = monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = monotonic()
+        if now - last >= BETWEEN_LINES and 0 < done < total:
+            last = now
+            left = (now - began) * (total - done) / done
+            say(f"{description}: {done / total:.0%}, about {left:.0f} s left")
+
+    return report

@@ -84,8 +84,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def listed(problems: Sequence[str], limit: int = 50) -> str:
-    """Return the problems in one line, as many as a message has room for, and how many were left out."""
+def listed(problems: Sequence[str], limit: int = 50, n_all: int | None = None) -> str:
+    """Return the problems in one line, as many as a message has room for, and how many were left out.
+
+    They are the first of ``n_all``, or all there are.
+    """
     shown: list[str] = []
     room = MOST_OF_A_MESSAGE * 3 // 4
     for problem in problems[:limit]:
@@ -93,6 +96,6 @@ def listed(problems: Sequence[str], limit: int = 50) -> str:
         room -= len(shown[-1])
         if room < 0:
             break
-    if len(problems) > len(shown):
-        shown.append(f"… and {len(problems) - len(shown)} more")
+    if (n_more := (n_all or len(problems)) - len(shown)) > 0:
+        shown.append(f"… and {n_more} more")
     return "; ".join(shown)

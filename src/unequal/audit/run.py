@@ -33,7 +33,7 @@ from unequal.facts.complete import completed, relation_templates
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact, Role
-from unequal.facts.table import facts_frame, read_facts
+from unequal.facts.table import read_facts
 from unequal.files import atomic_folder, check_replaceable, write_json, write_table, write_text
 from unequal.manifest import manifest
 
@@ -46,6 +46,7 @@ METRICS = (
     "exact_match", "refusal", "degenerate",
     "answer_prob", "choice_prob", "choice_accuracy", "first_token_rank",
 )  # fmt: skip
+WORDS = ("fact_id", "subject", "relation", "object", "question", "answer")
 Progress = Callable[[int, int], None]
 
 
@@ -262,7 +263,7 @@ def _facts_table(
     counts: dict[str, int | None],
 ) -> pl.DataFrame:
     """Return one row a fact with its words, verdict, numbers before and after, and what the models said."""
-    words = facts_frame(facts).select("fact_id", "subject", "relation", "object", "question", "answer")
+    words = pl.DataFrame([[getattr(fact, name) for fact in facts] for name in WORDS], schema=[*WORDS])
     count = pl.col("fact_id").replace_strict(counts, default=None, return_dtype=pl.Int64)
     words = words.with_columns(count=count)
     found = table.drop("person", "seed_cluster").join(words, on="fact_id", how="left", maintain_order="left")

@@ -1,10 +1,12 @@
 """The ``unequal`` command: names of the commands, and what an error looks like."""
 
 import os
+import re
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn, get_args
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from unequal import __version__, launched
 from unequal.errors import ConfigError, UserError
@@ -36,10 +38,27 @@ COMMANDS = {
 SHARED = ("pretrain", "unlearn", "tune", "evaluate", "attack", "audit")
 """The commands whose work several processes share."""
 
+_WHOLE = re.compile(r"[+-]?(\d[\d_]*|0[xob][\da-f_]+)", re.IGNORECASE)
+
+
+def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Return what a flag is given; raises `ConfigError` for a fraction where a whole number belongs.
+
+    Cyclopts itself would round it.
+    """
+    if kind is int or int in get_args(kind):
+        for token in tokens:
+            if not _WHOLE.fullmatch(token.value.strip()):
+                flag = token.keyword or "the value"
+                raise ConfigError(f"{flag}: found {token.value[:60]!r}; it should be a whole number")
+    return convert(kind, tokens)
+
+
 app = App(
     name="unequal",
     version=__version__,
     suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(converter=_converted),
     help_format="plaintext",  # markdown would cost a fifth of the time to answer
     help="How hard is knowledge to remove from a language model, given how often it was seen?",
 )

@@ -1,17 +1,20 @@
 """``unequal facts``: check, import or bucket a fact table, or write the synthetic world's."""
 
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from unequal.cli.options import settings_from
-from unequal.console import say, show_table
+from unequal.console import progress_bar, say, show_table
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterable, Iterator
 
     from unequal.facts.buckets import Bucketed
+    from unequal.facts.schema import Fact
 
 MOST_RELATIONS = 30
 BAR = 40
@@ -21,27 +24,47 @@ facts = App(name="facts", help="Check, import or bucket a fact table, or write t
 
 @facts.command
 def check(table: Path, *, out: Path | None = None) -> None:
-    """Check every row of a fact table, and write it as Parquet if asked.
+    """Check every row of a fact table, name what is left out of its lists, and write it if asked.
 
     Parameters
     ----------
     table
         Fact table (.jsonl, .csv, .parquet), or country-capital for the one that comes with unequal.
     out
-        Parquet file to write.
+        Fact table to write (.parquet, .jsonl, .csv), without what was left out.
     """
     from collections import Counter  # noqa: PLC0415
 
     from unequal.facts.packaged import resolve_facts  # noqa: PLC0415
-    from unequal.facts.table import read_facts  # noqa: PLC0415
-    from unequal.facts.write import write_facts  # noqa: PLC0415
+    from unequal.facts.problems import Findings  # noqa: PLC0415
+    from unequal.facts.table import iter_facts  # noqa: PLC0415
+    from unequal.facts.write import check_suffix, write_facts  # noqa: PLC0415
 
-    found = read_facts(resolve_facts(table))
     if out is not None:
-        write_facts(found, out)
-    show_table(
-        f"{len(found)} facts", ["relation", "facts"], Counter(fact.relation for fact in found).most_common()
-    )
+        check_suffix(out)
+    path = resolve_facts(table)
+    findings = Findings()
+    relations: Counter[str] = Counter()
+
+    def counted(found: "Iterable[Fact]") -> "Iterator[Fact]":
+        for fact in found:
+            relations[fact.relation] += 1
+            yield fact
+
+    with progress_bar(f"checking {path.name}", in_lines=True) as progress:
+        found = counted(iter_facts(path, findings, progress))
+        if out is not None:
+            write_facts(found, out)
+        else:
+            deque(found, maxlen=0)
+    _show_relations(f"{relations.total()} facts", relations)
+    if findings.left_out.n:
+        for sentence in findings.left_out.first:
+            say(f"note: {sentence}")
+        if (n_more := findings.left_out.n - len(findings.left_out.first)) > 0:
+            say(f"note: … and {n_more} more are left out")
+    for note in findings.notes:
+        say(f"note: {path}: {note}")
     if out is not None:
         say(f"written to {out}")
 
@@ -103,6 +126,8 @@ def import_(
     skip_bad
         Leave out rows that cannot be read, and say how many, instead of writing nothing.
     """
+    from collections import Counter  # noqa: PLC0415
+
     from unequal.errors import ConfigError  # noqa: PLC0415
     from unequal.facts.importers import IMPORTERS  # noqa: PLC0415
     from unequal.facts.importers.run import import_facts  # noqa: PLC0415
@@ -114,10 +139,11 @@ def import_(
     if bool(files) == (dataset is not None):
         raise ConfigError("give either files or --dataset name[:config[:split]]")
     sources = [hub_source(dataset)] if dataset else [file_source(path) for path in files]
-    relations = [name.strip() for name in relation.split(",")] if relation else []
-    done = import_facts(fact_set, sources, file_source(patterns) if patterns else None, relations, skip_bad)
+    wanted = [name.strip() for name in relation.split(",")] if relation else []
+    done = import_facts(fact_set, sources, file_source(patterns) if patterns else None, wanted, skip_bad)
     write_facts(done.facts, out)
-    _show_relations(f"{len(done.facts)} facts of {fact_set}", [fact.relation for fact in done.facts])
+    relations = Counter(fact.relation for fact in done.facts)
+    _show_relations(f"{len(done.facts)} facts of {fact_set}", relations)
     _show_dropped("rows", done.dropped)
     say(f"source: {chosen.source}")
     for note in done.notes:
@@ -235,10 +261,8 @@ def export_lm_eval(
         say(f"sentences to complete are no chat: run the group {name}_plain without that option")
 
 
-def _show_relations(title: str, relations: list[str]) -> None:
-    from collections import Counter  # noqa: PLC0415
-
-    found = Counter(relations).most_common()
+def _show_relations(title: str, relations: "Counter[str]") -> None:
+    found = relations.most_common()
     rows: list[tuple[str, int]] = found[:MOST_RELATIONS]
     if len(found) > MOST_RELATIONS:
         rest = found[MOST_RELATIONS:]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unequal.facts.schema import Fact
+from unequal.facts.schema import Fact, whole_number
 from unequal.records import read_table, refuse_rows, with_types
 
 SCORE_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -58,8 +58,8 @@ NEVER_NEGATIVE = ("n_params", "step", "exposure", "count", BUCKET)
 
 def with_buckets(scores: pl.DataFrame, facts: Iterable[Fact]) -> pl.DataFrame:
     """Return the scores with the column of buckets, if any of the facts has a count and a bucket."""
-    numbers = {fact.fact_id: (fact.model_extra or {}).get(BUCKET) for fact in facts if fact.count is not None}
-    found = {fact_id: int(number) for fact_id, number in numbers.items() if number is not None}
+    numbers = {fact.fact_id: whole_number(fact, BUCKET) for fact in facts if fact.count is not None}
+    found = {fact_id: number for fact_id, number in numbers.items() if number is not None}
     if not found:
         return scores
     table = pl.DataFrame({"fact_id": list(found), BUCKET: list(found.values())})

@@ -11,16 +11,15 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
-from unequal.errors import DataError, did_you_mean, listed
+from unequal.errors import DataError, listed
+from unequal.facts.counts import SOURCE, counts_by_fact
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
 from unequal.strict import Seed, StrictModel
 
 Covariate = Literal["relation", "answer_length"]
-SOURCE = ("engine", "corpus_id", "definition", "window", "window_unit")
-"""The columns that say what a count means; facts are ranked only where all of them are equal."""
-NO_COUNTS = {"window", "queries"}
 LONGEST_CLASS = 4
+MOST_BINS = 10_000
 HALF_DECADES = tuple(round(10 ** (half / 2)) for half in range(41))
 
 
@@ -29,7 +28,7 @@ class BucketSettings(StrictModel):
 
     by: str = Field(default="docs_window", description="column of the count table")
     bins: Literal["quantile", "log", "fixed"] = "quantile"
-    n_bins: Annotated[int, Field(ge=2)] = 3
+    n_bins: Annotated[int, Field(ge=2, le=MOST_BINS)] = 3
     edges: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=(), description="lowest count of each bucket, for fixed bins"
     )
@@ -93,7 +92,7 @@ def bucket_facts(facts: Sequence[Fact], counts: pl.DataFrame, settings: BucketSe
     Raises `DataError` when the count table mixes definitions, names a fact twice, lacks a fact or the column,
     or when the subsample would leave a bucket empty.
     """
-    rows = _counts_by_fact(facts, counts, settings.by)
+    rows = counts_by_fact(facts, counts, settings.by)
     values = [int(rows[fact.fact_id]["count"]) for fact in facts]
     buckets = make_buckets(values, settings)
     lows = [bucket.low for bucket in buckets]
@@ -115,62 +114,6 @@ def bucket_facts(facts: Sequence[Fact], counts: pl.DataFrame, settings: BucketSe
         dropped=_dropped(members, chosen, settings),
         notes=_notes(facts, counts, rows, members, settings),
     )
-
-
-# --- joining
-
-
-def _counts_by_fact(facts: Sequence[Fact], counts: pl.DataFrame, by: str) -> dict[str, dict[str, Any]]:
-    """Return ``count`` and ``count_approx`` of every fact; raises `DataError` for what cannot be ranked."""
-    _check_one_source(counts)
-    _check_column(counts, by)
-    repeated = counts.filter(pl.col("fact_id").is_duplicated())["fact_id"].unique().sort().to_list()
-    if repeated:
-        raise DataError(f"the count table counts {len(repeated)} facts more than once: {listed(repeated)}")
-    approx = pl.col("approx").fill_null(False) if "approx" in counts.columns else pl.lit(False)
-    frame = counts.select("fact_id", pl.col(by).alias("count"), approx.alias("count_approx"))
-    found = {row.pop("fact_id"): row for row in frame.iter_rows(named=True)}
-    missing = [fact.fact_id for fact in facts if fact.fact_id not in found]
-    if missing:
-        raise DataError(
-            f"the count table lacks {len(missing)} of {len(facts)} facts ({listed(missing)});"
-            " count them with: unequal count"
-        )
-    empty = [fact.fact_id for fact in facts if found[fact.fact_id]["count"] is None]
-    if empty:
-        raise DataError(f"{by} is empty for {len(empty)} of {len(facts)} facts: {listed(empty)}")
-    return found
-
-
-def _check_one_source(counts: pl.DataFrame) -> None:
-    mixed = {
-        column: counts[column].unique().sort().to_list()
-        for column in SOURCE
-        if column in counts.columns and counts[column].n_unique() > 1
-    }
-    if mixed:
-        found = "; ".join(f"{column} holds {', '.join(map(str, values))}" for column, values in mixed.items())
-        raise DataError(f"never mix definitions in one ranking: the count table's {found}; keep one of each")
-
-
-def _check_column(counts: pl.DataFrame, by: str) -> None:
-    """Raise `DataError` unless the column holds counts; the message names those that do."""
-    usable = [
-        column
-        for column, kind in counts.schema.items()
-        if kind.is_integer() and column not in NO_COUNTS and counts[column].null_count() < counts.height
-    ]
-    if by in usable:
-        return
-    known = f"columns with counts: {', '.join(usable) or 'none'}"
-    if by not in counts.columns:
-        raise DataError(f"the count table has no column '{by}'{did_you_mean(by, usable)} ({known})")
-    reason = (
-        "is empty; its engine does not measure it"
-        if counts[by].null_count() == counts.height
-        else "is no count"
-    )
-    raise DataError(f"column {by} of the count table {reason} ({known})")
 
 
 # --- cutting
@@ -347,7 +290,7 @@ def _place(bucket: Bucket) -> dict[str, Any]:
 
 
 def _with(fact: Fact, columns: dict[str, Any]) -> Fact:
-    return Fact.model_validate(fact.model_dump() | columns)
+    return fact.model_copy(update=columns)
 
 
 def _meaning(counts: pl.DataFrame) -> str:

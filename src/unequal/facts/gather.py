@@ -14,6 +14,7 @@ from unequal.facts.importers import IMPORTERS
 from unequal.facts.importers.run import import_facts
 from unequal.facts.importers.source import file_source, hub_source
 from unequal.facts.made_up import made_up_facts
+from unequal.facts.names import name_key
 from unequal.facts.packaged import FACTS_NAME, packaged_facts
 from unequal.facts.reverse import reverse_facts
 from unequal.facts.schema import Fact
@@ -161,10 +162,10 @@ def _sound(facts: Sequence[Fact], dropped: Counter[str]) -> list[Fact]:
     """Return the facts that can be counted and asked for, the others counted as left out."""
     answers: Mapping[str, set[str]] = defaultdict(set)
     for fact in facts:
-        answers[fact.question].add(fact.answer.casefold())
+        answers[fact.question].add(name_key(fact.answer))
     kept = []
     for fact in facts:
-        if fact.subject.casefold() == fact.object.casefold():
+        if name_key(fact.subject) == name_key(fact.object):
             dropped[ONE_NAME] += 1
         elif len(answers[fact.question]) > 1:
             dropped[ONE_QUESTION] += 1

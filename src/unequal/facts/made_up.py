@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
+from unequal.facts.names import without
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
 
@@ -48,13 +49,13 @@ def made_up_facts(facts: Sequence[Fact], n_facts: int, seed: int) -> list[Fact]:
 
 def is_made_up(fact: Fact) -> bool:
     """Return whether the fact's subject was invented here."""
-    return bool((fact.model_extra or {}).get("made_up"))
+    return (fact.model_extra or {}).get("made_up") in (True, "True")  # text in CSV files
 
 
 def _ask(pattern: Fact, name: str, own: Sequence[Fact], number: int, stream: Random) -> Fact:
     """Return the fact about a new name in the words of another; ``own`` are the facts of its relation."""
     answer = stream.choice(own).object
-    wrong = sorted({fact.object for fact in own} - {answer})
+    wrong = without(sorted({fact.object for fact in own}), answer)
     n_wrong = min(len(wrong), len(pattern.distractors))
 
     def renamed(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from unequal.facts.names import name_key, without
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
 from unequal.strict import StrictModel
@@ -163,11 +164,11 @@ class ProbeMaker:
         by_relation: Mapping[str, list[str]] = defaultdict(list)
         answers: Mapping[str, set[str]] = defaultdict(set)
         for fact in table:
-            subjects[fact.relation, fact.object].append(fact.subject)
+            subjects[fact.relation, name_key(fact.object)].append(fact.subject)
             by_relation[fact.relation].append(fact.subject)
             answers[fact.relation].update(_accepted(fact))
         self._subjects = dict(subjects)
-        self._by_relation = {name: sorted(set(names)) for name, names in by_relation.items()}
+        self._by_relation = {name: without(sorted(set(names))) for name, names in by_relation.items()}
         self._answers = {name: frozenset(texts) for name, texts in answers.items()}
         self._askers = {name: frozenset(names) for name, names in self._by_relation.items()}
 
@@ -206,8 +207,9 @@ class ProbeMaker:
     def _reverse(self, fact: Fact) -> list[Probe]:
         if fact.reverse_question is None:
             return []
-        right = self._subjects.get((fact.relation, fact.object), [])
-        wrong = [name for name in self._by_relation.get(fact.relation, []) if name not in right]
+        right = self._subjects.get((fact.relation, name_key(fact.object)), [])
+        known = set(map(name_key, (fact.subject, *fact.subject_aliases, *right)))
+        wrong = [name for name in self._by_relation.get(fact.relation, []) if name_key(name) not in known]
         n_wrong = min(len(wrong), max(1, len(fact.distractors)))
         wrong = random_stream(0, "reverse", fact.fact_id).sample(wrong, n_wrong)
         prompt = self._format.ask(fact.reverse_question)

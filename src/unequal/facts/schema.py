@@ -1,15 +1,23 @@
 """One fact, and the columns of a fact table."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
+
+from unequal.facts.names import sound_lists
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+DIGITS = 20
+Times = Annotated[int, Field(ge=0, lt=1 << 63)]
 Role = Literal["forget", "retain", "neighbour", "utility", "never_seen"]
 
 
 class Fact(BaseModel):
-    """A subject, a relation and an object, with everything needed to ask for it. Unknown columns are kept."""
+    """A subject, a relation and an object, with everything needed to ask for it. Unknown columns are kept.
+
+    Distractors that are right and names that stand twice are left out; a list that is given as the context of
+    the validation is told which.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -27,10 +35,30 @@ class Fact(BaseModel):
     cloze: tuple[Text, ...] = Field(default=(), description="statement prefixes that the answer completes")
     distractors: tuple[Text, ...] = Field(default=(), description="wrong answers of the same type")
     reverse_question: Text | None = Field(default=None, description="a question answered by the subject")
-    count: Annotated[int, Field(ge=0)] | None = Field(default=None, description="occurrences in a corpus")
-    exposure: Annotated[int, Field(ge=0)] | None = Field(default=None, description="times shown in training")
+    count: Times | None = Field(default=None, description="occurrences in a corpus")
+    exposure: Times | None = Field(default=None, description="times shown in training")
     role: Role | None = None
+
+    @model_validator(mode="after")
+    def _sound_lists(self, info: ValidationInfo) -> Self:
+        changed, lost = sound_lists(self.__dict__, LIST_COLUMNS)
+        if lost:
+            self.__dict__.update(changed)  # the model is frozen for everyone else
+            if isinstance(info.context, list):
+                info.context.extend(lost)
+        return self
 
 
 REQUIRED_COLUMNS = tuple(name for name, field in Fact.model_fields.items() if field.is_required())
 LIST_COLUMNS = tuple(name for name, field in Fact.model_fields.items() if field.default == ())
+
+
+def whole_number(fact: Fact, column: str) -> int | None:
+    """Return an unknown column's whole number, or None where the fact has none or anything else there."""
+    value = (fact.model_extra or {}).get(column)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < DIGITS:
+        value = int(value)  # as CSV files hold it
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+    return value if is_whole else None

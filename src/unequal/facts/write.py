@@ -2,13 +2,16 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from unequal.cells import inert
-from unequal.errors import ConfigError
+import polars as pl
+
+from unequal.cells import MARK, inert
+from unequal.errors import ConfigError, DataError
+from unequal.facts.frame import as_json, as_text, facts_frame
 from unequal.facts.schema import Fact
-from unequal.facts.table import facts_frame
 from unequal.files import atomic_path
 
 
@@ -18,47 +21,69 @@ def check_suffix(path: Path) -> None:
         raise ConfigError(f"--out {path}: fact tables end in {', '.join(_WRITERS)}, not '{path.suffix}'")
 
 
-def write_facts(facts: Sequence[Fact], path: Path) -> None:
+def write_facts(facts: Iterable[Fact], path: Path) -> None:
     """Write the facts atomically as .parquet, .jsonl or .csv, less the columns that no fact fills.
 
-    Read again they are equal, but that CSV cells of unknown columns come back as text. Raises `ConfigError`
-    for another ending and `DataError` for a place that cannot be written.
+    Read again they are equal, but that CSV cells of unknown columns come back as text, and so do, from any
+    file, values of unknown columns that had to be written as JSON text. Raises `ConfigError` for another
+    ending and `DataError` for a place that cannot be written.
     """
     check_suffix(path)
     with atomic_path(path) as beside:
         _WRITERS[path.suffix.lower()](facts, beside)
 
 
-def _write_parquet(facts: Sequence[Fact], path: Path) -> None:
+def _write_parquet(facts: Iterable[Fact], path: Path) -> None:
     facts_frame(facts).write_parquet(path)
 
 
-def _write_jsonl(facts: Sequence[Fact], path: Path) -> None:
+def _write_jsonl(facts: Iterable[Fact], path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for fact in facts:
-            row = {
-                name: value for name, value in fact.model_dump(mode="json").items() if value not in (None, [])
-            }
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            known = {name: getattr(fact, name) for name in Fact.model_fields}
+            row = {name: value for name, value in known.items() if value not in (None, ())}
+            file.write(as_json(row | (fact.model_extra or {})) + "\n")
 
 
-def _write_csv(facts: Sequence[Fact], path: Path) -> None:
-    """Write formulas inert, and lists as JSON arrays, whose texts may hold the bar of shorter ones."""
+def _write_csv(facts: Iterable[Fact], path: Path) -> None:
+    """Write lists as JSON arrays, whose texts may hold the bar of shorter ones, and formulas inert.
+
+    A last column names the cells of its row before which an apostrophe was put, so that reading takes off
+    those apostrophes and no others.
+    """
     frame = facts_frame(facts)
+    if MARK in frame.columns:
+        raise DataError(f"a CSV table cannot have a column {MARK}: it means something there; rename it")
+    names = [inert(name) for name in frame.columns]
+    marked = names != frame.columns or any(map(_may_reckon, frame.iter_columns()))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([inert(name) for name in frame.columns])
+        writer.writerow([*names, MARK] if marked else names)
         for row in frame.iter_rows():
-            writer.writerow([_cell(value) for value in row])
+            cells = [_cell(value) for value in row]
+            safe = [inert(cell) if isinstance(cell, str) else cell for cell in cells]
+            changed = [
+                name for name, old, new in zip(frame.columns, cells, safe, strict=True) if old is not new
+            ]
+            mark = [json.dumps(changed, ensure_ascii=False) if changed else ""] if marked else []
+            writer.writerow(safe + mark)
 
 
-def _cell(value: object) -> object:
-    if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    return "" if value is None else inert(value) if isinstance(value, str) else value
+def _may_reckon(column: pl.Series) -> bool:
+    """Return whether `inert` would change a cell of the column, as far as a quick look can tell."""
+    if column.dtype == pl.String:
+        return any(text is not None and inert(text) != text for text in column)
+    kind = column.dtype
+    return not (kind.is_float() or kind.is_integer() or kind.is_nested() or kind == pl.Boolean)
 
 
-_WRITERS: dict[str, Callable[[Sequence[Fact], Path], None]] = {
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return as_json(value) if value else "" if isinstance(value, list) else "{}"
+    return value if isinstance(value, str | int | float) else "" if value is None else as_text(value)
+
+
+_WRITERS: dict[str, Callable[[Iterable[Fact], Path], None]] = {
     ".parquet": _write_parquet,
     ".jsonl": _write_jsonl,
     ".csv": _write_csv,

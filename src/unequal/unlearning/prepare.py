@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.errors import DataError
+from unequal.facts.names import without
 from unequal.facts.probes import PromptFormat
+from unequal.facts.problems import shown
 from unequal.facts.schema import Fact
 from unequal.models.precision import differentiate
 from unequal.models.processes import n_processes
@@ -108,8 +110,18 @@ def popularity(facts: Sequence[Fact]) -> Tensor:
                 f"fact '{fact.fact_id}' has no popularity, count or exposure, which the method needs;"
                 " add a column count, for example with unequal count and unequal facts bucket"
             )
-        values.append(float(value))
+        values.append(_number(fact, value))
     return torch.tensor(values)
+
+
+def _number(fact: Fact, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"fact '{fact.fact_id}': column popularity: found {shown(value)}; the method needs a number"
+            " there, or no such column but count or exposure"
+        ) from error
 
 
 def alternative_rows(
@@ -126,7 +138,8 @@ def alternative_rows(
     padding = int(tokenizer.pad_token_id)
     found = []
     for fact in facts:
-        others = sorted({f.answer for f in facts if f.relation == fact.relation and f.answer != fact.answer})
+        answers = sorted({f.answer for f in facts if f.relation == fact.relation})
+        others = without(answers, fact.answer, *fact.answer_aliases, *fact.object_aliases)
         drawn = random_stream(seed, "alternative", fact.fact_id).sample(others, min(8, len(others)))
         candidates = list(fact.distractors) or drawn
         if not candidates:

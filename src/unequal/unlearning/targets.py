@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unequal.errors import ConfigError, did_you_mean
-from unequal.facts.schema import Fact, Role
+from unequal.facts.schema import Fact, Role, whole_number
 from unequal.seeds import random_stream
 from unequal.unlearning.settings import TargetSettings
 
@@ -90,14 +90,14 @@ def check_target(facts: Sequence[Fact], settings: TargetSettings) -> None:
 
 def level_of(fact: Fact) -> int:
     """Return the biographies an epoch shows of the fact's subject, or the number of its bucket of counts."""
-    extra = fact.model_extra or {}
-    return int(extra.get("level", extra.get("bucket", -1)))
+    level = whole_number(fact, "level")
+    bucket = bucket_of(fact)
+    return level if level is not None else bucket if bucket is not None else -1
 
 
 def bucket_of(fact: Fact) -> int | None:
     """Return the number of the fact's bucket of counts, from 0; None where counts make no buckets."""
-    bucket = (fact.model_extra or {}).get("bucket")
-    return None if bucket is None else int(bucket)
+    return whole_number(fact, "bucket")
 
 
 def with_role(facts: Iterable[Fact], role: Role) -> list[Fact]:

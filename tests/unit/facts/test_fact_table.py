@@ -240,3 +240,150 @@ def test_the_packaged_table_is_sound_and_found_by_name(tmp_path):
     assert resolve_facts(tmp_path / "mine.csv") == tmp_path / "mine.csv"
     assert resolve_corpus("factbook").endswith("factbook-000.jsonl.zst")
     assert resolve_corpus("my/*.jsonl") == "my/*.jsonl"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize("text", ["['Oh', 'Oo']", "['Oh' 'Oo']", "('Oh', 'Oo')", '["Oh", "Oo"]', "Oh|Oo"])
+def test_a_list_may_be_text_in_every_format(tmp_path, suffix, text):
+    path = tmp_path / f"facts.{suffix}"
+    rows = [ROW | {"object_aliases": text}, ROW | {"fact_id": "f2", "object_aliases": "[]"}]
+    if suffix == "parquet":
+        pl.DataFrame(rows).write_parquet(path)
+    else:
+        WRITERS[suffix](path, rows)
+    assert [fact.object_aliases for fact in read_facts(path)] == [("Oh", "Oo"), ()]
+
+
+def test_a_name_with_a_bracket_is_refused_with_the_ways_to_give_it(tmp_path):
+    message = problems_of(write_csv(tmp_path / "facts.csv", [ROW | {"object_aliases": "[sic] Foo"}]))
+    assert "facts.csv:2: column object_aliases: found '[sic] Foo'; it begins with a bracket" in message
+    assert '["[sic] Foo"]' in message
+    rows = [
+        ROW | {"object_aliases": '["[sic] Foo"]'},
+        ROW | {"fact_id": "f2", "object_aliases": "[sic] Foo|"},
+    ]
+    found = read_facts(write_csv(tmp_path / "facts.csv", rows))
+    assert [fact.object_aliases for fact in found] == [("[sic] Foo",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, "column distractors: found 3; it should be a list of texts: write a list as a JSON array"),
+        ({"a": 1}, "column distractors: found {'a': 1}; it should be a list of texts"),
+        ([["a"]], "column distractors, item 1: found ['a']; it should be a valid string"),
+        (["a", 7], "column distractors, item 2: found 7; it should be a valid string: put it between quotes"),
+    ],
+)
+def test_what_is_no_list_of_texts_says_what_is_allowed(tmp_path, value, expected):
+    assert expected in problems_of(write_jsonl(tmp_path / "facts.jsonl", [ROW | {"distractors": value}]))
+
+
+def test_right_distractors_are_left_out_with_one_note(tmp_path, capsys):
+    rows = [ROW | {"distractors": ["ZÜRICH", "Rome", "rome"]}, FULL | {"distractors": ["Zurich ", "Bern"]}]
+    path = write_jsonl(tmp_path / "facts.jsonl", rows)
+    assert [fact.distractors for fact in read_facts(path)] == [("Rome",), ("Bern",)]
+    note = capsys.readouterr().out
+    assert f"note: {path}: 3 distractors or other names are left out, the first at {path}:1: column" in note
+    read_facts(path)
+    assert capsys.readouterr().out == ""
+
+
+def test_empty_items_are_left_out_and_bad_ones_still_named(tmp_path):
+    path = write_jsonl(
+        tmp_path / "facts.jsonl", [ROW | {"distractors": ["", " ", None, "Rome"], "cloze": [""]}]
+    )
+    assert (read_facts(path)[0].distractors, read_facts(path)[0].cloze) == (("Rome",), ())
+    path = write_jsonl(tmp_path / "facts.jsonl", [ROW | {"distractors": ["", 3], "answer": ""}])
+    assert "2 bad entries" in problems_of(path)
+
+
+@pytest.mark.parametrize("column", ["answer", "", "mine"])
+def test_a_column_twice_is_an_error(tmp_path, column):
+    header, cells = ",".join([*ROW, "", "mine", column]), ",".join([*ROW.values(), "", "", "WRONG"])
+    (tmp_path / "facts.csv").write_text(f"{header}\n{cells}\n")
+    message = problems_of(tmp_path / "facts.csv")
+    assert "have no name" in message if column == "" else f"are both called '{column}'" in message
+    assert "rename one of them or leave it out" in message
+
+
+def test_a_key_twice_is_an_error(tmp_path):
+    row = json.dumps(ROW)[:-1]
+    (tmp_path / "facts.jsonl").write_text(row + ', "answer": "WRONG"}\n' + row + ', "x": {"a": 1, "a": 2}}\n')
+    message = problems_of(tmp_path / "facts.jsonl")
+    assert "facts.jsonl:1: the key 'answer' stands twice in one object" in message
+    assert "facts.jsonl:2: the key 'a' stands twice in one object" in message
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("name", ["Distractors", " distractors", "DISTRACTORS "])
+def test_a_column_that_differs_by_case_or_space_alone_is_never_passed_over(tmp_path, suffix, name, capsys):
+    path = WRITERS[suffix](tmp_path / f"facts.{suffix}", [ROW | {name: "Rome"}])
+    assert read_facts(path)[0].distractors == ()
+    assert f"column {name!r} is kept but never used; did you mean 'distractors'?" in capsys.readouterr().out
+    path = WRITERS[suffix](tmp_path / f"facts.{suffix}", [ROW | {name: "Rome", "distractors": ["Bern"]}])
+    assert f"the columns {name!r} and 'distractors' differ in nothing but case or white space" in problems_of(
+        path
+    )
+
+
+APOSTROPHES = ["'=' (album)", "'-- song", "'@home", "'Til", "=x", "''=x", "-5", "'-5", "+1 x", "\u0027"]
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_nothing_is_taken_off_a_name(tmp_path, suffix):
+    rows = [ROW | {"fact_id": f"f{n}", "subject": name, "note": name} for n, name in enumerate(APOSTROPHES)]
+    found = read_facts(WRITERS[suffix](tmp_path / f"facts.{suffix}", rows))
+    assert [fact.subject for fact in found] == [fact.note for fact in found] == APOSTROPHES
+    write_facts(found, tmp_path / "again.csv")
+    assert read_facts(tmp_path / "again.csv") == found
+    assert "\n=x" not in (text := (tmp_path / "again.csv").read_text())
+    assert ",=x" not in text
+
+
+def test_rows_added_to_a_written_table_are_taken_as_they_are(tmp_path):
+    write_facts([Fact.model_validate(ROW | {"subject": "=x"})], tmp_path / "facts.csv")
+    text = (tmp_path / "facts.csv").read_text()
+    assert text.splitlines()[0].endswith(",unequal_apostrophes")
+    (tmp_path / "facts.csv").write_text(text + "f2,'=y,r,o,q,a,\n")
+    assert [fact.subject for fact in read_facts(tmp_path / "facts.csv")] == ["=x", "'=y"]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_line_ends_marks_and_quoted_lines_of_any_kind_work(tmp_path, newline):
+    lines = [",".join(ROW), 'f1,"Ada, of\n""London""",r,o,q,a', "", "f2,S,r,o,q,", "f3,S,r,o,q,a"]
+    (tmp_path / "facts.csv").write_bytes(b"\xef\xbb\xbf" + newline.join(lines).encode())
+    assert "facts.csv:5: column answer: found nothing" in problems_of(tmp_path / "facts.csv")
+    (tmp_path / "facts.csv").write_bytes(newline.join([*lines[:3], lines[4]]).encode())
+    assert [fact.subject for fact in read_facts(tmp_path / "facts.csv")] == ['Ada, of\n"London"', "S"]
+    lines = [json.dumps(ROW), json.dumps(ROW | {"fact_id": "f2"})]
+    (tmp_path / "facts.jsonl").write_bytes(b"\xef\xbb\xbf" + newline.join(lines).encode())
+    assert len(read_facts(tmp_path / "facts.jsonl")) == 2
+
+
+def test_a_quote_that_does_not_end_is_an_error(tmp_path):
+    (tmp_path / "facts.csv").write_text(",".join(ROW) + '\nf1,S,r,o,q,"a\nf2,S,r,o,q,a\n')
+    message = problems_of(tmp_path / "facts.csv")
+    assert "facts.csv:2: not a readable csv file" in message
+
+
+def test_a_cell_may_be_long_and_a_message_is_short(tmp_path):
+    assert (
+        len(read_facts(write_csv(tmp_path / "facts.csv", [ROW | {"note": "x" * 200_000}]))[0].note) == 200_000
+    )
+    message = problems_of(write_jsonl(tmp_path / "facts.jsonl", [ROW | {"count": "x" * 10_000}]))
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("count", [True, 2**63, 10**30, 1.5, "1.5", "many", -1])
+def test_a_count_is_a_whole_number_of_64_bits(tmp_path, count):
+    assert "column count: found" in problems_of(
+        write_jsonl(tmp_path / "facts.jsonl", [ROW | {"count": count}])
+    )
+
+
+def test_the_line_of_a_byte_that_is_not_utf8_is_named_in_a_large_file(tmp_path):
+    path = write_jsonl(tmp_path / "facts.jsonl", [ROW | {"fact_id": f"f{n}"} for n in range(500)])
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes() + b"{\xff}\n")
+    assert f"is not UTF-8 (byte {size + 1}); save it as UTF-8 (the byte is on line 501)" in problems_of(path)

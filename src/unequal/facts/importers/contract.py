@@ -1,11 +1,12 @@
 """The contract of every importer: which columns a published set has, and how a row becomes a fact."""
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from unequal.facts.lists import bracketed
+from unequal.facts.problems import shown
 from unequal.files import content_hash
 
 Row = Mapping[str, Any]
@@ -64,18 +65,17 @@ def text(row: Row, column: str) -> str:
 
 
 def texts(row: Row, column: str) -> list[str]:
-    """Return a cell as a list of different texts: a list, a JSON array, or one text; empty where none is."""
+    """Return a cell as a list of different texts: a list, written by any program, or one text."""
     value = row.get(column)
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise BadRowError(
-                f"column {column}: found {value!r}; it is not a JSON array ({error})"
-            ) from error
+    if isinstance(value, str) and value.lstrip().startswith(("[", "array(")):
+        found = bracketed(value.strip())
+        if found is None and value.lstrip().startswith("["):
+            raise BadRowError(f"column {column}: found {shown(value)}; it is not a JSON array or other list")
+        value = value if found is None else found
     items = value if isinstance(value, list) else [] if value is None else [value]
+    items = [item for item in items if item is not None]
     if not all(isinstance(item, str) for item in items):
-        raise BadRowError(f"column {column}: found {value!r}; a list of texts is required")
+        raise BadRowError(f"column {column}: found {shown(value)}; a list of texts is required")
     return list(dict.fromkeys(_writable(column, item.strip()) for item in items if item.strip()))
 
 
@@ -106,11 +106,6 @@ def number(row: Row, column: str) -> int | None:
     except (TypeError, ValueError, OverflowError) as error:
         raise BadRowError(f"column {column}: found {value!r}; a whole number is required") from error
     return whole
-
-
-def without(texts: Iterable[str], *unwanted: str) -> list[str]:
-    """Return the different texts that are not unwanted, in order."""
-    return [item for item in dict.fromkeys(texts) if item not in unwanted]
 
 
 def fact_id(set_name: str, columns: Columns) -> str:

@@ -11,8 +11,8 @@ from unequal.facts.importers.contract import (
     Row,
     text,
     texts,
-    without,
 )
+from unequal.facts.names import without
 
 NESTED = "requested_rewrite"
 

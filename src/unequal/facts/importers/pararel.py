@@ -13,8 +13,8 @@ from unequal.facts.importers.contract import (
     Row,
     statement_prefix,
     text,
-    without,
 )
+from unequal.facts.names import without
 
 MOST_PARAPHRASES = 20
 

@@ -12,8 +12,8 @@ from unequal.facts.importers.contract import (
     number,
     text,
     texts,
-    without,
 )
+from unequal.facts.names import without
 
 QUESTIONS = {
     "occupation": "What is {}'s occupation?",

@@ -4,7 +4,8 @@ Krishnan, Reddy, Mosbach, "Not All Data Are Unlearned Equally" (arXiv 2504.05058
 ``country_capital_qa``, ``book_author_qa`` and ``zsre_qa`` of McGill-NLP on the Hugging Face Hub.
 """
 
-from unequal.facts.importers.contract import Columns, Row, number, text, texts, without
+from unequal.facts.importers.contract import Columns, Row, number, text, texts
+from unequal.facts.names import without
 
 SEED_PAPER = "Krishnan, Reddy, Mosbach 2025, arXiv 2504.05058"
 

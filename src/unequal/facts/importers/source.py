@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import polars as pl
 import zstandard
 
 from unequal.errors import DataError, MissingExtraError
+from unequal.facts.rows import DECODER, LONGEST_CELL, check_once, decoded
 
 LARGEST_WINDOW = 1 << 31
 Rows = Iterator[tuple[int, dict[str, Any]]]
@@ -131,7 +131,7 @@ def _jsonl_rows(path: Path, text: str, problems: list[str]) -> Rows:
         if not part.strip():
             continue
         try:
-            value = json.loads(part)
+            value = decoded(part.strip())
         except (ValueError, RecursionError) as error:
             problems.append(f"{path}:{line}: not valid JSON ({error})")
             continue
@@ -143,13 +143,12 @@ def _json_rows(path: Path, text: str, problems: list[str]) -> Rows:
     if not text.lstrip().startswith("["):
         yield from _jsonl_rows(path, text, problems)
         return
-    decoder = json.JSONDecoder()
     place, line, closed = _skip(text, text.index("[") + 1), 1, 0
     while place < len(text) and text[place] != "]":
         line += text.count("\n", closed, place)
         closed = place
         try:
-            value, place = decoder.raw_decode(text, place)
+            value, place = DECODER.raw_decode(text, place)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{line}: not valid JSON ({error})") from error
         yield from _object(path, line, value, problems)
@@ -178,8 +177,10 @@ def _object(path: Path, line: int, value: Any, problems: list[str]) -> Rows:
 
 
 def _csv_rows(path: Path, text: str, problems: list[str], delimiter: str = ",") -> Rows:
+    csv.field_size_limit(LONGEST_CELL)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
+        check_once(path, reader.fieldnames or [])
         for row in reader:
             if None in row or None in row.values():
                 n_columns = len(reader.fieldnames or [])

@@ -8,8 +8,8 @@ from unequal.facts.importers.contract import (
     Row,
     text,
     texts,
-    without,
 )
+from unequal.facts.names import without
 
 
 def convert(row: Row, _context: Context) -> Columns:

@@ -9,9 +9,9 @@ from unequal.facts.importers.contract import (
     answers,
     text,
     texts,
-    without,
 )
 from unequal.facts.importers.seed_qa import SEED_PAPER, named_pair
+from unequal.facts.names import without
 
 
 def convert(row: Row, _context: Context) -> Columns:

@@ -1,0 +1,281 @@
+"""Rows of fact tables as their files hold them: JSONL, CSV and Parquet, one row at a time."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from unequal.cells import MARK, as_written
+from unequal.errors import DataError, did_you_mean
+from unequal.facts.names import name_key
+from unequal.facts.problems import KEPT, Findings, shown
+from unequal.facts.schema import REQUIRED_COLUMNS, Fact
+
+Rows = Iterator[tuple[int, dict[str, Any]]]
+Progress = Callable[[int, int], None]
+DEEPEST = 100
+EVERY = 1000
+BATCH = 4096
+LONGEST_CELL = (1 << 31) - 1
+
+
+class TwiceError(ValueError):
+    """A JSON object has a key twice; the message names it."""
+
+
+def read_rows(path: Path, findings: Findings, progress: Progress | None = None) -> Rows:
+    """Yield the rows with their line, or number from 1 in Parquet; bad rows are added to the findings.
+
+    Raises `DataError` for what keeps the whole file from being read.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: fact tables end in {', '.join(_READERS)}, not '{path.suffix}'")
+    try:
+        with path.open("rb") as file:
+            yield from reader(path, file, findings, progress or (lambda _done, _total: None))
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def decoded(text: str) -> Any:
+    """Return a JSON value without white space around it; whole numbers of thousands of digits stay texts.
+
+    Raises `ValueError`, in one sentence, for no JSON, a key that stands twice, and deep nesting.
+    """
+    try:
+        value, end = DECODER.raw_decode(text)
+    except RecursionError as error:
+        raise ValueError(f"nested deeper than {DEEPEST} levels") from error
+    if end < len(text):
+        raise ValueError(f"it goes on after the end of the value, at character {end + 1}")
+    if text.count("[") + text.count("{") > DEEPEST and isinstance(value, dict | list):
+        check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raise `ValueError` for what no program could be sure to write again."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError(f"nested deeper than {DEEPEST} levels")
+        inner = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TwiceError(f"the key {shown(twice)} stands twice in one object; leave one of them out")
+    return row
+
+
+def _whole(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:  # Python reads no more than some thousand digits
+        return text
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_whole)
+
+
+def _read_jsonl(path: Path, file: IO[bytes], findings: Findings, progress: Progress) -> Rows:
+    total = path.stat().st_size
+    layouts: set[tuple[str, ...]] = set()
+    for line, text in enumerate(_lines(file, None), start=1):
+        if line % EVERY == 0:
+            progress(file.tell(), total)
+        if not text.strip():
+            continue
+        try:
+            row = decoded(text.strip())
+        except TwiceError as error:
+            findings.bad.add(f"{path}:{line}: {error}")
+            continue
+        except ValueError as error:
+            findings.bad.add(f"{path}:{line}: not valid JSON ({error})")
+            continue
+        if not isinstance(row, dict):
+            findings.bad.add(f"{path}:{line}: a line must be a JSON object, not {type(row).__name__}")
+            continue
+        if (layout := tuple(row)) not in layouts:
+            if len(layouts) < EVERY:
+                layouts.add(layout)
+            findings.note(misnamed(layout))
+            if problem := alike(layout):
+                findings.bad.add(f"{path}:{line}: {problem}")
+                continue
+        yield line, row
+
+
+def _read_csv(path: Path, file: IO[bytes], findings: Findings, progress: Progress) -> Rows:
+    total = path.stat().st_size
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(_lines(file, ""), strict=True)
+    line = 1
+    try:
+        columns = next(reader, [])
+        if MARK in columns:
+            columns = [as_written(name) for name in columns]
+        check_columns(path, columns, findings)
+        line = reader.line_num + 1
+        for n_rows, cells in enumerate(reader, start=1):
+            if n_rows % EVERY == 0:
+                progress(file.tell(), total)
+            first, line = line, reader.line_num + 1
+            if not cells:
+                continue
+            if len(cells) != len(columns):
+                findings.bad.add(
+                    f"{path}:{first}: the row does not have {len(columns)} cells, as the first line has, but"
+                    f" {len(cells)}; a text that holds a comma stands between double quotes"
+                )
+                continue
+            row = {column: cell for column, cell in zip(columns, cells, strict=True) if cell != ""}
+            yield first, _unmarked(row)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{line}: not a readable csv file: {error}; quotes inside a quoted text are doubled"
+        ) from error
+
+
+def _unmarked(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row without the mark, and without the apostrophes that it says were added."""
+    if MARK not in row:
+        return row
+    try:
+        marked = json.loads(row.pop(MARK))
+    except (ValueError, RecursionError):
+        return row
+    if isinstance(marked, list):
+        for column in marked:
+            if isinstance(column, str) and column in row:
+                row[column] = as_written(row[column])
+    return row
+
+
+def _read_parquet(path: Path, file: IO[bytes], findings: Findings, progress: Progress) -> Rows:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        table = pq.ParquetFile(file)
+        columns = table.schema_arrow.names
+        check_columns(path, columns, findings)
+        number, total = 1, table.metadata.num_rows
+        for batch in table.iter_batches(batch_size=BATCH):
+            values = [_values(column, name) for name, column in zip(columns, batch.columns, strict=True)]
+            for cells in zip(*values, strict=True):
+                yield number, dict(zip(columns, cells, strict=True))
+                number += 1
+            progress(number - 1, total)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        first = (str(error).splitlines() or [""])[0]
+        raise DataError(f"{path} is not a readable parquet file: {first}") from error
+
+
+def _values(column: Any, name: str) -> list[Any]:
+    """Return the values of a column of a Parquet file; those that Python has no type for as text."""
+    import polars as pl  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    if not pa.types.is_temporal(column.type):  # of which Polars ends the process for years beyond 9999
+        with suppress(Exception, pl.exceptions.PanicException):
+            return list(pl.Series(name, column).to_list())
+    for kind in (None, pa.string(), pa.int64()):
+        with suppress(Exception):
+            return list((column if kind is None else column.cast(kind)).to_pylist())
+    return [column.slice(row, 1).to_string() for row in range(len(column))]
+
+
+def _lines(file: IO[bytes], newline: str | None) -> Iterator[str]:
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline)
+
+
+def _not_utf8(path: Path) -> DataError:
+    """Return the error that names the first byte that is not UTF-8, which decoders count from anywhere."""
+    start = 0
+    with path.open("rb") as file:
+        for line, text in enumerate(file, start=1):
+            try:
+                text.decode()
+            except UnicodeDecodeError as error:
+                return DataError(
+                    f"{path} is not UTF-8 (byte {start + error.start}); save it as UTF-8"
+                    f" (the byte is on line {line})"
+                )
+            start += len(text)
+    return DataError(f"{path} is not UTF-8; save it as UTF-8")
+
+
+def check_columns(path: Path, columns: Sequence[str], findings: Findings) -> None:
+    """Raise `DataError` for a header in which a name stands twice, or that lacks a required one."""
+    check_once(path, columns)
+    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+    if missing:
+        hints = "".join(guess(column, columns) for column in missing)
+        found = ", ".join(shown(name)[1:-1] for name in columns[:KEPT])
+        raise DataError(
+            f"{path}: missing column {', '.join(missing)}{hints}"
+            f" (found: {found or 'none'}; required: {', '.join(REQUIRED_COLUMNS)})"
+        )
+    if problem := alike(columns):
+        raise DataError(f"{path}: {problem}")
+    findings.note(misnamed(columns))
+
+
+def check_once(place: object, columns: Sequence[str]) -> None:
+    """Raise `DataError` for a header in which a name stands twice."""
+    for at, name in enumerate(columns):
+        if name in columns[:at]:
+            numbers = f"{columns.index(name) + 1} and {at + 1}"
+            called = f"are both called {shown(name)}" if name else "have no name"
+            raise DataError(f"{place}: columns {numbers} {called}; rename one of them or leave it out")
+
+
+def alike(columns: Iterable[str]) -> str | None:
+    """Return a sentence on the first column that is called as a known one beside it but for case or space."""
+    given = list(columns)
+    for name, known in _almost_known(given):
+        if known in given:
+            return (
+                f"the columns {shown(name)} and {shown(known)} differ in nothing but case or white space;"
+                " rename one of them or leave it out"
+            )
+    return None
+
+
+def misnamed(columns: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence on each column that would be a known one but for case or white space."""
+    for name, known in _almost_known(columns):
+        yield f"column {shown(name)} is kept but never used; did you mean '{known}'?"
+
+
+def _almost_known(columns: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in columns:
+        if name not in Fact.model_fields and (known := name_key(name)) in Fact.model_fields:
+            yield name, known
+
+
+def guess(column: str, found: Iterable[str]) -> str:
+    """Return a hint at a column that may be the missing one misspelt; known columns never are."""
+    return did_you_mean(column, [name for name in found if name not in Fact.model_fields])
+
+
+_READERS: dict[str, Callable[[Path, IO[bytes], Findings, Progress], Rows]] = {
+    ".jsonl": _read_jsonl,
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}
