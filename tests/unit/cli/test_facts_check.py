@@ -71,7 +71,7 @@ def test_counts_below_zero_are_refused(here):
     table.with_columns(docs_window=pl.Series([3, -7, 1])).write_parquet(here / "counts.parquet")
     result = bucket("--out", "out.parquet")
     assert result.code == 2
-    assert "docs_window is below 0 for 1 facts of the count table, first for 'f1' (-7)" in result.err
+    assert "counts.parquet: a count is below 0 (row 2)" in result.err
 
 
 @pytest.mark.parametrize("ids", [[1, 2, 3], [b"f0", b"f1", b"f2"], [{"a": 1}] * 3])
@@ -80,16 +80,13 @@ def test_ids_that_are_no_texts_are_refused(here, ids):
     table.with_columns(fact_id=pl.Series(ids)).write_parquet(here / "counts.parquet")
     result = bucket("--out", "out.parquet")
     assert result.code == 2
-    assert "column fact_id of the count table is of type" in result.err
+    assert "counts.parquet: column fact_id holds" in result.err
 
 
-@pytest.mark.parametrize("values", [[{}] * 3, [b"\xff"] * 3, [{"a": 1}] * 3, [["x"]] * 3])
-def test_other_columns_of_counts_may_have_any_type(here, values):
+@pytest.mark.parametrize("values", [[b"\xff"] * 3, [{"a": 1}] * 3, [["x"]] * 3, [["x"], None, []]])
+def test_unknown_columns_of_counts_may_have_any_type(here, values):
     table = pl.read_parquet(here / "counts.parquet")
-    if values[0] != {}:
-        for name in ("approx", "corpus_id", "mine"):
-            table = table.with_columns(pl.Series(name, values))
-    table.write_parquet(here / "counts.parquet")
+    table.with_columns(pl.Series("mine", values)).write_parquet(here / "counts.parquet")
     assert bucket("--out", "out.parquet").code == 0
 
 

@@ -148,6 +148,15 @@ def test_definitions_are_never_mixed():
     assert "window holds 0, 100" in message
 
 
+def test_counts_that_no_ranking_can_take_are_refused():
+    message = refusal([fact(0)], count_table([5, -1]))
+    assert "docs_window is below 0 for 1 facts of the count table, first for 'f001' (-1)" in message
+    counts = count_table([5]).with_columns(fact_id=pl.Series([7]))
+    assert "column fact_id of the count table is of type Int64" in refusal([fact(0)], counts)
+    mixed = count_table([1, 2]).with_columns(corpus_id=pl.Series([{"a": 1}, {"a": 2}]))
+    assert "corpus_id holds {'a': 1}, {'a': 2}" in refusal([fact(0)], mixed)
+
+
 def test_a_fact_counted_twice_is_refused():
     counts = pl.concat([count_table([1, 2]), count_table([3])])
     assert "counts 1 facts more than once: f000" in refusal([fact(0)], counts)
