@@ -12,6 +12,7 @@ from unequal import __version__, launched
 from unequal.errors import ConfigError, UserError
 from unequal.shortage import first_line, ran_out
 from unequal.streams import complain, output_failure, prepare
+from unequal.strict import value_problem
 
 COMMANDS = {
     "count": "Count how often facts occur in a corpus.",
@@ -54,11 +55,17 @@ def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
     return convert(kind, tokens)
 
 
+def _usable(_kind: object, value: object) -> None:
+    """Refuse the value of a flag that nothing can work with; raises `ValueError` that says why."""
+    if problem := value_problem(value):
+        raise ValueError(problem)
+
+
 app = App(
     name="unequal",
     version=__version__,
     suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(converter=_converted),
+    default_parameter=Parameter(converter=_converted, validator=_usable),
     help_format="plaintext",  # markdown would cost a fifth of the time to answer
     help="How hard is knowledge to remove from a language model, given how often it was seen?",
 )
@@ -90,6 +97,8 @@ def main() -> None:
             )
         if launched.several() and _another_failed():
             sys.exit(2)
+        if isinstance(error, OSError) and error.filename is not None:
+            _end(f"unequal: cannot use {error.filename}: {error.strerror or error}", 2)
         raise
 
 

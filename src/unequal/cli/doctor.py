@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unequal.cli.options import EXTRAS, missing_libraries
 from unequal.console import say, show_table
+from unequal.errors import ConfigError
 
 NOT_READY = 2
 """The exit code when a study lacks something."""
@@ -54,6 +55,8 @@ def _is_ready(run_file: Path, out: Path, workers: int) -> bool:
     from unequal.study.sources import load_study  # noqa: PLC0415
 
     settings = load_study(run_file)
+    if not out.is_dir() and any(place.is_file() for place in (out, *out.parents)):
+        raise ConfigError(f"--out {out} is no place for a folder, since a file is in the way; name a folder")
     needs = find_needs(settings, EXTRAS)
     show_table(f"What {run_file} needs", ["what", "state"], [(need.what, need.state) for need in needs])
     for need in needs:
