@@ -17,6 +17,7 @@ from unequal.training.loop import run_steps
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.rows import answer_row, score_rows
+from unequal.unlearning.window import check_fits
 
 
 @contextmanager
@@ -27,6 +28,8 @@ def tuned_copy(
 
     The loss is the mean −log p per token. Raises `DivergedError` when it is not finite.
     """
+    for fact in taught:
+        check_fits(scene.model, scene.tokenizer, scene.prompts, fact, [fact.answer], before=scene.before)
     padding = int(scene.tokenizer.pad_token_id)
     order = BatchOrder(len(taught), batch_size, scene.seed, "relearn")
     rows = [

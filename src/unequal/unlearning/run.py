@@ -38,6 +38,7 @@ from unequal.unlearning.stopping import Stopped
 from unequal.unlearning.targets import NO_CONTROLS, Controls
 from unequal.unlearning.watch import Watch
 from unequal.unlearning.weighting import Weighting, fact_weights, schedule_problem
+from unequal.unlearning.window import check_training_fits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -83,6 +84,8 @@ def unlearn(
     for in micro-batches.
     """
     _check(model, tokenizer, method, forget, retain, prompts, settings)
+    watched = controls if settings.stopping.is_set else NO_CONTROLS
+    check_training_fits(model, tokenizer, method, forget, retain, watched, prompts)
     in_precision(model, settings.precision)
     if settings.quantise:
         quantise(model, settings.quantise)
