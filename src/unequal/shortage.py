@@ -2,10 +2,12 @@
 
 import gc
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from unequal import launched
@@ -60,6 +62,16 @@ def is_saved() -> bool:
 def at_most(size: int) -> int:
     """Return how large a batch may be that has this size where there is memory enough."""
     return max(1, size // _DIVISOR.get())
+
+
+def free_memory() -> float:
+    """Return the bytes of memory that are free, or where that is not told, those that there are."""
+    told = Path("/proc/meminfo")
+    if told.is_file():
+        for line in told.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * float(line.split()[1])
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def first_line(error: BaseException) -> str:

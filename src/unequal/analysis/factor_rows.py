@@ -1,5 +1,6 @@
 """Facts with the levels of their factors: the table beside the scores, joined to what was forgotten."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def read_factors(path: Path) -> pl.DataFrame | None:
 
     Raises `DataError` for a file that is no such table.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  which is false, too, of a path that cannot be
         return None
     frame = read_table(path, "delete it, or run the study again")
     missing = [name for name in KEY if name not in frame.columns]

@@ -47,6 +47,7 @@ def scratch_model(
 
     It is sharded over processes if the launcher asked for that.
     """
+    settings.require_memory(vocabulary.size)
     config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
     if sharding_is_asked() and not is_first():
         model = skeleton(config)

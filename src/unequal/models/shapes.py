@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
-from unequal.errors import did_you_mean
+from unequal.errors import ConfigError, did_you_mean
 from unequal.models import FAMILIES
+from unequal.shortage import free_memory
 from unequal.strict import StrictModel
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Shape(StrictModel):
     """The shape of a decoder: hidden width, number of layers, attention heads."""
 
     width: Annotated[int, Field(ge=8)]
-    layers: Annotated[int, Field(ge=1)]
+    layers: Annotated[int, Field(ge=1, le=10_000)]
     heads: Annotated[int, Field(ge=1)]
 
     def n_weights(self, vocabulary_size: int) -> int:
@@ -84,6 +85,17 @@ class ModelSettings(StrictModel):
             known = ", ".join(SIZES)
             raise ValueError(f"unknown size '{self.size}'{hint} (known: {known}; or give a shape)")
         return self
+
+    def require_memory(self, vocabulary_size: int) -> None:
+        """Raise `ConfigError` when the weights alone are more than the memory that is free."""
+        n_weights = self.build_shape().n_weights(vocabulary_size)
+        needed, free = 4 * n_weights / 1e9, free_memory() / 1e9
+        if needed > free:
+            raise ConfigError(
+                f"a model of this shape and a vocabulary of {vocabulary_size} tokens has {n_weights}"
+                f" weights, which take {needed:.0f} GB, and {free:.0f} GB of memory are free; take a smaller"
+                " size or vocabulary"
+            )
 
     def build_shape(self) -> Shape:
         """Return the shape that the settings name."""

@@ -17,6 +17,7 @@ from unequal.errors import UserError
 from unequal.facts.gather import FactsSettings, FactTable
 from unequal.facts.packaged import resolve_corpus, resolve_facts
 from unequal.models.snapshot import cached_folder, check_safe, hub_files, is_folder
+from unequal.shortage import free_memory
 from unequal.study.checkpoints import CheckpointStudy
 from unequal.study.natural import NaturalStudy
 from unequal.study.plan import plan_steps
@@ -85,7 +86,7 @@ def find_room(steps: Sequence[Step], needs: Sequence[Need], out: Path, workers: 
     cache = _cache_folder()
     return Room(
         memory=workers * max((step.memory for step in to_do), default=0.0),
-        memory_there=_memory() / GIGABYTE,
+        memory_there=free_memory() / GIGABYTE,
         disk=sum(step.disk for step in to_do),
         disk_there=shutil.disk_usage(place).free / GIGABYTE,
         cache=sum(need.to_fetch for need in needs) / GIGABYTE,
@@ -208,13 +209,3 @@ def _cache_folder() -> Path:
     """Return the nearest folder that exists of those in which the hub's files are kept."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface").expanduser().absolute()
     return next(folder for folder in (home, *home.parents) if folder.exists())
-
-
-def _memory() -> float:
-    """Return the bytes of memory that are free, or where that is not told, those that there are."""
-    told = Path("/proc/meminfo")
-    if told.is_file():
-        for line in told.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * float(line.split()[1])
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -69,7 +69,8 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     from unequal.training.pretrain import pretrain  # noqa: PLC0415
 
     choose_device(settings.device)
-    read_card(settings.corpus)  # refuse what is no corpus before anything is written
+    card = read_card(settings.corpus)  # refuse what is no corpus before anything is written
+    settings.model.require_memory(card.vocabulary_size)
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     made_by = settings.corpus / "manifest.json"
     resolved["corpus_made_from"] = (
