@@ -11,11 +11,17 @@ from sklearn.metrics import roc_auc_score
 from unequal.evaluation.aggregates import AGGREGATES
 from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import ProbeRecord
+from unequal.evaluation.metrics.text import normalised_words
 from unequal.facts.probes import Probe
 from unequal.scoring.log_probs import AnswerScore, ProbeScore
 
 WORDS = ["Keldmoor", "Academy", "of", "the", "Fine", "Arts,", "1950", "São", "Łódź", "don't", "co-op"]
 SEEDS = range(50)
+
+
+class OurWords:
+    def tokenize(self, text):
+        return normalised_words(text)
 
 
 def said(text, *accepted):
@@ -40,11 +46,14 @@ def random_scores(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_rouge_score(seed):
+@pytest.mark.parametrize("whole_words", [True, False])
+def test_rouge_score(seed, whole_words):
+    """With the library's own words, a–z and 0–9, where these are ours too; with ours for all others."""
     stream = random.Random(seed)
-    texts = [" ".join(stream.choices(WORDS, k=stream.randint(0, 7))) for _ in range(3)]
+    words = [word for word in WORDS if word.isascii() or whole_words]
+    texts = [" ".join(stream.choices(words, k=stream.randint(0, 7))) for _ in range(3)]
     text, *answers = texts
-    scorer = RougeScorer(["rougeL"], use_stemmer=False)
+    scorer = RougeScorer(["rougeL"], tokenizer=OurWords() if whole_words else None)
     scores = [scorer.score(answer, text)["rougeL"] for answer in answers]
     record = said(text, *answers)
     assert METRICS.get("rouge_l_recall").value(record) == max(score.recall for score in scores)

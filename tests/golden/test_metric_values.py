@@ -107,7 +107,7 @@ def test_rouge_l_f1(text, accepted, expected):
         ("Academy Keldmoor", ["Keldmoor Academy"], 1.0),  # whatever the order
         ("Paris Paris", ["Paris"], 2 / 3),  # the second one is not in the answer
         ("the Paris", ["Paris"], 1.0),  # articles do not count
-        ("The The", ["The The"], 0.0),  # nothing is left
+        ("The The", ["The The"], 1.0),  # unless there is nothing else
         ("March 9, 1950", ["March 3, 1950"], 2 / 3),
         ("Rome", ["Paris"], 0.0),
         ("", ["Paris"], 0.0),

@@ -45,10 +45,12 @@ def check(table: Path, *, out: Path | None = None) -> None:
     path = resolve_facts(table)
     findings = Findings()
     relations: Counter[str] = Counter()
+    unseen: list[tuple[str, str, str]] = []
 
     def counted(found: "Iterable[Fact]") -> "Iterator[Fact]":
         for fact in found:
             relations[fact.relation] += 1
+            unseen.extend(_unseen(fact))
             yield fact
 
     with progress_bar(f"checking {path.name}", in_lines=True) as progress:
@@ -65,6 +67,7 @@ def check(table: Path, *, out: Path | None = None) -> None:
             say(f"note: … and {n_more} more are left out")
     for note in findings.notes:
         say(f"note: {path}: {note}")
+    _show_unseen(unseen)
     if out is not None:
         say(f"written to {out}")
 
@@ -268,6 +271,25 @@ def _show_relations(title: str, relations: "Counter[str]") -> None:
         rest = found[MOST_RELATIONS:]
         rows.append((f"… {len(rest)} more relations", sum(n_facts for _, n_facts in rest)))
     show_table(title, ["relation", "facts"], rows)
+
+
+def _unseen(fact: "Fact") -> "Iterator[tuple[str, str, str]]":
+    """Yield the id, the name and the characters of every name that holds some that nobody sees."""
+    from unequal.counting.characters import code_points, is_invisible  # noqa: PLC0415
+
+    names = (fact.subject, *fact.subject_aliases, fact.object, *fact.object_aliases)
+    for name in dict.fromkeys((*names, fact.answer, *fact.answer_aliases, *fact.distractors)):
+        unseen = "" if name.isascii() else "".join(filter(is_invisible, name))
+        if unseen:
+            visible = "".join(character for character in name if not is_invisible(character))
+            yield fact.fact_id, visible, code_points(unseen)
+
+
+def _show_unseen(rows: list[tuple[str, str, str]]) -> None:
+    if rows:
+        title = f"note: names with characters that nobody sees: {len(rows)}; take them out unless they are meant"
+        show_table(title, ["fact", "name without them", "they are"], rows[:MOST_RELATIONS])
+        say("counting and scoring pass over these characters; prompts hold them, and a tokenizer sees them")
 
 
 def _show_dropped(noun: str, dropped: "Counter[str]") -> None:

@@ -1,23 +1,26 @@
 """One normal form for texts and names, so that equal names are equal bytes.
 
-The normal form of a text: NFKC, case folded, every run of white space as one space and none at the ends.
-NFKC is applied again after the folding, because folding can undo it. Case folding makes ß equal to ss; İ
-becomes i with a combining dot, which is not the letter i. `normalise` says so in four lines for a name;
-`Normaliser` gives the same for a block of documents, character by character only where they are not ASCII.
+The normal form of a text: without what nobody sees and with signs as words of their own (`characters`),
+NFKC, case folded, every run of white space as one space and none at the ends. NFKC is applied again after
+the folding, because folding can undo it. Case folding makes ß equal to ss; İ becomes i with a combining dot,
+which is not the letter i. `normalise` says so in four lines for a name; `Normaliser` gives the same for a
+block of documents, character by character only where they are not ASCII.
 """
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from unequal.counting.characters import Spelling, is_invisible, prepared
 from unequal.counting.words import Bools, Ints
 
-NORMAL_FORM = "nfkc-casefold"
+NORMAL_FORM = "nfkc-casefold without invisible characters, signs apart"
 BORDER = b"\xff"
 """Stands between documents; no byte of UTF-8 is like it."""
 
@@ -26,9 +29,43 @@ LONGEST_KNOWN_RUN = 32
 PADDING = b"\xfe"
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, spelling: Spelling = "loose") -> str:
     """Return the normal form of a text."""
-    return _collapsed(_folded(text))
+    return _collapsed(_folded(prepared(text, spelling)))
+
+
+class Placed(NamedTuple):
+    """A text in normal form but for its white space; each character is of the source's part [begin, end)."""
+
+    text: str
+    begin: Sequence[int]
+    end: Sequence[int]
+
+
+def normalise_in_place(text: str) -> Placed:
+    """Return the normal form of a text, each white space as one space, with the place of every character."""
+    if text.isascii():
+        return Placed(
+            _WHITE_SPACE.sub(" ", _folded(prepared(text, "loose"))), range(len(text)), range(1, len(text) + 1)
+        )
+    starts = [place for place, character in enumerate(text) if place == 0 or not _continues(character)]
+    pieces: list[str] = []
+    begins: list[int] = []
+    ends: list[int] = []
+    for begin, end in pairwise([*starts, len(text)]):
+        piece = _WHITE_SPACE.sub(" ", _folded(prepared(text[begin:end], "loose")))
+        pieces.append(piece)
+        begins += [begin] * len(piece)
+        ends += [end] * len(piece)
+    return Placed("".join(pieces), begins, ends)
+
+
+@lru_cache(maxsize=1 << 12)
+def _continues(character: str) -> bool:
+    """Return whether NFKC may join a character with the one before it, or nobody sees it."""
+    first = unicodedata.normalize("NFKD", character)[0]
+    is_mark = unicodedata.category(first)[0] == "M"
+    return is_mark or is_invisible(character) or "\u1161" <= first <= "\u11ff"
 
 
 def utf8(text: str) -> bytes:
@@ -52,15 +89,16 @@ class Block:
 class Normaliser:
     """Turns documents into blocks, and remembers what it did to short runs that are not ASCII."""
 
-    def __init__(self, keep_case: bool = False) -> None:
+    def __init__(self, keep_case: bool = False, spelling: Spelling = "loose") -> None:
         self.keep_case = keep_case
+        self.spelling = spelling
         self._known: dict[bytes, Change | None] = {}
 
     def block(self, documents: Sequence[str]) -> Block:
         """Return the block of one or more documents."""
         text = BORDER.join([utf8(text.strip()) for text in documents])
-        cased = text.translate(_SPACES) if self.keep_case else b""
-        data = text.translate(_LOWER)
+        cased = text.translate(_SPACES[self.spelling]) if self.keep_case else b""
+        data = text.translate(_LOWER[self.spelling])
         data, cased = self._with_runs_changed(data, cased)
         data, cased = _without_repeated_spaces(data, cased)
         borders = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == BORDER[0])
@@ -95,9 +133,9 @@ class Normaliser:
         return self._known[run]
 
     def _changed(self, run: bytes) -> "Change | None":
-        text = run.decode("utf-8", "surrogatepass")
+        text = prepared(run.decode("utf-8", "surrogatepass"), self.spelling)
         folded = _WHITE_SPACE.sub(" ", _folded(text))
-        joins = unicodedata.combining(unicodedata.normalize("NFKD", text[0])[0]) != 0
+        joins = text != "" and unicodedata.combining(unicodedata.normalize("NFKD", text[0])[0]) != 0
         if not self.keep_case:
             normal = utf8(folded)
             return Change(normal, b"", joins) if joins or normal != run else None
@@ -174,5 +212,9 @@ def _without_repeated_spaces(data: bytes, cased: bytes) -> tuple[bytes, bytes]:
 
 
 _WHITE_SPACE = re.compile(r"\s")
-_SPACES = bytes(ord(" ") if code < 128 and chr(code).isspace() else code for code in range(256))
-_LOWER = bytes(ord(chr(code).lower()) if code < 128 else code for code in _SPACES)
+_WHITE = bytes(ord(" ") if code < 128 and chr(code).isspace() else code for code in range(256))
+_SPACES = {"exact": _WHITE, "loose": _WHITE.replace(b"`", b"'")}
+_LOWER = {
+    spelling: bytes(ord(chr(code).lower()) if code < 128 else code for code in table)
+    for spelling, table in _SPACES.items()
+}

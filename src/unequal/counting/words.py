@@ -139,6 +139,26 @@ def _before(marks: Ints) -> Ints:
     return marks[np.maximum.accumulate(np.where(heads, np.arange(len(marks)), 0))] - 1
 
 
+def is_spaceless(character: str) -> bool:
+    """Return whether a character is a letter of a script without spaces."""
+    return bool(_classes()[ord(character)] == SPACELESS)
+
+
+@cache
+def word_characters() -> tuple[str, str, str]:
+    """Return what makes words, as parts of classes of regular expressions: plain, spaceless, marks.
+
+    A plain word is ``[plain][plain marks]*``, a letter of a script without spaces ``[spaceless][marks]*``.
+    """
+    return _ranges(WORD), _ranges(SPACELESS), _ranges(MARK)
+
+
+def _ranges(wanted: int) -> str:
+    inside = np.concatenate([[False], _classes() == wanted, [False]])
+    edges = np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2).tolist()
+    return "".join(f"\\U{first:08x}-\\U{end - 1:08x}" for first, end in edges)
+
+
 @cache
 def _classes() -> Bytes:
     """Return the class of every code point."""

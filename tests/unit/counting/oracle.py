@@ -25,7 +25,100 @@ SCRIPTS_WITHOUT_SPACES = (
 )
 
 
-def normal(text):
+UNSEEN = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0"
+UNSEEN_RANGES = (
+    "180b-180f 200b-200f 202a-202e 2060-206f fe00-fe0f fff0-fffb 1bca0-1bca3 1d173-1d17a e0000-e0fff"
+)
+HYPHENS = "\u2212\u2043\u02d7"
+APOSTROPHE_NAMES = (
+    "GRAVE ACCENT",
+    "ACUTE ACCENT",
+    "MODIFIER LETTER PRIME",
+    "MODIFIER LETTER TURNED COMMA",
+    "MODIFIER LETTER APOSTROPHE",
+    "MODIFIER LETTER REVERSED COMMA",
+    "MODIFIER LETTER RIGHT HALF RING",
+    "MODIFIER LETTER LEFT HALF RING",
+    "ARMENIAN APOSTROPHE",
+    "HEBREW PUNCTUATION GERESH",
+    "LEFT SINGLE QUOTATION MARK",
+    "RIGHT SINGLE QUOTATION MARK",
+    "SINGLE HIGH-REVERSED-9 QUOTATION MARK",
+    "PRIME",
+    "REVERSED PRIME",
+    "HEAVY SINGLE TURNED COMMA QUOTATION MARK ORNAMENT",
+    "HEAVY SINGLE COMMA QUOTATION MARK ORNAMENT",
+    "LATIN CAPITAL LETTER SALTILLO",
+    "LATIN SMALL LETTER SALTILLO",
+)
+
+
+@cache
+def is_unseen(character):
+    spans = ([int(end, 16) for end in span.split("-")] for span in UNSEEN_RANGES.split())
+    return character in UNSEEN or any(first <= ord(character) <= last for first, last in spans)
+
+
+@cache
+def spelled(character):
+    """The hyphen or the apostrophe that a character is a spelling of, or the character."""
+    if character in HYPHENS or (unicodedata.category(character) == "Pd" and character not in "\u301c\u3030"):
+        return "-"
+    return "'" if unicodedata.name(character, "") in APOSTROPHE_NAMES else character
+
+
+@cache
+def loose(character):
+    """The character as loose spelling has it, where need be in its compatibility form."""
+    if spelled(character) != character:
+        return spelled(character)
+    form = unicodedata.normalize("NFKC", character)
+    changed = "".join(map(spelled, form))
+    return character if changed == form else changed
+
+
+@cache
+def apart(character):
+    """A sign whose compatibility form holds letters or digits: that form, parted from its neighbours."""
+    kind, _, _ = unicodedata.decomposition(character).partition(" ")
+    form = unicodedata.normalize("NFKC", character)
+    if character in "\u2122\u2120\u00ae":
+        return " "
+    if not kind.startswith("<") or kind == "<sub>":
+        return character
+    sign = kind in ("<super>", "<circle>", "<square>", "<fraction>")
+    sign = sign or unicodedata.category(character) in (  # signs, punctuation and numbers that are no digits
+        "No",
+        "So",
+        "Sc",
+        "Sk",
+        "Sm",
+        "Po",
+        "Ps",
+        "Pe",
+        "Pf",
+        "Pd",
+    )
+    if not sign and " " not in form.strip():
+        return character
+    before = " " if form[0].isalpha() or form[0].isnumeric() else ""
+    after = " " if form[-1].isalpha() or form[-1].isnumeric() else ""
+    return before + form + after if before or after else character
+
+
+def prepared(text, spelling):
+    out = ""
+    for place, character in enumerate(text):
+        tag = "\U000e0020" <= character <= "\U000e007f"
+        if tag and text[:place].rstrip("".join(map(chr, range(0xE0020, 0xE0080))))[-1:] == "\U0001f3f4":
+            out += character
+        elif not is_unseen(character):
+            out += "".join(map(loose, apart(character))) if spelling == "loose" else apart(character)
+    return out
+
+
+def normal(text, spelling="loose"):
+    text = prepared(text, spelling)
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     out = ""
     for character in text:
@@ -79,7 +172,7 @@ def begins_word(text, i):
 def cased(text):
     """The text in NFKC with white space collapsed, its case kept, character for character beside `normal`."""
     out = []
-    for character in " ".join(unicodedata.normalize("NFKC", text).split()):
+    for character in " ".join(unicodedata.normalize("NFKC", prepared(text, "loose")).split()):
         folded = normal(character) or " "
         out += [character] + [""] * (len(folded) - 1)
     return out

@@ -53,7 +53,8 @@ def test_the_table_is_written_and_returned(small):
     assert row == {
         "fact_id": "one",
         "engine": "scan",
-        "definition": "nfkc-casefold, whole words, all occurrences, overlapping aliases merged,"
+        "definition": "nfkc-casefold without invisible characters, signs apart, dashes and apostrophes alike,"
+        " whole words, all occurrences, overlapping aliases merged,"
         " start-to-start words <= 1, text key text",
         "window": 1,
         "window_unit": "words",

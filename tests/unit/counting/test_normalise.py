@@ -1,13 +1,15 @@
 """Normal forms are stable, and the class of every character agrees with its Unicode name."""
 
+import re
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from unequal.counting.normalise import BORDER, Normaliser, normalise, utf8
-from unequal.counting.words import Rank, words_of
+from unequal.counting.normalise import BORDER, Normaliser, normalise, normalise_in_place, utf8
+from unequal.counting.words import Rank, word_characters, words_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,20 @@ from unequal.counting.words import Rank, words_of
         ("İ", "i\u0307"),
         ("\u0390", "\u0390"),
         ("\x1f", ""),
+        ("Lego\u2122 sets", "lego sets"),
+        ("Torvale\u00b2 lies", "torvale 2 lies"),
+        ("Bexley\u2460", "bexley 1"),
+        ("M\u00aa Jos\u00e9", "m a jos\u00e9"),
+        ("8\u00bd", "8 1\u20442"),
+        ("5\u339e", "5 km"),
+        ("CO\u2082", "co2"),
+        ("25\u2103", "25\u00b0c"),
+        ("Ham\u00adfurt", "hamfurt"),
+        ("Kel\u200bburn\u200e\ufeff", "kelburn"),
+        ("e\u00ad\u0301", "\u00e9"),
+        ("Jean\u2011Paul O\u2019Brien", "jean-paul o'brien"),
+        ("\u22125\u2014\u0149", "-5-'n"),
+        ("\U0001f3f4\U000e0067\U000e007fa\U000e0067", "\U0001f3f4\U000e0067\U000e007fa"),
         ("", ""),
     ],
 )
@@ -27,10 +43,54 @@ def test_normal_form(text, expected):
     assert normalise(text) == expected
 
 
-def test_every_character_is_stable_alone_and_beside_letters():
+def test_exact_spelling_keeps_dashes_and_apostrophes():
+    assert normalise("Jean\u2011Paul O\u2019Brien\u2122", "exact") == "jean\u2010paul o\u2019brien"
+
+
+@pytest.mark.parametrize("spelling", ["loose", "exact"])
+def test_every_character_is_stable_alone_and_beside_letters(spelling):
     for code in range(0x110000):
-        once = normalise(f"{chr(code)} a{chr(code)}b")
-        assert normalise(once) == once, hex(code)
+        once = normalise(f"{chr(code)} a{chr(code)}b", spelling)
+        assert normalise(once, spelling) == once, hex(code)
+
+
+def test_every_character_has_its_place():
+    for code in range(0x40000):
+        text, begin, end = normalise_in_place(f"b{chr(code)}a")
+        assert " ".join(text.split()) == normalise(f"b{chr(code)}a"), hex(code)
+        assert len(text) == len(begin) == len(end)
+        assert (begin[0], end[-1]) == (0, 3)
+
+
+@given(st.text())
+def test_the_text_with_places_is_the_normal_form(text):
+    placed = normalise_in_place(text)
+    assert " ".join(placed.text.split()) == normalise(text)
+    assert all(0 <= begin < end <= len(text) for begin, end in zip(placed.begin, placed.end, strict=True))
+
+
+def words_by_pattern(text):
+    """The words of a text, from the classes for regular expressions."""
+    plain, spaceless, marks = word_characters()
+    return re.findall(rf"[{plain}][{plain}{marks}]*|[{spaceless}][{marks}]*", text)
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="a1_\u00e9\u6771\u0e01\u0e38\u0301\u0915\u093f. \u2122\u00b2'-") | st.text())
+def test_patterns_and_bytes_agree_on_words(text):
+    data = text.encode("utf-8", "surrogatepass")
+    words = words_of(data)
+    starts, ends = np.flatnonzero(words.starts), np.flatnonzero(words.ends) + 1
+    found = [data[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]
+    assert found == words_by_pattern(text)
+
+
+def test_every_character_equals_the_oracle():
+    for code in range(0x110000):
+        for spelling in ("loose", "exact"):
+            assert normalise(f"a{chr(code)}b", spelling) == oracle.normal(f"a{chr(code)}b", spelling), hex(
+                code
+            )
 
 
 @given(st.text())

@@ -26,7 +26,7 @@ from unequal.files import atomic_folder, content_hash, output_folder, write_json
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised whenever `normalise`, `words_of`, `split` or the files change: old indexes are then left alone."""
 
 MANIFEST = "index.json"

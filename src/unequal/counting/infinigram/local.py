@@ -6,8 +6,8 @@ other side of the border is as close, counts overlapping aliases each, and estim
 
 The definition is the scan's default one, in full:
 
-- Text and names: NFKC, case folding, white space collapsed (`normalise`). The index does not know the case,
-  so facts with names that count only as written are refused.
+- Text and names in normal form, dashes alike and apostrophes alike (`normalise`). The index does not know
+  the case, so facts with names that count only as written are refused.
 - A match is a name with no letter, digit or underscore next to it; every match counts, also inside a longer
   name of another entity ("Guinea" in "Equatorial Guinea").
 - Matches of one entity that overlap are one occurrence, from the first start to the last end.

@@ -3,7 +3,8 @@
 Documents are normalised in blocks of about half a million characters, searched for all distinct names at
 once, and counted with numpy. The definition, in full:
 
-- Text and names: NFKC, case folding, white space collapsed (`normalise`).
+- Text and names: without characters that nobody sees, signs as words of their own, NFKC, case folding, white
+  space collapsed (`normalise`); dashes are alike and apostrophes are, unless `spelling` is `exact`.
 - A match is a name with no letter, digit or underscore next to it (`words`). Every match counts, also inside
   a longer name of another entity ("Guinea" in "Equatorial Guinea"), unless `nested` is `longest`.
 - Matches of one entity that overlap are one occurrence, from the first start to the last end.
@@ -106,7 +107,7 @@ class ScanCounter:
         Raises `DataError` for a shard that cannot be read, unless it is to be skipped, and for names that
         cannot be counted.
         """
-        names = index_names(facts, self.definition.case)
+        names = index_names(facts, self.definition.case, self.definition.spelling)
         self._skipped = {}
         store = ShardStore(self.running.store, names, self.definition) if self.running.store else None
         jobs = [Job(shard) for shard in self.shards]

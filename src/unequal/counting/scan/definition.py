@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from unequal.counting.characters import Spelling
 from unequal.counting.normalise import NORMAL_FORM
 
 WindowUnit = Literal["words", "characters"]
@@ -19,7 +20,8 @@ class Definition:
     the end of the one and the start of the other. `nested` says what becomes of a name inside a longer name
     of any entity: it counts (`all`), or only the leftmost-longest of overlapping names do (`longest`).
     `case` says which names count only as written: those a fact lists (`fold`), besides them those in
-    capitals (`acronyms`), or all (`exact`).
+    capitals (`acronyms`), or all (`exact`). `spelling` says whether dashes are alike and apostrophes are
+    (`loose`), or each is itself (`exact`).
     """
 
     window: int = 100
@@ -28,18 +30,20 @@ class Definition:
     nested: Nested = "all"
     case: Case = "fold"
     repeated: Literal["count", "once"] = "count"
+    spelling: Spelling = "loose"
     text_key: str = "text"
 
     def __str__(self) -> str:
         case = {
             "fold": NORMAL_FORM,
-            "exact": "nfkc, case as written",
+            "exact": f"{NORMAL_FORM}, case as written",
             "acronyms": f"{NORMAL_FORM}, names in capitals as written",
         }[self.case]
+        spelling = {"loose": "dashes and apostrophes alike", "exact": "spelling as written"}[self.spelling]
         nested = {"all": "all occurrences", "longest": "leftmost-longest of all names"}[self.nested]
         distance = {"start": "start-to-start", "gap": "gap in"}[self.distance]
         documents = {"count": "", "once": ", repeated documents once"}[self.repeated]
         return (
-            f"{case}, whole words, {nested}, overlapping aliases merged,"
+            f"{case}, {spelling}, whole words, {nested}, overlapping aliases merged,"
             f" {distance} {self.window_unit} <= {self.window}{documents}, text key {self.text_key}"
         )

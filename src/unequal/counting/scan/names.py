@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
+from unequal.counting.characters import Spelling
 from unequal.counting.groups import Groups, group
 from unequal.counting.normalise import Normaliser, normalise, utf8
 from unequal.counting.scan.definition import Case
@@ -39,7 +41,7 @@ class NameIndex:
     fact_pair: Ints
 
 
-def index_names(facts: Sequence[Fact], case: Case = "fold") -> NameIndex:
+def index_names(facts: Sequence[Fact], case: Case = "fold", spelling: Spelling = "loose") -> NameIndex:
     """Return the compiled names of the facts.
 
     Raises `DataError` for a name of which normalisation leaves nothing, and for a name in `case_sensitive`
@@ -49,8 +51,8 @@ def index_names(facts: Sequence[Fact], case: Case = "fold") -> NameIndex:
     pairs: dict[tuple[int, int], int] = {}
     fact_pair: list[int] = []
     for fact in facts:
-        subject = _entity(fact, (fact.subject, *fact.subject_aliases), case)
-        object_ = _entity(fact, (fact.object, *fact.object_aliases), case)
+        subject = _entity(fact, (fact.subject, *fact.subject_aliases), case, spelling)
+        object_ = _entity(fact, (fact.object, *fact.object_aliases), case, spelling)
         if fact.case_sensitive:
             _check_case_sensitive(fact)
         pair = (entities.setdefault(subject, len(entities)), entities.setdefault(object_, len(entities)))
@@ -76,10 +78,10 @@ def index_names(facts: Sequence[Fact], case: Case = "fold") -> NameIndex:
     )
 
 
-def _entity(fact: Fact, names: Sequence[str], case: Case) -> Entity:
+def _entity(fact: Fact, names: Sequence[str], case: Case, spelling: Spelling) -> Entity:
     entity: dict[bytes, set[bytes]] = {}
     for name in names:
-        folded = normalise(name)
+        folded = normalise(name, spelling)
         if not folded:
             raise DataError(
                 f"fact '{fact.fact_id}': nothing is left of the name {name!r} after normalisation;"
@@ -88,12 +90,12 @@ def _entity(fact: Fact, names: Sequence[str], case: Case) -> Entity:
         as_written = (
             case == "exact" or name in fact.case_sensitive or (case == "acronyms" and _is_acronym(name))
         )
-        cased = _CASED.block([name]).cased.strip() if as_written else b""
+        cased = _CASED[spelling].block([name]).cased.strip() if as_written else b""
         entity.setdefault(utf8(folded), set()).add(cased)
     return tuple((folded, cased) for folded in sorted(entity) for cased in _widest(entity[folded]))
 
 
-_CASED = Normaliser(keep_case=True)
+_CASED = {spelling: Normaliser(True, spelling) for spelling in get_args(Spelling)}
 
 
 def _widest(cased: set[bytes]) -> list[bytes]:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from unequal.counting.characters import Spelling
 from unequal.counting.protocol import Counter, CountSettings
 from unequal.counting.scan.definition import Case, Definition, Distance, Nested, WindowUnit
 from unequal.facts.packaged import resolve_corpus
@@ -24,6 +25,9 @@ class ScanSettings(CountSettings):
     distance: Distance = Field(default="start", description="from start to start, or the gap between")
     nested: Nested = Field(default="all", description="count names inside longer names, or only the longest")
     case: Case = Field(default="fold", description="which names count only as written")
+    spelling: Spelling = Field(
+        default="loose", description="dashes alike and apostrophes alike, or as written"
+    )
     repeated: Literal["count", "once"] = Field(default="count", description="documents with the same text")
     on_bad_shard: Literal["stop", "skip"] = "stop"
     matcher: Literal["auto", "words", "ahocorasick", "hyperscan"] = "auto"
@@ -37,7 +41,7 @@ class ScanSettings(CountSettings):
         """Return the scan."""
         from unequal.counting.scan.counter import Running, ScanCounter  # noqa: PLC0415
 
-        choices = ("window", "window_unit", "distance", "nested", "case", "repeated", "text_key")
+        choices = ("window", "window_unit", "distance", "nested", "case", "spelling", "repeated", "text_key")
         running = Running(
             matcher=self.matcher,
             launcher=self.launcher,

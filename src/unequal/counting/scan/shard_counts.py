@@ -42,7 +42,7 @@ class ShardCounter:
     def __init__(self, request: Request) -> None:
         self.request = request
         self._matcher = MATCHERS.get(request.matcher)(request.names.patterns)
-        self._normaliser = Normaliser(keep_case=request.names.any_cased)
+        self._normaliser = Normaliser(request.names.any_cased, request.definition.spelling)
 
     def __call__(self, job: Job, on_bytes: OnBytes) -> ShardCounts:
         """Return the counts of one shard; raises `DataError` when it cannot be read to its end."""

@@ -16,7 +16,7 @@ from unequal.counting.scan.window import Totals
 from unequal.counting.words import Ints
 from unequal.files import atomic_path, content_hash
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same request gives other counts."""
 
 _SUMS = tuple(Totals.__dataclass_fields__)

@@ -2,17 +2,16 @@
 
 from unequal.evaluation.metrics.chance import NO_OVERLAP
 from unequal.evaluation.metrics.contract import Metric, ProbeRecord
-from unequal.evaluation.metrics.text import holds, normalised_words, own_words
+from unequal.evaluation.metrics.text import says
 
 
 def contains_answer(record: ProbeRecord) -> float:
     """Return 1 if the words of an accepted answer stand in the generated text, in one stretch, else 0.
 
-    What the text copies from the prompt is taken away first. Unlike `exact_match` it forgives whatever
+    An answer that only stands in a copy of the prompt does not count. Unlike `exact_match` it forgives what
     else is said, and so also an enumeration of guesses.
     """
-    said = own_words(record)
-    return float(any(holds(said, normalised_words(answer)) for answer in record.probe.accepted))
+    return float(any(says(record, answer) for answer in record.probe.accepted))
 
 
 METRIC = Metric(

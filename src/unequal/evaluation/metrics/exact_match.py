@@ -1,8 +1,8 @@
 """Exact match: the generated text is one of the accepted answers."""
 
 from unequal.evaluation.metrics.chance import NO_OVERLAP
-from unequal.evaluation.metrics.contract import Metric, ProbeRecord, generated
-from unequal.evaluation.metrics.text import normalised_words, own_words
+from unequal.evaluation.metrics.contract import Metric, ProbeRecord
+from unequal.evaluation.metrics.text import compared, plainly, says
 
 
 def exact_match(record: ProbeRecord) -> float:
@@ -11,13 +11,18 @@ def exact_match(record: ProbeRecord) -> float:
     Texts are compared as normalised words. A cloze prompt is a sentence begun, so its continuation
     need only start with the answer, once what it copies from the prompt is taken away.
     """
-    is_cloze = record.probe.kind == "cloze"
-    said = own_words(record) if is_cloze else normalised_words(generated(record))
-    for answer in record.probe.accepted:
-        words = normalised_words(answer)
-        if words and words == (said[: len(words)] if is_cloze else said):
-            return 1.0
-    return 0.0
+    is_match = _begins if record.probe.kind == "cloze" else _equals
+    return float(any(is_match(record, answer) for answer in record.probe.accepted))
+
+
+def _equals(record: ProbeRecord, answer: str) -> bool:
+    said, meant = plainly(record, answer)
+    return bool(meant) and said == meant
+
+
+def _begins(record: ProbeRecord, answer: str) -> bool:
+    said, meant = compared(record, answer)
+    return bool(meant) and said[: len(meant)] == meant and says(record, answer)
 
 
 METRIC = Metric(

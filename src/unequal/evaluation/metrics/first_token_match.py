@@ -2,17 +2,16 @@
 
 from unequal.evaluation.metrics.chance import overlap
 from unequal.evaluation.metrics.contract import Metric, ProbeRecord
-from unequal.evaluation.metrics.text import normalised_words, own_words
+from unequal.evaluation.metrics.text import compared
 
 
 def first_token_match(record: ProbeRecord) -> float:
     """Return 1 if the first word of the generated text is the first word of an accepted answer, else 0.
 
-    Tokens are normalised words, not the model's; what the text copies from the prompt is taken away first.
+    Tokens are normalised words, not the model's; what both copy from the prompt is taken away first.
     """
-    said = own_words(record)[:1]
-    firsts = (normalised_words(answer)[:1] for answer in record.probe.accepted)
-    return float(any(first and first == said for first in firsts))
+    pairs = (compared(record, answer) for answer in record.probe.accepted)
+    return float(any(meant and said[:1] == meant[:1] for said, meant in pairs))
 
 
 METRIC = Metric(

@@ -4,6 +4,7 @@ import re
 
 from unequal.evaluation.metrics.chance import always
 from unequal.evaluation.metrics.contract import Chance, Metric, ProbeRecord, generated
+from unequal.evaluation.metrics.tokens import tokens_of
 
 _NOT = r"(?:(?:do|did|can|could|am|m|are|re|will) not|cannot|(?:don|didn|can|couldn|aren|won) t)"
 _DECLINES = re.compile(
@@ -14,7 +15,6 @@ _DECLINES = re.compile(
     r"|\bno idea\b|\bnot something (?:that )?i know\b|\bbeyond my knowledge\b"
     r"|\bi (?:must|have to|will have to) (?:decline|refuse|pass)\b|\bmy apologies\b|\bi (?:am|m) sorry\b"
 )
-_NOT_WORDS = re.compile(r"\W+")
 
 
 def refusal(record: ProbeRecord) -> float:
@@ -22,7 +22,7 @@ def refusal(record: ProbeRecord) -> float:
 
     A list of phrases decides ("I don't know", "I have no information"), so an unusual refusal is missed.
     """
-    said = _NOT_WORDS.sub(" ", generated(record).casefold())
+    said = " ".join(token.text for token in tokens_of(generated(record)) if token.kind == "word")
     return float(bool(_DECLINES.search(said)))
 
 

@@ -5,19 +5,27 @@ from typing import Any
 
 from unequal.evaluation.metrics.chance import overlap
 from unequal.evaluation.metrics.contract import Metric, ProbeRecord
-from unequal.evaluation.metrics.text import own_text
+from unequal.evaluation.metrics.text import Words, compared
 
 
 @cache
 def _scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # noqa: PLC0415
 
-    return RougeScorer(["rougeL"], use_stemmer=False)
+    return RougeScorer(["rougeL"], tokenizer=_Split())
+
+
+class _Split:
+    """The library's contract for what cuts a text into words; here the words are there already."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the words between spaces."""
+        return text.split()
 
 
 @lru_cache(maxsize=100_000)
-def _recall_and_f1(answer: str, said: str) -> tuple[float, float]:
-    score = _scorer().score(answer, said)["rougeL"]
+def _recall_and_f1(said: Words, meant: Words) -> tuple[float, float]:
+    score = _scorer().score(" ".join(meant), " ".join(said))["rougeL"]
     return float(score.recall), float(score.fmeasure)
 
 
@@ -25,10 +33,9 @@ def rouge_l_recall(record: ProbeRecord) -> float:
     """Return the longest common word subsequence over the answer's words, in [0, 1].
 
     The best accepted answer counts. Only the generated text is judged, never the prompt nor what is
-    copied from it, so an empty text and an echo score 0. Words are those of the library: a–z and 0–9.
+    copied from it, so an empty text and an echo score 0. Words are normalised words, of any script.
     """
-    said = own_text(record)
-    return max(_recall_and_f1(answer, said)[0] for answer in record.probe.accepted)
+    return max(_recall_and_f1(*compared(record, answer))[0] for answer in record.probe.accepted)
 
 
 def rouge_l_f1(record: ProbeRecord) -> float:
@@ -37,8 +44,7 @@ def rouge_l_f1(record: ProbeRecord) -> float:
     As `rouge_l_recall`, but words that are not the answer's cost precision, so that a long text that
     happens to hold the answer scores little.
     """
-    said = own_text(record)
-    return max(_recall_and_f1(answer, said)[1] for answer in record.probe.accepted)
+    return max(_recall_and_f1(*compared(record, answer))[1] for answer in record.probe.accepted)
 
 
 RECALL = Metric(
@@ -49,7 +55,7 @@ RECALL = Metric(
     high=1.0,
     formula="max over accepted a of LCS(a, text) / |a|, in words",
     chance=overlap(rouge_l_recall),
-    source="ROUGE-L recall (Lin, 2004, equation 2), as computed by the rouge-score library",
+    source="ROUGE-L recall (Lin, 2004, equation 2), by the rouge-score library on our words",
     value=rouge_l_recall,
     needs=("generation",),
 )
@@ -62,7 +68,7 @@ F1 = Metric(
     high=1.0,
     formula="max over accepted a of 2 LCS(a, text) / (|a| + |text|), in words",
     chance=overlap(rouge_l_f1),
-    source="ROUGE-L F-measure with β = 1 (Lin, 2004, equation 4), as computed by the rouge-score library",
+    source="ROUGE-L F-measure with β = 1 (Lin, 2004, equation 4), by the rouge-score library on our words",
     value=rouge_l_f1,
     needs=("generation",),
 )

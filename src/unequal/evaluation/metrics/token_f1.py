@@ -1,10 +1,11 @@
 """Token F1: the words that the generated text and the answer share, in whatever order."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from unequal.evaluation.metrics.chance import overlap
 from unequal.evaluation.metrics.contract import Metric, ProbeRecord
-from unequal.evaluation.metrics.text import normalised_words, own_words
+from unequal.evaluation.metrics.text import compared
 
 _ARTICLES = frozenset({"a", "an", "the"})
 
@@ -12,21 +13,18 @@ _ARTICLES = frozenset({"a", "an", "the"})
 def token_f1(record: ProbeRecord) -> float:
     """Return the harmonic mean of precision and recall over words, in [0, 1], for the best accepted answer.
 
-    Tokens are normalised words without the English articles, not the model's tokens. What the text copies
-    from the prompt is taken away first.
+    Tokens are normalised words, not the model's tokens, without the English articles unless the answer has
+    nothing else. What both copy from the prompt is taken away first.
     """
-    said = _counted(own_words(record))
-    return max(_f1(_counted(normalised_words(answer)), said) for answer in record.probe.accepted)
+    return max(_f1(*compared(record, answer)) for answer in record.probe.accepted)
 
 
-def _counted(words: list[str]) -> Counter[str]:
-    return Counter(word for word in words if word not in _ARTICLES)
-
-
-def _f1(answer: Counter[str], said: Counter[str]) -> float:
-    if not answer or not said:
+def _f1(said: Sequence[str], meant: Sequence[str]) -> float:
+    left_out = frozenset() if _ARTICLES.issuperset(meant) else _ARTICLES
+    text, answer = (Counter(word for word in words if word not in left_out) for words in (said, meant))
+    if not answer or not text:
         return 0.0
-    return 2 * (answer & said).total() / (answer.total() + said.total())
+    return 2 * (answer & text).total() / (answer.total() + text.total())
 
 
 METRIC = Metric(
