@@ -87,7 +87,8 @@ def main() -> None:
                     (more if gained > 0 else fewer)[key[1]] += abs(gained)
                     first.setdefault(key[1], example(key, exact, loose, texts[key[0]]))
     print(
-        f"{len(facts)} facts, {total} occurrences; loose spelling adds {more.total()} and takes {fewer.total()}"
+        f"{len(facts)} facts, {total} occurrences;"
+        f" loose spelling adds {more.total()} and takes {fewer.total()}"
     )
     for title, counted in (("added", more), ("taken", fewer)):
         for name, number in counted.most_common():

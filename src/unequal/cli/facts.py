@@ -287,7 +287,7 @@ def _unseen(fact: "Fact") -> "Iterator[tuple[str, str, str]]":
 
 def _show_unseen(rows: list[tuple[str, str, str]]) -> None:
     if rows:
-        title = f"note: names with characters that nobody sees: {len(rows)}; take them out unless they are meant"
+        title = f"note: names with characters that nobody sees: {len(rows)}; take them out if not meant"
         show_table(title, ["fact", "name without them", "they are"], rows[:MOST_RELATIONS])
         say("counting and scoring pass over these characters; prompts hold them, and a tokenizer sees them")
 
