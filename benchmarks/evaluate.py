@@ -45,8 +45,8 @@ from unequal.facts.table import read_facts
 from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
-from unequal.scoring.decode import text_of
 from unequal.scoring.encoding import EncodedPrompt, encode, open_prompt
+from unequal.scoring.ending import Stopper
 from unequal.scoring.generate import GenerationPass
 from unequal.scoring.log_probs import AnswerPass, AnswerScore, ProbeScore
 
@@ -200,6 +200,7 @@ class Rival:
     def _texts(self) -> list[str]:
         model, tokenizer, probes = self._task
         tokenizer.padding_side = "left"
+        stopper = Stopper(tokenizer, probes[0].stops)
         texts: list[str] = []
         for start in range(0, len(probes), BATCH):
             prompts = tokenizer([p.prompt for p in probes[start : start + BATCH]], padding=True,
@@ -210,7 +211,7 @@ class Rival:
                 pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
             )  # fmt: skip
             written = out[:, prompts["input_ids"].shape[1] :].tolist()
-            texts += [text_of(tokenizer, row[:limit]) for row, limit in zip(written, limits, strict=True)]
+            texts += [stopper.text(row[:limit]) for row, limit in zip(written, limits, strict=True)]
         return texts
 
 

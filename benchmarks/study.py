@@ -48,8 +48,8 @@ from unequal.facts.probes import Probe, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer
-from unequal.scoring.decode import text_of
 from unequal.scoring.encoding import encode, open_prompt
+from unequal.scoring.ending import Stopper
 from unequal.study.launch.launcher import Crew, Silence
 from unequal.study.launch.run import run_steps
 from unequal.study.plan import plan_steps
@@ -235,6 +235,7 @@ def greedy_texts(
     """Return what the model says to each prompt, from batches in order, padded on the left."""
     found: list[str] = []
     limits = [open_prompt(tokenizer, probe).limit for probe in probes]
+    stopper = Stopper(tokenizer, probes[0].stops)
     tokenizer.padding_side = "left"
     for start in range(0, len(probes), JUDGED_AT_ONCE):
         batch = [probe.prompt for probe in probes[start : start + JUDGED_AT_ONCE]]
@@ -245,7 +246,7 @@ def greedy_texts(
             eos_token_id=tokenizer.eos_token_id,
         )[:, inputs["input_ids"].shape[1] :]  # fmt: skip
         ends = limits[start : start + JUDGED_AT_ONCE]
-        found += [text_of(tokenizer, row[:end]) for row, end in zip(made.tolist(), ends, strict=True)]
+        found += [stopper.text(row[:end]) for row, end in zip(made.tolist(), ends, strict=True)]
     return found
 
 

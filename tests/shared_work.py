@@ -53,7 +53,7 @@ def run_commands(folder: Path, out: Path) -> None:
         "method": {"kind": "npo", "learning_rate": 1e-3},
         "unlearn": {"steps": 3, "batch_size": 4, "evaluate_at": (2,)},
     }
-    given = facts | method | {"model": str(model)}
+    given = facts | method | {"model": str(model), "allow_unknown": True}
     asked = {"probes": ("question", "cloze"), "n_wordings": 1, "checkpoint_every": 1}
     single.run_unlearn(
         single.UnlearnCommand.model_validate(given | asked | {"out": out / "unlearned"}), quiet

@@ -23,7 +23,7 @@ STUDY: dict[str, Any] = {
     "methods": ["ga", {"kind": "npo", "learning_rate": 1e-3}],
     "targets": [{"relation": "birth_city"}],
     "unlearn": {"steps": 2, "batch_size": 8},
-    "evaluate": {"facts_per_role": 6},
+    "evaluate": {"facts_per_role": 6, "allow_unknown": True},
 }
 
 

@@ -33,7 +33,12 @@ SIZES = {
     "methods": ["ga"],
     "seeds": [0],
     "unlearn": {"steps": 2, "batch_size": 128, "evaluate_at": [2]},
-    "evaluate": {"facts_per_role": 2, "probes": ["question"], "probes_between": ["question"]},
+    "evaluate": {
+        "allow_unknown": True,
+        "facts_per_role": 2,
+        "probes": ["question"],
+        "probes_between": ["question"],
+    },
 }
 
 

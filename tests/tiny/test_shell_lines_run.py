@@ -41,7 +41,12 @@ TINY = {"steps": 2, "samples": 2, "people": 3, "size": "0.1M", "limit": 4, "work
 def tiny_study():
     """Return a study of a second or two: one model, one method, one seed."""
     values = changed() | {"methods": ["ga"], "seeds": [0]}
-    values["evaluate"] = {"facts_per_role": 4, "probes": ["question"], "probes_between": ["question"]}
+    values["evaluate"] = {
+        "allow_unknown": True,
+        "facts_per_role": 4,
+        "probes": ["question"],
+        "probes_between": ["question"],
+    }
     return values
 
 
@@ -87,6 +92,7 @@ def config_of(command, world):
     model, after, out = str(world / "before"), str(world / "after"), str(world / "from-config")
     forget, retain, facts = (str(world / f"{name}.parquet") for name in ("forget", "retain", "facts"))
     training = {"model": model, "forget": forget, "method": "ga", "unlearn": {"steps": 2}}
+    training |= {"allow_unknown": True}  # the small model knows too little
     return {
         "corpus": {"out": out, "world": small["world"], "corpus": small["corpus"]},
         "count": {"facts": facts, "corpus": str(world / "text.jsonl"), "out": f"{out}.parquet"},
@@ -126,6 +132,8 @@ def replaced(command, arguments, world, out):
         made["out"] = world / "study" if finished else out.with_suffix(arguments["out"].suffix)
     if command == "lm_eval":
         made |= {name: known[name] for name in ("task_dir", "tasks")}
+    if command in ("unlearn", "tune"):
+        made["allow_unknown"] = True  # the tiny model knows too little
     if "config" in made:
         made["config"] = out.with_suffix(".toml")
         made["config"].write_text(toml(config_of(command, world)))

@@ -27,8 +27,10 @@ def here(tmp_path_factory):
     (folder / "pretrain.toml").write_text(toml(steps))
     method = {"kind": "npo", "learning_rate": 1e-3, "beta": 0.2}
     run = {"method": method, "prompts": SMALL["prompts"], "unlearn": {"steps": 5, "batch_size": 4}}
+    run |= {"allow_unknown": True}  # so small a model says none of its facts
     (folder / "unlearn.toml").write_text(toml(run))
     (folder / "prompts.toml").write_text(toml({"prompts": SMALL["prompts"]}))
+    (folder / "tune.toml").write_text(toml({"prompts": SMALL["prompts"], "allow_unknown": True}))
     return folder
 
 
@@ -216,7 +218,7 @@ def test_a_rate_is_searched_and_a_rerun_goes_on(here, model, tables, monkeypatch
         "tune", "--model", model, "--forget", tables / "forget.parquet",
         "--retain", tables / "retain.parquet", "--utility", tables / "utility.parquet",
         "--method", "graddiff", "--steps", 9, "--utility-drop", 0.5,
-        "--config", here / "prompts.toml", "--out", here / "tune.json",
+        "--config", here / "tune.toml", "--out", here / "tune.json",
     )  # fmt: skip
     made, whole = [], tune._Bench.trial
 
