@@ -306,8 +306,10 @@ def test_a_table_with_the_required_columns_alone_is_judged_by_all_that_can_be_fi
     page = (tmp_path / "out" / "audit.html").read_text()
     assert "What limits this audit" in page
     assert "wrong answers were taken from" in page
-    lost = "100%" if after == "lost everything" else "0%"
-    assert summary["finding"][0].endswith(f"Of what should survive, {lost} was lost at worst.")
+    lost = (
+        ", but of what should survive 100%" if after == "lost everything" else " Of what should survive, 0%"
+    )
+    assert summary["finding"][0].endswith(f"{lost} was lost at worst.")
     assert summary["finding"][0] in result.out
 
 

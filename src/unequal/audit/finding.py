@@ -6,6 +6,8 @@ from typing import Any
 from unequal.audit.lacking import listed
 
 NOTHING_KNOWN = "the first model knew none of the facts, so there was nothing to judge"
+MUCH_LOST = 0.1
+"""From this share on a loss stands in the sentence that says that nothing finds a fact: it is no success."""
 ALL_UNJUDGED = "none of the facts that the first model knew could be judged"
 
 
@@ -22,8 +24,14 @@ def finding(summary: Mapping[str, Any]) -> list[str]:
     The headline says first what could not be judged, so that it never reads as success where nothing was.
     """
     below = [one for one in (_why(summary), _parts(summary)) if one]
-    head = [one for one in (_unjudged(summary), _left(summary), _lost(summary)) if one]
-    return [" ".join(head), *below]
+    found, lost = _left(summary), _lost(summary)
+    worst = _worst_loss(summary)
+    if found.startswith("Nothing finds") and worst is not None and worst > MUCH_LOST:
+        found, lost = (
+            f"{found.removesuffix('.')}, but of what should survive {worst:.0%} was lost at worst.",
+            "",
+        )
+    return [" ".join(one for one in (_unjudged(summary), found, lost) if one), *below]
 
 
 def _unjudged(summary: Mapping[str, Any]) -> str:
@@ -51,12 +59,17 @@ def _left(summary: Mapping[str, Any]) -> str:
 
 
 def _lost(summary: Mapping[str, Any]) -> str:
-    losses = [row["loss"]["value"] for row in summary["utility"] if row["loss"]["value"] is not None]
-    if losses:
-        return f"Of what should survive, {max(max(losses), 0):.0%} was lost at worst."
+    worst = _worst_loss(summary)
+    if worst is not None:
+        return f"Of what should survive, {worst:.0%} was lost at worst."
     if summary["utility"]:
         return "The first model knew nothing of what should survive, so its loss cannot be judged."
     return "What else was lost is not known: no facts that should survive were given."
+
+
+def _worst_loss(summary: Mapping[str, Any]) -> float | None:
+    losses = [row["loss"]["value"] for row in summary["utility"] if row["loss"]["value"] is not None]
+    return max(max(losses), 0.0) if losses else None
 
 
 def _why(summary: Mapping[str, Any]) -> str:

@@ -58,7 +58,14 @@ def test_where_all_was_judged_the_headline_is_what_is_left_and_what_was_lost():
     assert finding(summary_of(n_left=1, utility=LOST))[0] == (
         "1 of 50 facts is still in the model. Of what should survive, 95% was lost at worst."
     )
-    assert finding(summary_of(utility=LOST))[0].startswith("Nothing finds any of the 50 facts that the model")
+    assert finding(summary_of(utility=LOST))[0] == (
+        "Nothing finds any of the 50 facts that the model knew, but of what should survive 95% was lost at"
+        " worst."
+    )
+    little = [{**LOST[0], "loss": {"value": -0.02, "low": -0.1, "high": 0.1}}]
+    assert finding(summary_of(utility=little))[0] == (
+        "Nothing finds any of the 50 facts that the model knew. Of what should survive, 0% was lost at worst."
+    )
     unknown = finding(summary_of(n_known=0))[0]
     assert unknown.startswith("Nothing was judged: the first model knew none of the 50 facts.")
 
