@@ -84,7 +84,7 @@ def _parts(summary: Mapping[str, Any]) -> str:
     still, hidden = rows["still there"]["n_facts"], rows["suppressed"]["n_facts"]
     if not still + hidden:
         return beside if summary["n_known"] > _number(summary, "unjudged") else ""
-    parts = f"Still generated: {still}. No longer, but found by other evidence: {hidden}."
+    parts = f"Still there as before: {still}. No longer said, but found by other evidence: {hidden}."
     return f"{parts} {beside}".strip()
 
 
