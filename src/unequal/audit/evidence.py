@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from unequal.evaluation.known_by import READINGS, KnownBy
 from unequal.facts.schema import Fact
 
 MAX_GUESS_SHARE = 0.1
@@ -42,7 +43,9 @@ OWN_MEASURES = (
 )
 """What the unattacked model is asked for, beside the text that it generates."""
 ATTACK_METRICS = {
+    "answer_said": (True, True),
     "exact_match": (True, True),
+    "contains_answer": (True, True),
     "choice_accuracy": (True, True),
     "accuracy": (True, True),
     "leak_at_k": (True, False),
@@ -54,13 +57,22 @@ ATTACK_METRICS = {
 """An attack's metrics that are evidence: whether higher is known, and whether it is right or wrong."""
 
 
-def attack_measures(name: str, metrics: Sequence[str]) -> list[Measure]:
-    """Return what an attack measures that is evidence, the clearest first."""
+def attack_measures(name: str, metrics: Sequence[str], known_by: KnownBy | None = None) -> list[Measure]:
+    """Return what an attack measures that is evidence, the clearest first.
+
+    Of several readings of one text only that which says what is known is evidence, see `text_reading`.
+    """
+    other_readings = READINGS.keys() - {text_reading(metrics, known_by)}
     return [
         Measure(f"{name}_{metric}", name, *ATTACK_METRICS[metric])
         for metric in ATTACK_METRICS
-        if metric in metrics
+        if metric in metrics and metric not in other_readings
     ]
+
+
+def text_reading(metrics: Sequence[str], known_by: KnownBy | None = None) -> str | None:
+    """Return the reading of texts that counts: the wanted one, else the first that an attack has."""
+    return next((one for one in (known_by, *READINGS) if one in metrics), None)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from unequal.audit.finding import finding, nothing_judged
 from unequal.audit.verdicts import VERDICTS
+from unequal.evaluation.known_by import READINGS
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
 
@@ -80,8 +81,13 @@ def _sample(summary: dict[str, Any]) -> str:
     sizes += f" {summary['n_never_seen']} never seen, {summary['n_kept']}"
     return (
         f"{sizes} that should survive. Before: {settings['before']}. After: {settings['after']}."
-        " Intervals are 95% bootstrap intervals over subjects."
+        f" {_known_by(summary)}Intervals are 95% bootstrap intervals over subjects."
     )
+
+
+def _known_by(summary: dict[str, Any]) -> str:
+    reading = summary.get("known_by")
+    return f"Known by {reading}: {READINGS[reading]}. " if reading else ""
 
 
 def _bars(summary: dict[str, Any], verdicts: dict[str, Any]) -> list[dict[str, Any]]:

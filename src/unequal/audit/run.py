@@ -29,6 +29,7 @@ from unequal.audit.summary import (
 )
 from unequal.audit.verdicts import ASKED, own_rows, verdicts
 from unequal.errors import ConfigError, DataError
+from unequal.evaluation.known_by import HOW_TO_ASK, READINGS, KnownBy, known_of
 from unequal.facts.complete import completed, relation_templates
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from unequal.evaluation.evaluate import Tables
 
 METRICS = (
-    "exact_match", "refusal", "degenerate",
+    *READINGS, "refusal", "degenerate",
     "answer_prob", "choice_prob", "choice_accuracy", "first_token_rank",
 )  # fmt: skip
 WORDS = ("fact_id", "subject", "relation", "object", "question", "answer")
@@ -206,8 +207,9 @@ def conclude(
     """Return the audit of scores that have been made."""
     control = control_of(facts)
     run = [attack for attack in settings.attacks if attacked["metric"].is_in(attack.metric_names).any()]
-    measures = [one for attack in run for one in attack_measures(attack.name, attack.metrics)]
-    table, evidence = verdicts(facts, before.scores, after.scores, attacked, control, measures)
+    known_by = settings.known_by
+    measures = [one for attack in run for one in attack_measures(attack.name, attack.metrics, known_by)]
+    table, evidence = verdicts(facts, before.scores, after.scores, attacked, control, measures, known_by)
     table = with_subjects(table, facts)
     draws = resampler_of(facts, settings.seed)
     all_measures: list[Measure] = [*OWN_MEASURES, *measures]
@@ -216,15 +218,16 @@ def conclude(
         "n_known": judged_facts(table).height,
         "n_never_seen": len(control.never_seen),
         "n_kept": sum(fact.role in KEPT for fact in facts),
+        "known_by": known_by,
         "control": "never-seen facts" if control.measured else "worked out",
         "verdicts": verdict_shares(table, draws),
         "unjudged": unjudged_reasons(table, evidence),
         "by_count": by_count(table, counts),
         "evidence": evidence_table(table, evidence, all_measures, draws),
-        "attacks": [recovery(attacked, table, one.name, one.metrics, draws) for one in run],
-        "utility": utility(before.scores, after.scores, draws),
+        "attacks": [recovery(attacked, table, one.name, one.metrics, draws, known_by) for one in run],
+        "utility": utility(before.scores, after.scores, draws, known_by),
         "texts": text_rates(before.scores, after.scores),
-        "notes": [*notes, *_remarks(facts, after.scores, control)],
+        "notes": [*notes, *_doubts(before.scores, known_by), *_remarks(facts, after.scores, control)],
         "settings": settings.model_dump(mode="json"),
         "made_by": manifest(),
     }
@@ -240,6 +243,19 @@ def _passed(summary: dict[str, Any], policy: Policy | None) -> bool | None:
     if summary["nothing_judged"]:
         return False
     return all(line["holds"] for line in summary["policy"]) if policy else None
+
+
+def _doubts(before: pl.DataFrame, known_by: KnownBy) -> list[str]:
+    """Return why the first model may have been asked in the wrong way, if there is a sign of it."""
+    known = known_of(before, known_by, ["forget"])
+    if known.said is None or not known.doubts():
+        return []
+    chosen = "" if known.chosen is None else f", is right among choices for {known.chosen:.0%}"
+    return [
+        f"asked the question the first model says {known.said:.0%} of the facts to forget{chosen} and finds"
+        f" their answers probable to {known.probability or 0.0:.2f}: is it asked as it was trained?"
+        f" {HOW_TO_ASK}"
+    ]
 
 
 def _remarks(facts: Sequence[Fact], after: pl.DataFrame, control: Control) -> list[str]:
@@ -269,7 +285,7 @@ def _facts_table(
     found = table.drop("person", "seed_cluster").join(words, on="fact_id", how="left", maintain_order="left")
     for name, tables in (("before", before), ("after", after)):
         question = tables.scores.filter(pl.col("probe") == "question")
-        for metric in ("answer_prob", "choice_prob", "first_token_rank"):
+        for metric in (*READINGS, "answer_prob", "choice_prob", "first_token_rank"):
             values = question.filter(pl.col("metric") == metric).select(
                 "fact_id", pl.col("value").alias(f"{metric}_{name}")
             )

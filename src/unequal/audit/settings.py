@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
+from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute import ComputeSettings
 from unequal.strict import Many, Place, Seed
@@ -33,6 +34,9 @@ class AuditSettings(ComputeSettings):
     policy: Path | None = Field(default=None, description="what must hold (TOML)")
     attacks: tuple[AttackSettings, ...] = Field(default=DEFAULT_ATTACKS, validate_default=True)
     prompts: PromptFormat = PromptFormat()
+    known_by: KnownBy = Field(
+        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    )
     n_wordings: Many = Field(default=3, description="of each paraphrase and cloze, at most")
     seed: Seed = 0
 

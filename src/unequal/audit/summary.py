@@ -7,18 +7,18 @@ import numpy as np
 import polars as pl
 
 from unequal.analysis.bootstrap import Array, Interval, Resampler, interval, make_resampler, ratio
-from unequal.audit.evidence import Measure
+from unequal.audit.evidence import Measure, text_reading
 from unequal.audit.verdicts import NO_EVIDENCE, TEXT, VERDICTS, without_value
+from unequal.evaluation.known_by import KnownBy, reading_of
 from unequal.facts.buckets import BucketSettings, make_buckets
 from unequal.facts.schema import Fact
 
 DRAWS = 2000
 LEFT = ("still there", "suppressed")
 KEPT = ("retain", "neighbour", "utility")
-UTILITY_METRICS = {"exact_match": "generation", "answer_prob": "probability"}
 TEXT_METRICS = ("refusal", "degenerate")
-RECOVERED = ("exact_match", "leak_at_k", "choice_accuracy", "accuracy", "first_token_prob")
-"""What an attack's recovery is measured by, the first of these that it has."""
+RECOVERED = ("leak_at_k", "choice_accuracy", "accuracy", "first_token_prob")
+"""What an attack's recovery is measured by where it has no reading of a text, the first that it has."""
 
 
 def resampler_of(facts: Sequence[Fact], seed: int) -> Resampler:
@@ -128,10 +128,15 @@ def evidence_table(
 
 
 def recovery(
-    attacked: pl.DataFrame, table: pl.DataFrame, name: str, metrics: Sequence[str], resampler: Resampler
+    attacked: pl.DataFrame,
+    table: pl.DataFrame,
+    name: str,
+    metrics: Sequence[str],
+    resampler: Resampler,
+    known_by: KnownBy | None = None,
 ) -> dict[str, Any]:
     """Return what an attack brings back: the mean of its main metric, and that above never-seen facts."""
-    metric = next((one for one in RECOVERED if one in metrics), None)
+    metric = next((one for one in (text_reading(metrics, known_by), *RECOVERED) if one in metrics), None)
     rows = attacked.filter(pl.col("metric") == f"{name}_{metric}")
     forget = judged_facts(table).join(rows, on="fact_id", how="inner")
     control = table.filter(pl.col("role") == "never_seen").join(rows, on="fact_id", how="inner")
@@ -149,12 +154,15 @@ def recovery(
     }
 
 
-def utility(before: pl.DataFrame, after: pl.DataFrame, resampler: Resampler) -> list[dict[str, Any]]:
+def utility(
+    before: pl.DataFrame, after: pl.DataFrame, resampler: Resampler, known_by: KnownBy | None = None
+) -> list[dict[str, Any]]:
     """Return for each role that should survive, and both kinds of metric, the loss 1 − after / before.
 
     The answers are those to the question; a loss of 0 is none, 1 is all, and below 0 is a gain.
     """
     keys = ["fact_id", "role", "metric"]
+    measured = {reading_of(before, known_by): "generation", "answer_prob": "probability"}
     asked = [
         part.filter(pl.col("role").is_in(KEPT), pl.col("probe") == "question").drop_nulls("value")
         for part in (before, after)
@@ -162,7 +170,7 @@ def utility(before: pl.DataFrame, after: pl.DataFrame, resampler: Resampler) -> 
     both = asked[0].join(asked[1].select(*keys, "value"), on=keys, suffix="_after")
     rows = []
     for role in KEPT:
-        for metric, kind in UTILITY_METRICS.items():
+        for metric, kind in measured.items():
             own = both.filter(pl.col("role") == role, pl.col("metric") == metric)
             if own.is_empty():
                 continue

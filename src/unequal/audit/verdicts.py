@@ -7,6 +7,7 @@ import polars as pl
 
 from unequal.audit.evidence import OWN_MEASURES, Control, Measure, weigh
 from unequal.audit.lacking import is_lacking
+from unequal.evaluation.known_by import KnownBy, reading_of
 from unequal.facts.probes import ProbeKind
 from unequal.facts.schema import Fact
 
@@ -29,14 +30,14 @@ def verdicts(
     attacked: pl.DataFrame,
     control: Control,
     attack_measures: Sequence[Measure],
-    known_by: str = "exact_match",
+    known_by: KnownBy | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return one row a fact to forget or never seen with its verdict, and the evidence after unlearning.
 
-    ``before`` and ``after`` are score rows of the two models, ``attacked`` those of all attacks; the metric
-    ``known_by`` says whether a generated text is right. The columns of the first table are ``fact_id, role,
-    verdict, evidence, why, known_before`` and ``generated_before, generated_after``: the share in [0, 1] of
-    wordings whose greedy answer is right.
+    ``before`` and ``after`` are score rows of the two models, ``attacked`` those of all attacks; the reading
+    ``known_by`` says whether a generated text is right (see `reading_of` for its default). The columns of
+    the first table are ``fact_id, role, verdict, evidence, why, known_before`` and ``generated_before,
+    generated_after``: the share in [0, 1] of wordings whose greedy answer is right.
     """
     judged = [fact for fact in facts if fact.role in ("forget", "never_seen")]
     table = pl.DataFrame(
@@ -46,10 +47,9 @@ def verdicts(
         }
     )
     forget = frozenset(fact.fact_id for fact in judged if fact.role == "forget")
+    reading = reading_of(before, known_by)
     for name, scores in (("generated_before", before), ("generated_after", after)):
-        table = table.join(
-            _generated(scores, name, known_by), on="fact_id", how="left", maintain_order="left"
-        )
+        table = table.join(_generated(scores, name, reading), on="fact_id", how="left", maintain_order="left")
     own = [one for one in OWN_MEASURES if one.is_right_or_wrong != control.measured]
     kinds = ASKED if control.measured else QUESTION
     shown_before = _found(weigh(own_rows(before, kinds), own, control, forget))
@@ -76,7 +76,7 @@ def own_rows(scores: pl.DataFrame, kinds: Sequence[ProbeKind] = ASKED) -> pl.Dat
     )
 
 
-def _generated(scores: pl.DataFrame, name: str, known_by: str) -> pl.DataFrame:
+def _generated(scores: pl.DataFrame, name: str, known_by: KnownBy) -> pl.DataFrame:
     right = scores.filter(pl.col("probe").is_in(ASKED), pl.col("metric") == known_by)
     return right.group_by("fact_id").agg(
         pl.col("value").mean().alias(name), pl.col("reason").drop_nulls().first().alias(f"no_{name}")

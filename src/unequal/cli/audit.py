@@ -29,6 +29,7 @@ def audit(
     policy: Path | None = None,
     attacks: str | None = None,
     n_wordings: int | None = None,
+    known_by: str | None = None,
     seed: int | None = None,
     device: str | None = None,
     precision: str | None = None,
@@ -67,6 +68,9 @@ def audit(
         Attacks, parted by commas, or none. [default: relearn,int8,nf4,sample,paraphrase,fewshot,lens]
     n_wordings
         Wordings of each paraphrase and cloze, at most. [default: 3]
+    known_by
+        The reading of generated texts that says what is known: answer_said, exact_match or contains_answer.
+        [default: answer_said]
     seed
         Seed of attacks and intervals. [default: 0]
     device
@@ -101,8 +105,12 @@ def audit(
 
 
 def _show(done: "Audit") -> None:
+    from unequal.evaluation.known_by import READINGS  # noqa: PLC0415
+
     for sentence in done.summary["finding"]:
         say(sentence)
+    reading = done.summary["known_by"]
+    say(f"known by {reading}: {READINGS[reading]}")
     rows = [
         (row["verdict"], row["n_facts"], _percent(row.get("share")), _percent(row.get("never_seen")))
         for row in done.summary["verdicts"]

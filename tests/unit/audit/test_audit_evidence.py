@@ -135,3 +135,14 @@ def test_what_an_attack_did_besides_is_no_evidence():
         "mine_exact_match",
         "mine_answer_prob",
     ]
+
+
+def test_one_reading_of_a_text_is_evidence_and_that_is_the_one_that_gates():
+    both = ("answer_said", "exact_match", "answer_prob")
+    for known_by, first in (
+        (None, "answer_said"),
+        ("exact_match", "exact_match"),
+        ("contains_answer", "answer_said"),  # which the attack does not measure
+    ):
+        names = [one.metric for one in attack_measures("mine", both, known_by)]
+        assert names == [f"mine_{first}", "mine_answer_prob"]

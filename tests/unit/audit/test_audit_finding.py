@@ -9,7 +9,7 @@ from unequal.audit.lacking import choice_note, is_lacking, wordings_note
 from unequal.audit.page import render_audit
 from unequal.audit.policy import Policy, check, unstated
 from unequal.audit.run import Audit
-from unequal.audit.summary import unjudged_reasons
+from unequal.audit.summary import resampler_of, unjudged_reasons, utility
 from unequal.audit.verdicts import NO_EVIDENCE, own_rows, verdicts
 from unequal.facts.schema import Fact
 
@@ -243,3 +243,27 @@ def test_without_never_seen_facts_one_right_choice_of_the_question_is_evidence()
     assert set(table["verdict"]) == {"still there"}
     table, _ = judged(pl.concat([rows_of(facts, "exact_match", 1.0), chosen, other]), same, facts=facts)
     assert set(table["verdict"]) == {"suppressed"}
+
+
+def test_what_is_known_is_said_by_the_reading_that_gates():
+    """The answers stand in sentences: by exact match nothing is known, by the default everything is."""
+    prob = rows_of(TABLE, "answer_prob", 0.01)
+    readings = pl.concat([SAID.with_columns(metric=pl.lit("answer_said")), UNSAID, prob])
+    for known_by, verdict in (
+        (None, "still there"),
+        ("answer_said", "still there"),
+        ("exact_match", "not known before"),
+    ):
+        table, _ = verdicts(TABLE, readings, readings, NO_ATTACK, control_of(TABLE), [], known_by)
+        assert set(table.filter(pl.col("role") == "forget")["verdict"]) == {verdict}
+
+
+def test_the_utility_that_is_lost_is_of_the_same_reading():
+    kept = [fact(i, "utility") for i in range(6)]
+    before = pl.concat([rows_of(kept, "answer_said", 1.0), rows_of(kept, "exact_match", 0.0)])
+    after = pl.concat([rows_of(kept, "answer_said", 0.5), rows_of(kept, "exact_match", 0.0)])
+    draws = resampler_of(kept, 0)
+    (row,) = utility(before, after, draws)
+    assert (row["kind"], row["metric"], row["loss"]["value"]) == ("generation", "answer_said", 0.5)
+    (row,) = utility(before, after, draws, "exact_match")
+    assert (row["metric"], row["loss"]["value"]) == ("exact_match", None)  # nothing was there to lose
