@@ -3,12 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from unequal.analysis.agreement import agreement, both_views
 from unequal.analysis.areas import areas_between_levels
+from unequal.analysis.arm_levels import arm_levels
 from unequal.analysis.bootstrap import Resampler, make_resampler
 from unequal.analysis.count_levels import count_groups, count_known, count_levels
 from unequal.analysis.curves import forgetting_curves
@@ -30,6 +32,7 @@ from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_c
 from unequal.analysis.nulls import null_scores
 from unequal.analysis.observations import MIXED, Observations, observe
 from unequal.analysis.outcomes import UTILITY_BUDGETS, at_budget
+from unequal.analysis.pooled import with_all_models
 from unequal.analysis.robustness import robustness
 from unequal.analysis.signature import signature
 from unequal.analysis.size_effects import size_effects
@@ -70,6 +73,7 @@ class Analysis:
     count_known: pl.DataFrame
     count_levels: pl.DataFrame
     interactions: pl.DataFrame
+    arm_levels: pl.DataFrame
     matched: pl.DataFrame
     areas: pl.DataFrame
     logistic: pl.DataFrame
@@ -170,12 +174,14 @@ def analyze_scores(
     counted = _outcomes(natural, rows)
     views, said = both_views(observations), judgements(observations)
     by_size, size_trends = sizes(views, observations, resampler)
-    curves, utility = forgetting_curves(observations, resampler), utility_curves(resampler, rows)
+    curves = with_all_models(partial(forgetting_curves, resampler=resampler), observations)
+    utility = with_all_models(partial(utility_curves, resampler), rows)
     times = steps_to_forget(forget)
+    by_count = partial(count_levels, groups=count_groups(observations.forget), resampler=resampler)
     remarks = (*left, *_remarks(observations, levels, resampler))
     tables = {
         "runs": observations.runs,
-        "known": known_before(observations, resampler),
+        "known": with_all_models(partial(known_before, resampler=resampler), observations),
         "levels": levels,
         "curves": curves,
         "utility": utility,
@@ -184,29 +190,30 @@ def analyze_scores(
         "effects": pl.concat(
             [dose_slopes(outcomes, resampler, PLUS_ONE), dose_slopes(counted, resampler, COUNT)]
         ),
-        "count_known": count_known(observations, resampler),
-        "count_levels": count_levels(counted, count_groups(observations.forget), resampler),
+        "count_known": with_all_models(partial(count_known, resampler=resampler), observations),
+        "count_levels": with_all_models(by_count, counted),
         "interactions": interactions(outcomes, observations.runs, resampler),
+        "arm_levels": arm_levels(outcomes, observations.runs, resampler),
         "matched": matched_comparisons(outcomes, forget, rows, resampler),
         "areas": areas_between_levels(forget, resampler),
         "logistic": logistic_dose(outcomes),
-        "survival": survival_medians(times, resampler),
-        "survival_curves": survival_curves(times, resampler),
+        "survival": with_all_models(partial(survival_medians, resampler=resampler), times),
+        "survival_curves": with_all_models(partial(survival_curves, resampler=resampler), times),
         "hazards": hazard_ratios(times, forget),
         "frontier": frontier(curves, utility),
-        "agreement": agreement(views, resampler),
+        "agreement": with_all_models(partial(agreement, resampler=resampler), views),
         "hidden": hidden_knowledge(views, resampler),
-        "spearman": spearman(observations, resampler),
-        "signature": signature(said, resampler),
-        "hidden_leak": hidden_leak(observations, resampler),
-        "sampling_gap": sampling_gap(observations, said, resampler),
+        "spearman": with_all_models(partial(spearman, resampler=resampler), observations),
+        "signature": with_all_models(partial(signature, resampler=resampler), said),
+        "hidden_leak": with_all_models(partial(hidden_leak, resampler=resampler), observations),
+        "sampling_gap": with_all_models(partial(sampling_gap, resampler=resampler), observations, said),
         "sizes": by_size,
         "size_trends": size_trends,
         "size_effects": size_effects(observations, rows, resampler),
         "utility_views": utility_views(observations, resampler),
-        "robustness": robustness(observations, said, resampler),
+        "robustness": with_all_models(partial(robustness, resampler=resampler), observations, said),
         "formats": format_gaps(observations, resampler),
-        "true_false": true_false_d_prime(observations, resampler),
+        "true_false": with_all_models(partial(true_false_d_prime, resampler=resampler), observations),
         "cost": utility_cost(forget, rows, resampler),
         "weightings": weightings(outcomes if outcomes.height else counted, observations.runs, resampler),
         "factors": factor_effects(outcomes, observations, factors, resampler),

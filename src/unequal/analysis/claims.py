@@ -30,11 +30,9 @@ C1 = Claim(
     "C1",
     "The more often a fact was seen, the harder it is to unlearn.",
     "Slope of the forgotten share (averaged over evaluated steps ≥ 1, facts known before) on "
-    "log2(exposure), within base "
-    "models, mean of the methods: supported when its 95% interval lies below 0, refuted when it lies above "
-    "0 or wholly "
-    "within ±0.01 per doubling, else undecided. Also undecided when the slope at equal utility (−10%) lies "
-    "above 0.",
+    "log2(exposure), within base models, mean of the methods: supported when its 95% interval lies below 0, "
+    "refuted when it lies above 0 or wholly within ±1 point per doubling, else undecided. Also undecided "
+    "when the slope at equal utility (−10%) lies above 0.",
     "forgotten share per doubling of exposure",
     "dose",
 )
@@ -44,9 +42,9 @@ C2 = Claim(
     "Facts with natural counts that were known before: slope of the forgotten share (averaged over evaluated "
     "steps ≥ 1) on log10(1 + count), within base models and relations, adjusted for answer tokens and object "
     "rarity, mean of the methods: supported when its 95% interval lies below 0, refuted when it lies above 0 "
-    "or wholly within ±0.033 per tenfold count, else undecided. Also undecided when the same slope at equal "
-    "utility (−10%) lies above 0. Counts were not assigned, so what is not adjusted for may stand behind the "
-    "slope.",
+    "or wholly within ±3.3 points per tenfold count, else undecided. Also undecided when the same slope at "
+    "equal utility (−10%) lies above 0. Counts were not assigned, so what is not adjusted for may stand "
+    "behind the slope.",
     "forgotten share per tenfold count, adjusted",
     "natural",
     "a study whose facts carry natural counts; exposures that were assigned cannot show it",
@@ -70,7 +68,7 @@ C4 = Claim(
     "never-seen facts. "
     "Supported when its 95% interval lies above 0 and that of kappa below 0.6, refuted when it lies below 0 "
     "or "
-    "wholly within ±0.05, or when that of kappa lies above 0.6, else undecided.",
+    "wholly within ±5 points, or when that of kappa lies above 0.6, else undecided.",
     "hidden share above never-seen",
     "agreement",
 )
@@ -82,7 +80,7 @@ C5 = Claim(
     "facts forgotten, mean of the methods) on log2(parameters). Its interval reaches as far, at each end, "
     "as the wider of two: the bootstrap over people, and Student's interval of a line through the base "
     "models, whose scatter holds the seeds. Supported when it lies above 0, refuted when it lies below 0 "
-    "or wholly within ±0.015 per doubling, else undecided. Also undecided when the slope at equal "
+    "or wholly within ±1.5 points per doubling, else undecided. Also undecided when the slope at equal "
     "forgetting (half, read between evaluated steps) is not above 0.",
     "hidden share above never-seen per doubling of parameters",
     "sizes",
@@ -94,7 +92,7 @@ C6 = Claim(
     "rate: share left "
     "in the held-out statement (cloze) minus share left in the question, averaged over steps ≥ 1 that score "
     "both. Supported "
-    "when its 95% interval lies above 0, refuted when it lies below 0 or wholly within ±0.05, else "
+    "when its 95% interval lies above 0, refuted when it lies below 0 or wholly within ±5 points, else "
     "undecided.",
     "share left in the statement minus share left in the question",
     "formats",
@@ -106,7 +104,7 @@ C7 = Claim(
     "lost at the highest "
     "level minus at the lowest, mean of the methods that reach half at both. Supported when its 95% "
     "interval lies above 0, refuted when it "
-    "lies below 0 or wholly within ±0.02, else undecided.",
+    "lies below 0 or wholly within ±2 points, else undecided.",
     "utility lost, highest minus lowest level",
     "cost",
 )
@@ -117,7 +115,7 @@ C8 = Claim(
     "confidence: forgotten share of the facts known before (levels counting equally) under count weights "
     "minus that under each of the three rivals, at equal steps and at equal utility (−10%), mean of the "
     "methods. Supported when all six 95% intervals lie above 0, refuted when any at equal utility lies below "
-    "0 or wholly within ±0.05, else undecided. The effect shown is the smallest at equal utility.",
+    "0 or wholly within ±5 points, else undecided. The effect shown is the smallest at equal utility.",
     "forgotten share under count weights minus under the best rival",
     "methods",
     "runs of one method with count weights, uniform weights, shuffled counts (placebo) and starting "
@@ -140,7 +138,7 @@ R2 = Claim(
     "Rival: not frequency but starting confidence.",
     "The slope of C1 adjusted for the starting log-probability. Only when C1 is supported: supported when "
     "the adjusted "
-    "interval lies wholly within ±0.01 per doubling or above 0, refuted when it lies below 0, else "
+    "interval lies wholly within ±1 point per doubling or above 0, refuted when it lies below 0, else "
     "undecided. "
     "Confidence is partly made by exposure, so the adjusted slope is what exposure does beyond confidence.",
     "forgotten share per doubling of exposure, adjusted",
@@ -151,7 +149,7 @@ R3 = Claim(
     "Rival: answer length, tokenisation, rarity of the object, distance to the retain set.",
     "The slope of C1 within base models and relations, adjusted for answer tokens and object rarity (how "
     "many of the scored facts of the relation share the answer). Only when C1 is supported: supported "
-    "when the adjusted interval lies wholly within ±0.01 per doubling or above 0, refuted when it lies "
+    "when the adjusted interval lies wholly within ±1 point per doubling or above 0, refuted when it lies "
     "below 0, else undecided. Distance to the retain set is not in the score table and is not adjusted "
     "for.",
     "forgotten share per doubling of exposure, adjusted",
@@ -175,8 +173,8 @@ R5 = Claim(
     "them. Two slopes on log2(parameters), mean of the methods, with intervals as in C5: of the forgotten"
     " share at equal steps (harder), and of the neighbours' utility lost where half of these facts are "
     "forgotten (more damage). Supported when the first lies below 0 and the second above 0, refuted when "
-    "either lies on the other side or wholly within ±0.015 per doubling, else undecided. The effect shown"
-    " is the first.",
+    "either lies on the other side or wholly within ±1.5 points per doubling, else undecided. The effect "
+    "shown is the first.",
     "forgotten share per doubling of parameters",
     "sizes",
     "at least three model sizes that know the same facts, with equal data and exposures",
@@ -198,7 +196,7 @@ R7 = Claim(
     "Only when C4 is supported. Never-seen facts, in which a sound metric finds nothing: their choice "
     "accuracy at the steps that C4 reads minus that at step 0, and, when scored, their hits minus false "
     "alarms in true/false statements after step 0, each the mean of the methods. Refuted when every 95% "
-    "interval lies wholly within ±0.05, supported when any lies wholly outside, else undecided. The "
+    "interval lies wholly within ±5 points, supported when any lies wholly outside, else undecided. The "
     "effect shown is the one farther from 0.",
     "score of never-seen facts above chance",
     "agreement",

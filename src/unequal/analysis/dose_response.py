@@ -11,8 +11,10 @@ from unequal.analysis.covariates import ANSWER_TOKENS, CONFIDENCE_BIN, OBJECT_RA
 from unequal.analysis.estimates import ESTIMATE, estimate
 from unequal.analysis.holm import holm
 from unequal.analysis.least_squares import slope_within
+from unequal.analysis.pooled import ALL_METHODS as ALL_METHODS
+from unequal.analysis.pooled import ALL_MODELS as ALL_MODELS
+from unequal.analysis.pooled import mean_of_cells
 
-ALL_METHODS, ALL_MODELS = "all methods", "all models"
 NOTHING, START, START_RELATION = (
     "nothing",
     "starting log-probability",
@@ -61,9 +63,26 @@ SLOPE_SCHEMA: dict[str, type[pl.DataType]] = {
 
 
 def dose_levels(outcomes: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
-    """Return the mean forgotten share per model, method, comparison and level, with 95% interval."""
+    """Return the mean forgotten share per model, method, comparison and level, with 95% interval.
+
+    All methods together are the mean of the plain ones, all models together the mean of the models, each
+    method of each model counting equally.
+    """
     keys = ["model", "method", "target_kind", "comparison", "exposure"]
-    return grouped_ratio(resampler, outcomes, keys, "forgotten")
+    found = [grouped_ratio(resampler, outcomes, keys, "forgotten")]
+    plain = outcomes.filter("plain")
+    scopes = [outcomes]
+    if outcomes["model"].n_unique() > 1:
+        together = pl.lit(ALL_MODELS).alias("model")
+        numbered = outcomes.with_columns(pl.col("model").alias("cell"))
+        found.append(mean_of_cells(resampler, numbered.with_columns(together), ["cell"], keys))
+        scopes.append(outcomes.with_columns(together))
+    if plain["method"].n_unique() > 1:
+        for scope in scopes:
+            cells = scope.with_columns(outcomes.select(cell=pl.concat_str("model", "method", separator=" ")))
+            methods = cells.filter("plain").with_columns(pl.lit(ALL_METHODS).alias("method"))
+            found.append(mean_of_cells(resampler, methods, ["cell"], keys))
+    return pl.concat(found, how="vertical_relaxed")
 
 
 def dose_slopes(outcomes: pl.DataFrame, resampler: Resampler, dose: str = EXPOSURE) -> pl.DataFrame:

@@ -50,13 +50,11 @@ def interactions(outcomes: pl.DataFrame, runs: pl.DataFrame, resampler: Resample
     factor in a comparison. The starting log-probability is no arm: its row has the change of
     the slope per standard deviation of it, within base models and methods.
     """
-    chosen = outcomes.filter(pl.col("plain") & (pl.col("target_kind") == MIXED)).drop("method")
-    names = [name for name in FACTORS.values() if name in runs.columns]
-    corpus = [name for name in ("pretrain_seed",) if name in runs.columns]
-    labels = runs.select("run_id", "n_params", *corpus, *[pl.col(name).fill_null("") for name in names])
+    chosen = outcomes.filter(pl.col("plain") & (pl.col("target_kind") == MIXED))
+    names, corpus = _names(runs), [name for name in ("pretrain_seed",) if name in runs.columns]
     rows: list[dict[str, Any]] = []
     for (comparison,), own in chosen.group_by("comparison", maintain_order=True):
-        labelled = own.join(labels, on="run_id", how="left", maintain_order="left")
+        labelled = _labelled(own, runs, corpus)
         rows.append({**_confidence(labelled, resampler), "comparison": comparison})
         for factor, column in FACTORS.items():
             if column not in names:
@@ -73,6 +71,31 @@ def interactions(outcomes: pl.DataFrame, runs: pl.DataFrame, resampler: Resample
                 found = _two_by_two(labelled, factor, others, corpus, resampler)
                 rows += [{**row, "comparison": f"{comparison}, {BOTH_KNEW}"} for row in found]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def complete_cells(outcomes: pl.DataFrame, runs: pl.DataFrame, column: str) -> tuple[pl.DataFrame, list[str]]:
+    """Return the rows of cells that hold every value of a factor's column, and what a cell is alike in.
+
+    Without rows where the factor has fewer than two values.
+    """
+    names = _names(runs)
+    others = [name for name in names if name != column]
+    if column not in names:
+        return outcomes.clear().with_columns(pl.lit("").alias(column)), others
+    labelled = _labelled(outcomes, runs, [])
+    n_values = labelled[column].n_unique()
+    return labelled.filter((pl.col(column).n_unique().over(others) == n_values) & (n_values > 1)), others
+
+
+def _names(runs: pl.DataFrame) -> list[str]:
+    return [name for name in FACTORS.values() if name in runs.columns]
+
+
+def _labelled(outcomes: pl.DataFrame, runs: pl.DataFrame, corpus: list[str]) -> pl.DataFrame:
+    """Return the outcomes with the values of the factors of their runs."""
+    factors = [pl.col(name).fill_null("") for name in _names(runs)]
+    labels = runs.select("run_id", "n_params", *corpus, *factors)
+    return outcomes.drop("method").join(labels, on="run_id", how="left", maintain_order="left")
 
 
 def _known_by_all(labelled: pl.DataFrame, column: str, alike: list[str]) -> pl.DataFrame:

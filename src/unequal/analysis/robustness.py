@@ -3,7 +3,7 @@
 import polars as pl
 
 from unequal.analysis.bootstrap import Array, Resampler, aligned_means, group_intervals, index_groups
-from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS
+from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.judges import GENERATION, PLAIN
 from unequal.analysis.observations import Observations
 
@@ -17,7 +17,7 @@ def robustness(observations: Observations, judgements: pl.DataFrame, resampler: 
     ``never_seen`` that of facts the model never saw, what complete forgetting looks like, and
     ``by_generation`` that of the same facts by their plain greedy answer; ``recovered`` is how much lower
     the share is than that, above 0 when an attack or judge finds facts that were only unsaid. All with 95%
-    intervals; all methods and all models are the plain methods' facts taken together.
+    intervals; all methods are the plain methods' facts taken together.
     """
     rows, before = _known(judgements, observations)
     rows, before = (pl.concat([part, *_together(part)]) for part in (rows, before))
@@ -60,10 +60,7 @@ def _known(rows: pl.DataFrame, observations: Observations) -> tuple[pl.DataFrame
 
 
 def _together(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    """Return the rows of plain methods again under the name of all methods, and these of all models."""
+    """Return the rows of plain methods again under the name of all methods, where they are several."""
     plain = rows.filter("plain")
-    if plain["method"].n_unique() < 2:
-        return []
-    methods = plain.with_columns(pl.lit(ALL_METHODS).alias("method"))
-    models = methods.with_columns(pl.lit(ALL_MODELS).alias("model"))
-    return [methods, models] if plain["model"].n_unique() > 1 else [methods]
+    several = plain["method"].n_unique() > 1
+    return [plain.with_columns(pl.lit(ALL_METHODS).alias("method"))] if several else []

@@ -16,12 +16,18 @@ def analyze(study: Path) -> None:
     """
     from unequal.analysis.analyze import analyze as run_analysis  # noqa: PLC0415
     from unequal.analysis.analyze import write_analysis  # noqa: PLC0415
+    from unequal.analysis.units import POINTS, in_points  # noqa: PLC0415
 
     analysis = run_analysis(study)
     with locked(study / ".lock", f"analysing {study}", "run it later"):
         write_analysis(analysis, study)
     rows = [
-        (verdict.claim, verdict.verdict, verdict.effect and f"{verdict.effect:+.3f}", verdict.unit)
+        (
+            verdict.claim,
+            verdict.verdict,
+            "" if verdict.effect is None else f"{in_points(verdict.effect)} {POINTS}",
+            verdict.unit,
+        )
         for verdict in analysis.verdicts
     ]
     show_table("Verdicts", ["claim", "verdict", "effect", "unit"], rows)

@@ -6,15 +6,26 @@ from unequal.analysis.analyze import Analysis
 from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.judges import CHOICE, PLAIN
 from unequal.analysis.signature import GAPS, ORDERS
-from unequal.report.table import COUNT, PERCENT, STEPS, WORDS, Column, Row, Table, estimate
+from unequal.report.quantities import (
+    ABOVE_NEVER_SEEN,
+    BY_GENERATION,
+    MOST_PROBABLE,
+    NEVER_SEEN_SHARE,
+    heading,
+    with_points,
+)
+from unequal.report.quantities import HIDDEN as HIDDEN_SHARE
+from unequal.report.sample import sample_name
+from unequal.report.table import COUNT, EFFECT, NUMBER, PERCENT, STEPS, WORDS, Column, Row, Table, estimate
 
 METHOD = Column("method", "Method", WORDS)
 HIDDEN = {
     "kappa": "Cohen’s κ",
-    "hidden share": "Hidden: still most probable",
-    "never-seen share": "Never seen: most probable",
-    "excess": "Difference",
+    "hidden share": heading(HIDDEN_SHARE),
+    "never-seen share": heading(NEVER_SEEN_SHARE),
+    "excess": with_points(heading(ABOVE_NEVER_SEEN)),
 }
+KINDS = {"kappa": NUMBER, "excess": EFFECT}
 GAP = GAPS["gap_steps"]
 
 JUDGE_NAMES = {
@@ -92,9 +103,27 @@ def hidden_table(analysis: Analysis) -> Table:
     return Table(
         "agreement",
         "Agreement of generation and probability by method",
-        [METHOD, *(Column(measure, title) for measure, title in HIDDEN.items())],
+        [METHOD, *(Column(measure, title, KINDS.get(measure, PERCENT)) for measure, title in HIDDEN.items())],
         sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"])),
+        f"Each run is read at its step nearest to half forgotten. {heading(HIDDEN_SHARE)}: of the facts "
+        f"known both ways before that are no longer {BY_GENERATION}, those with the {MOST_PROBABLE}; the "
+        f"{NEVER_SEEN_SHARE} is the same of facts the model never saw. Sample: {sample_name(analysis)}.",
     )
+
+
+def nulls_table(analysis: Analysis) -> Table:
+    """Return what the metrics behind C4 say of facts that no model ever saw, as R7 has it."""
+    columns = [
+        METHOD,
+        Column("measure", "Of never-seen facts", WORDS),
+        Column("value", with_points("Score"), EFFECT),
+    ]
+    rows = [
+        {"method": row["method"], "measure": row["measure"], **estimate("value", row)}
+        for row in sorted(analysis.nulls.to_dicts(), key=lambda row: row["method"] == ALL_METHODS)
+    ]
+    note = f"A sound metric gives 0. Sample: {sample_name(analysis)}."
+    return Table("nulls", "Scores of facts that no model ever saw", columns, rows, note)
 
 
 def order_table(analysis: Analysis, model: str) -> Table:
@@ -109,7 +138,8 @@ def order_table(analysis: Analysis, model: str) -> Table:
     note = (
         "Who says first that a fact is forgotten: generation (a wrong greedy answer) or probability (another "
         "answer of its type is more probable). The gap is from the one to the other, above 0 when generation "
-        "is first; beyond the end: for half of the facts one of them does not say it by the last step."
+        "is first; beyond the end: for half of the facts one of them does not say it by the last step. "
+        f"Sample: {sample_name(analysis)}."
     )
     gap = Column(GAP, GAP.capitalize(), STEPS, "beyond the end")
     return Table("order", "Who says forgotten first, by method", [METHOD, *columns, gap], rows, note)
@@ -130,13 +160,13 @@ def leak_table(analysis: Analysis, model: str) -> Table:
         Column("spearman", "Spearman’s ρ"),
         Column("leak", "Hidden leak", PERCENT),
         Column("never_seen", "Never seen", PERCENT),
-        Column("sampling", "Sampling gap"),
+        Column("sampling", with_points("Sampling gap"), EFFECT),
     ]
     note = (
         "ρ: do both order the facts alike by how far they went (1 alike, 0 unrelated)? Hidden leak: of the "
         "facts with a wrong greedy answer, those whose right first token is among the ten most probable. "
         "Sampling gap: found by sampling less right by the greedy answer. Each at the last step with an "
-        "interval; a dash was not scored."
+        f"interval; a dash was not scored. Sample: {sample_name(analysis)}."
     )
     return Table("leaks", "Order of facts and hidden leak, by method", columns, rows, note)
 
@@ -164,9 +194,9 @@ def attack_table(analysis: Analysis, model: str) -> Table:
         if not together:
             rows[-1] |= estimate(f"by {methods[0]}", total)
     note = (
-        f"Share of the facts known before that look forgotten at the last step of {model}, by each way of "
-        "looking and after each attack. Never seen: the same share of facts the model never saw, which is "
+        "Share of the facts known before that look forgotten at each run's last step, by each way of looking "
+        " and after each attack. Never seen: the same share of facts the model never saw, which is "
         "what complete forgetting looks like. Before: the same share before unlearning. 95% intervals over "
-        "people and seeds."
+        f"people and seeds. Sample: {sample_name(analysis)}."
     )
     return Table("attacks", "Share that looks forgotten, by attack", columns, rows, note)

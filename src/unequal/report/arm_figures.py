@@ -7,14 +7,27 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.interactions import BOTH_KNEW, FACTORS
-from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
-from unequal.report.curve_figures import with_level
-from unequal.report.figure import QUIET, ROWS, Control, Figure, Panel, Scales, data, records, spec
-from unequal.report.level_figures import dodged
+from unequal.report.dose_figures import dose_legend, dose_parts, dose_spec, level_ends
+from unequal.report.figure import (
+    QUIET,
+    ROWS,
+    Control,
+    Figure,
+    Panel,
+    Scales,
+    data,
+    in_points,
+    points_tip,
+    records,
+    spec,
+)
+from unequal.report.quantities import PER_DOUBLING, heading, with_points
+from unequal.report.sample import sample_name
 from unequal.report.table import COUNT, EFFECT, MAGNITUDE, NUMBER, WORDS, Column, Table
 
-TALL, ROW_HEIGHT = 260, 30
+ROW_HEIGHT = 30
+ENDS = ("slope", "slope_low", "slope_high")
 WORDING = "wording arm"
 SHOWN = tuple(factor for factor in FACTORS if factor != "method")  # methods have a picture of their own
 WORDINGS = {
@@ -24,43 +37,42 @@ WORDINGS = {
 }
 
 
-def wording_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
-    """Return the dose-response of each wording arm of the model's family and size, a panel per arm."""
-    arms = _arms(analysis.runs, model)
-    dose = analysis.dose.filter((pl.col("target_kind") == MIXED) & (pl.col("comparison") == EQUAL_STEPS))
-    panels = []
-    for wording, arm in arms.items():
-        rows = with_level(dose.filter(pl.col("model") == arm), scales)
-        values = records(rows, "method", "level", "value", "low", "high")
-        panels.append(
-            Panel(WORDINGS.get(wording, wording), spec(dodged(scales, "value", None, True), TALL, values))
-        )
+def wording_figure(analysis: Analysis, scales: Scales) -> Figure:
+    """Return the dose-response of each wording arm with the slope that R1 compares, a panel per arm."""
+    methods = analysis.runs.select("method", "plain").unique("method")
+    levels = analysis.arm_levels.join(methods, on="method", how="left", maintain_order="left")
+    levels = levels.with_columns(pl.col("plain").fill_null(True))
+    arms = [arm for arm in [*WORDINGS, *levels["wording"].unique().sort()] if arm in levels["wording"]]
+    found = {arm: levels.filter(pl.col("wording") == arm) for arm in dict.fromkeys(arms)}
+    ends = level_ends(list(found.values()))
+    slopes = {row["value_of_factor"]: row for row in _slopes(analysis, WORDING).to_dicts()}
+    panels = [
+        Panel(WORDINGS.get(arm, arm), dose_spec(dose_parts(rows, slopes.get(arm), scales), scales, ends))
+        for arm, rows in found.items()
+    ]
     caption = (
-        "Share of the facts known before that were forgotten, averaged over the evaluated steps, by times "
-        "shown, in each wording arm of one family and size. If it falls as steeply where repetitions bring "
-        "no new wording, it is frequency and not variety of wording that protects a fact. 95% intervals "
-        "over people and seeds."
+        "Forgotten share of the facts known before, averaged over the evaluated steps, by times shown, in "
+        "each wording arm. Black: the mean of the methods and models found in every arm, and the line with "
+        "the arm's slope, which stands above it. If it falls as steeply where repetitions bring no new "
+        "wording, it is frequency and not variety of wording that protects a fact. 95% intervals over "
+        f"people and seeds. Sample: {sample_name(analysis)}, as far as they are found in every arm."
     )
     shown = panels if len(panels) > 1 else []
-    return Figure(
-        "wording", "Is it variety of wording?", caption, shown, [], scales.method_legend(), "method"
-    )
+    return Figure("wording", "Is it variety of wording?", caption, shown, [], dose_legend(scales), "method")
 
 
-def _arms(runs: pl.DataFrame, model: str) -> dict[str, str]:
-    """Return the models that differ from this one by their wording alone, by wording."""
-    same = [name for name in ("family", "size", "start", "precision") if name in runs.columns]
-    mine = runs.filter(pl.col("model") == model).select(same).unique()
-    alike = runs.join(mine, on=same, how="semi", nulls_equal=True).drop_nulls("wording")
-    found = dict(alike.select("wording", "model").unique().iter_rows())
-    order = list(WORDINGS)
-    return dict(sorted(found.items(), key=lambda one: (order.index(one[0]) if one[0] in order else 9, one)))
+def _slopes(analysis: Analysis, factor: str) -> pl.DataFrame:
+    """Return each value's slope at equal steps, as rows of estimates."""
+    rows = analysis.interactions.filter(
+        (pl.col("factor") == factor) & (pl.col("comparison") == EQUAL_STEPS) & pl.col("against").is_null()
+    ).drop_nulls("slope")
+    return rows.select("value_of_factor", value="slope", low="slope_low", high="slope_high")
 
 
 def interactions_figure(analysis: Analysis) -> Figure:
     """Return the slope on exposure by family, size, wording, start and precision, a panel per factor."""
     shown = pl.col("factor").is_in(SHOWN) & pl.col("against").is_null()
-    rows = analysis.interactions.filter(shown).drop_nulls("slope")
+    rows = in_points(analysis.interactions.filter(shown).drop_nulls("slope"), *ENDS)
     comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
     ends = rows.select(pl.col("slope_low").min(), pl.col("slope_high").max()).row(0)
     panels = [
@@ -69,10 +81,10 @@ def interactions_figure(analysis: Analysis) -> Figure:
         if factor in rows["factor"]
     ]
     caption = (
-        "Change of the forgotten share per doubling of exposure, for each value of a factor, with 95% "
-        "intervals; left of zero, facts seen more often are harder to unlearn. Values of a factor are "
-        "compared on the methods and models found with all of them, each counting equally. Whether two "
-        "values differ stands in the table: intervals that overlap may still differ."
+        f"{heading(PER_DOUBLING)}, for each value of a factor, with 95% intervals; left of zero, facts seen "
+        "more often are harder to unlearn. Values of a factor are compared on the methods and models found "
+        "with all of them, each counting equally. Whether two values differ stands in the table: intervals "
+        f"that overlap may still differ. Sample: {sample_name(analysis)}."
     )
     controls = [Control("comparison", "At", {name: name for name in comparisons})]
     title = "Does it hold for every architecture, size and start?"
@@ -83,15 +95,15 @@ def _forest(rows: pl.DataFrame, ends: tuple[Any, ...]) -> dict[str, Any]:
     order = rows["value_of_factor"].unique(maintain_order=True).to_list()
     columns = ("comparison", "value_of_factor", "slope", "slope_low", "slope_high", "n_facts", "n_cells")
     domain = [min(0.0, ends[0] or 0.0), max(0.0, ends[1] or 0.0)]
-    x = {"axis": alt.Axis(format="+.2f", tickCount=5), "scale": alt.Scale(domain=domain, nice=True)}
-    title = "change of the forgotten share per doubling"
+    x = {"axis": alt.Axis(format="+.1f", tickCount=5), "scale": alt.Scale(domain=domain, nice=True)}
+    title = with_points(PER_DOUBLING)
     base = alt.Chart(ROWS).transform_filter("datum.comparison === comparison")
     base = base.encode(y=alt.Y("value_of_factor:N", sort=order, title=None))
     zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=1.8, color="var(--method-0)").encode(
         x=alt.X("slope_low:Q", title=title, **x), x2="slope_high:Q"
     )
-    numbers = [alt.Tooltip(f"{name}:Q", format="+.4f") for name in ("slope", "slope_low", "slope_high")]
+    numbers = points_tip(*ENDS)
     points = base.mark_point(filled=True, size=56, opacity=1, color="var(--method-0)").encode(
         x=alt.X("slope:Q", title=title, **x),
         tooltip=["value_of_factor:N", *numbers, "n_facts:Q", "n_cells:Q"],
@@ -105,11 +117,11 @@ def interactions_table(analysis: Analysis) -> Table:
     columns = [
         Column("factor", "Factor", WORDS),
         Column("value_of_factor", "Value", WORDS),
-        Column("slope", "Slope", EFFECT),
+        Column("slope", with_points(heading(PER_DOUBLING)), EFFECT),
         Column("against", "Against", WORDS),
-        Column("difference", "Difference", EFFECT),
+        Column("difference", with_points("Difference"), EFFECT),
         Column("p_holm", "p (Holm)", NUMBER),
-        Column("detectable", "Detectable", MAGNITUDE),
+        Column("detectable", with_points("Detectable"), MAGNITUDE),
         Column("n_cells", "Methods × models", COUNT),
         Column("n_facts", "Facts", COUNT),
     ]
@@ -119,9 +131,9 @@ def interactions_table(analysis: Analysis) -> Table:
     ).with_columns((pl.col("against") + ", on " + BOTH_KNEW).fill_null("the others’ mean"))
     ends = {"value": "difference", "low": "difference_low", "high": "difference_high"}
     note = (
-        "Change of the forgotten share per doubling of exposure, at equal steps, with 95% intervals, on the "
-        "facts that models of a value knew before; beside the value that knew most, on those both knew. "
+        f"{heading(PER_DOUBLING)}, at equal steps, with 95% intervals, on the facts that models "
+        "of a value knew before; beside the value that knew most, on those both knew. "
         "Detectable: the difference that a study of this standard error finds in 80% of cases; p is "
-        "corrected over the values of a factor in one comparison."
+        f"corrected over the values of a factor in one comparison. Sample: {sample_name(analysis)}."
     )
     return Table("interactions", "The slope by factor", columns, chosen.rename(ends).to_dicts(), note)

@@ -1,4 +1,4 @@
-"""The fact browser: one seed per method, each forget fact's scores and generated answers over the steps."""
+"""The fact browser: of every method that unlearned a fact one run, its scores and answers over the steps."""
 
 import json
 from typing import Any
@@ -9,6 +9,7 @@ import polars as pl
 from unequal.analysis.observations import MIXED, observe
 from unequal.files import content_hash
 from unequal.report.figure import Scales, share, spec, step_axis
+from unequal.report.quantities import ANSWER_PROBABILITY
 
 MAX_BYTES, MAX_BYTES_SMALL = 1_400_000, 500_000
 BYTES_PER_CELL, BYTES_PER_FACT = 26, 260
@@ -19,16 +20,20 @@ Facts = dict[str, Any]
 
 
 def fact_browser(scores: pl.DataFrame, generations: pl.DataFrame, runs: pl.DataFrame, model: str) -> Facts:
-    """Return the facts of one model with ``[step, right, answer probability, text number]`` per method and
-    step.
+    """Return the facts of one trained model with ``[step, right, answer probability, text number]`` per
+    method and step.
 
-    The first seed of each method, of the analysis' ``runs``. Texts are stored once and cut at 160 characters.
+    Of every method the first seed that unlearned the fact, of the analysis' ``runs``; ``lacking`` names the
+    methods that never ran on this model. Texts are stored once and cut at 160 characters.
     """
-    chosen = _first_runs(runs, model)
-    if chosen.is_empty():
-        return {"facts": [], "texts": [], "seeds": {}, "left_out": 0}
-    mine = pl.col("run_id").is_in(chosen["run_id"].to_list())
+    mixed = runs.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED))
+    if mixed.is_empty():
+        return {"facts": [], "texts": [], "seeds": {}, "left_out": 0, "base": model, "lacking": []}
+    base = _base_of_most_methods(mixed)
+    chosen = _first_runs(scores, mixed.filter(pl.col("base") == base))
+    mine = pl.col("run_id").is_in(chosen["run_id"].unique().to_list())
     cells = observe(scores.filter(mine)).mixed()
+    cells = cells.join(chosen.select("run_id", "fact_id"), on=["run_id", "fact_id"], how="semi")
     texts = generations.filter(mine & (pl.col("probe") == "question"))
     texts = texts.select("run_id", "step", "fact_id", "prompt", "answer", "generation")
     cells = cells.join(
@@ -37,8 +42,12 @@ def fact_browser(scores: pl.DataFrame, generations: pl.DataFrame, runs: pl.DataF
     strings: dict[str, int] = {}
     rows = cells.sort("exposure", "fact_id", "method", "step").group_by("fact_id", maintain_order=True)
     facts = [_fact(key, part, strings) for key, part in rows]
-    seeds = {row["method"]: row["seed"] for row in chosen.to_dicts()}
-    return {"facts": facts, "texts": list(strings), "seeds": seeds, "left_out": 0}
+    seeds = dict(
+        chosen.sort("method", "seed").unique("method", maintain_order=True)["method", "seed"].iter_rows()
+    )
+    lacking = sorted(set(mixed["method"]) - set(seeds))
+    labels = {"seeds": seeds, "left_out": 0, "base": base, "lacking": lacking}
+    return {"facts": facts, "texts": list(strings), **labels}
 
 
 def thinned(whole: Facts, small: bool = False) -> Facts:
@@ -70,12 +79,17 @@ def fact_chart(scales: Scales) -> dict[str, Any]:
     it the rows."""
     base = alt.Chart(alt.NamedData("cells")).encode(
         x=step_axis(scales.steps, fixed=True),
-        y=share("prob", "probability of the right answer"),
+        y=share("prob", ANSWER_PROBABILITY),
         color=scales.method_colour(),
         opacity=alt.condition("datum.method === chosen", alt.value(1), alt.value(0.3)),
     )
     shape = alt.Scale(domain=list(MARKS), range=list(MARKS.values()))
-    tip = ["method:N", "step:Q", alt.Tooltip("prob:Q", format=".3f"), alt.Tooltip("right:N", title="right")]
+    tip = [
+        "method:N",
+        "step:Q",
+        alt.Tooltip("prob:Q", format=".1%", title=ANSWER_PROBABILITY),
+        alt.Tooltip("right:N", title="right"),
+    ]
     line = base.mark_line(strokeWidth=1.8)
     points = base.mark_point(filled=True, size=60).encode(
         shape=alt.Shape("right:N", scale=shape, legend=None), tooltip=tip
@@ -84,11 +98,20 @@ def fact_chart(scales: Scales) -> dict[str, Any]:
     return {**spec(alt.layer(line, points).add_params(chosen)), "datasets": {"cells": []}}
 
 
-def _first_runs(runs: pl.DataFrame, model: str) -> pl.DataFrame:
-    mixed = runs.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED))
-    first = mixed.sort("method", "pretrain_seed", "seed").group_by("method", maintain_order=True).first()
-    base = first["base"].sort()[0] if first.height else ""
-    return first.filter(pl.col("base") == base)
+def _base_of_most_methods(runs: pl.DataFrame) -> str:
+    """Return the trained model on which most methods ran, the first of such."""
+    counts = runs.group_by("base").agg(pl.col("method").n_unique(), pl.col("pretrain_seed").min())
+    order = counts.sort("method", "pretrain_seed", "base", descending=[True, False, False])
+    return str(order["base"][0])
+
+
+def _first_runs(scores: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    """Return for each fact and each method that unlearned it its first run, whatever the run's target."""
+    forget = scores.filter((pl.col("role") == "forget") & pl.col("run_id").is_in(runs["run_id"].to_list()))
+    facts = forget.select("run_id", "fact_id").unique()
+    found = facts.join(runs.select("run_id", "method", "seed", "target"), on="run_id", how="left")
+    ordered = found.sort("fact_id", "method", "seed", "target", "run_id")
+    return ordered.unique(["fact_id", "method"], keep="first", maintain_order=True)
 
 
 def _size(whole: Facts) -> int:

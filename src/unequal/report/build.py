@@ -17,19 +17,10 @@ from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, 
 from unequal.files import write_text
 from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.colours import palette
-from unequal.report.contents import contents_of, main_model
+from unequal.report.contents import BESIDE, contents_of, main_model
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
 from unequal.report.words import attack_sentence, effect, finding, order_sentence, sample_sentence
-
-BESIDE = {
-    "known": ("known_by_count",),
-    "factors": ("factors",),
-    "natural": ("natural_slopes", "natural"),
-    "interactions": ("interactions",),
-    "methods": ("methods",),
-}
-"""The tables that stand below a figure."""
 
 
 def build_report(study_folder: Path, out: Path | None = None, small: bool = False) -> Path:
@@ -74,7 +65,7 @@ def current_analysis(study_folder: Path) -> Analysis:
 def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str, small: bool = False) -> str:
     """Return the report as one HTML text that needs no network."""
     contents = contents_of(analysis)
-    model, scales = contents.model, contents.scales
+    scope, scales = contents.scope, contents.scales
     specs = {
         f"{one.figure}-{index}": panel.spec
         for one in contents.figures
@@ -102,11 +93,11 @@ def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str, s
             tables=contents.tables,
             beside=BESIDE,
             has_facts=bool(facts["facts"]),
+            browsed=facts["base"],
             has_more=bool(facts["beside"]),
-            model=model,
-            other_models=contents.other_models,
-            order_sentence=order_sentence(analysis, model),
-            attack_sentence=attack_sentence(analysis, model),
+            pictured=contents.sample,
+            order_sentence=order_sentence(analysis, scope),
+            attack_sentence=attack_sentence(analysis, scope),
             study=study,
             settings=analysis.settings,
             light=palette(len(scales.levels), dark=False),

@@ -8,7 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from unequal.analysis.analyze import Analysis
+from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.study_record import read_study_record
+from unequal.analysis.units import in_points
 from unequal.analysis.verdicts import NOT_DECIDABLE, Verdict
 from unequal.errors import ConfigError
 from unequal.files import write_text
@@ -16,9 +18,9 @@ from unequal.report.build import current_analysis
 from unequal.report.colours import palette
 from unequal.report.compare_figure import slope_rows, slopes_figure
 from unequal.report.compare_settings import differing, flat
-from unequal.report.contents import main_model
 from unequal.report.method_tables import method_rows
 from unequal.report.page import asset, environment
+from unequal.report.sample import sample_name
 from unequal.report.scripts import page_scripts
 from unequal.report.words import effect, sample_sentence
 
@@ -82,6 +84,7 @@ def render_comparison(studies: Sequence[Study]) -> str:
             verdicts=[row for row in verdicts if _decided(row)],
             open_claims=[row for row in verdicts if not _decided(row)],
             effect=effect,
+            points=in_points,
             figure_of_slopes=figure,
             slopes=slope_rows([(study.label, study.analysis) for study in studies]),
             methods=_methods(studies),
@@ -143,11 +146,10 @@ def _settings_sentence(settings: dict[str, list[Any]]) -> str:
 
 
 def _methods(studies: Sequence[Study]) -> list[dict[str, Any]]:
-    """Return per method and study what is left and kept at the last step of the study's main model."""
+    """Return per method and study what is left and kept at the last step over the study's models."""
     rows = []
     for study in studies:
-        model, _ = main_model(study.analysis)
-        found = method_rows(study.analysis, model)
-        rows += [{"study": study.label, "model": model, **row} for row in found]
+        found = [row for row in method_rows(study.analysis) if row["method"] != ALL_METHODS]
+        rows += [{"study": study.label, "model": sample_name(study.analysis), **row} for row in found]
     order = list(dict.fromkeys(row["method"] for row in rows))
     return sorted(rows, key=lambda row: order.index(row["method"]))

@@ -11,7 +11,19 @@ from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.colours import method_colours
-from unequal.report.figure import QUIET, ROWS, Control, Figure, Panel, data, spec
+from unequal.report.figure import (
+    QUIET,
+    ROWS,
+    Control,
+    Figure,
+    Panel,
+    data,
+    in_points,
+    points_tip,
+    records,
+    spec,
+)
+from unequal.report.quantities import PER_DOUBLING, heading, with_points
 
 Named = tuple[str, Analysis]
 
@@ -47,13 +59,13 @@ def slopes_figure(studies: Sequence[Named]) -> Figure:
     values = [
         {**row, "study": label}
         for label, one in studies
-        for row in _slopes(one).with_columns(pl.selectors.float().round(4)).to_dicts()
+        for row in records(in_points(_slopes(one), "value", "low", "high"), *COLUMNS)
     ]
     labels = [label for label, _ in studies]
     colours = method_colours(len(labels))
     comparisons = sorted({row["comparison"] for row in values}, key=lambda one: (one != EQUAL_STEPS, one))
     caption = (
-        "Change of the forgotten share per doubling of exposure, by method and study; left of 0 means that "
+        f"{heading(PER_DOUBLING)}, by method and study; left of 0 means that "
         "what was seen more often is forgotten less. Facts known before, unadjusted; 95% intervals over "
         "people and seeds of each study, so that two that overlap may still differ."
     )
@@ -74,8 +86,8 @@ def _forest(values: list[dict[str, Any]], labels: list[str], colours: list[str])
             color=alt.Color("study:N", scale=alt.Scale(domain=labels, range=colours), legend=None),
         )
     )
-    x = alt.X("low:Q", title="change of the forgotten share per doubling", axis=alt.Axis(format="+.2f"))
-    numbers = [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("value", "low", "high")]
+    x = alt.X("low:Q", title=with_points(PER_DOUBLING), axis=alt.Axis(format="+.1f"))
+    numbers = points_tip("value", "low", "high")
     bars = base.mark_rule(strokeWidth=1.6).encode(x=x, x2="high:Q")
     points = base.mark_point(filled=True, size=44, opacity=1).encode(
         x="value:Q", tooltip=["study:N", "method:N", *numbers, "n_facts:Q"]

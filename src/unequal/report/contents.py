@@ -5,40 +5,61 @@ from dataclasses import dataclass
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_MODELS
 from unequal.analysis.observations import MIXED
-from unequal.report.agreement_figures import agreement_figure, sizes_figure, true_false_figure
-from unequal.report.agreement_tables import attack_table, hidden_table, leak_table, order_table
+from unequal.report.agreement_figures import agreement_figure, true_false_figure
+from unequal.report.agreement_tables import (
+    attack_table,
+    hidden_table,
+    leak_table,
+    nulls_table,
+    order_table,
+)
 from unequal.report.arm_figures import interactions_figure, interactions_table, wording_figure
 from unequal.report.curve_figures import curves_figure, frontier_figure
+from unequal.report.dose_figures import dose_figure, slopes_table
 from unequal.report.factor_figures import factors_figure
 from unequal.report.factor_tables import factor_levels_table, factors_table
 from unequal.report.figure import COUNT_IN_CORPUS, Figure, Scales, level_names
 from unequal.report.known_table import known_table
 from unequal.report.level_figures import (
     cost_figure,
-    dose_figure,
     formats_figure,
     known_figure,
-    methods_figure,
+    price_table,
     survival_figure,
 )
-from unequal.report.method_tables import methods_table, missing_table, verdict_table
+from unequal.report.method_figures import methods_figure
+from unequal.report.method_tables import methods_table, missing_table, verdict_table, weightings_table
 from unequal.report.natural_figures import (
     natural_figure,
     natural_known_figure,
     natural_slopes_table,
     natural_table,
 )
+from unequal.report.sample import sample_name, scope_of
+from unequal.report.size_figures import size_slopes_table, sizes_figure
 from unequal.report.table import Table
+
+BESIDE = {
+    "known": ("known_by_count",),
+    "dose": ("slopes",),
+    "factors": ("factors", "factor_levels"),
+    "natural": ("natural_slopes", "natural"),
+    "interactions": ("interactions",),
+    "agreement": ("agreement", "nulls", "order", "leaks"),
+    "sizes": ("size_slopes",),
+    "cost": ("price",),
+    "methods": ("methods", "weightings"),
+}
+"""The tables that stand below a figure, which show its sample."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The model that the figures show, the study's other models, its scales, figures and tables."""
+    """What tables by model call the whole study, the sample in words, the scales, figures and tables."""
 
-    model: str
-    other_models: list[str]
+    scope: str
+    sample: str
     scales: Scales
     figures: list[Figure]
     tables: dict[str, Table]
@@ -46,35 +67,39 @@ class Contents:
 
 def contents_of(analysis: Analysis) -> Contents:
     """Return the figures and tables of an analysis."""
-    model, models = main_model(analysis)
-    scales = _scales(analysis)
+    scope, scales = scope_of(analysis), _scales(analysis)
     tables = [
         verdict_table(analysis),
         hidden_table(analysis),
-        order_table(analysis, model),
-        leak_table(analysis, model),
-        attack_table(analysis, model),
-        methods_table(analysis, model),
-        known_table(analysis, scales, model),
+        nulls_table(analysis),
+        order_table(analysis, scope),
+        leak_table(analysis, scope),
+        attack_table(analysis, scope),
+        methods_table(analysis),
+        weightings_table(analysis),
+        known_table(analysis, scales),
+        slopes_table(analysis),
+        size_slopes_table(analysis),
+        price_table(analysis),
         factors_table(analysis),
         factor_levels_table(analysis),
-        natural_table(analysis, model),
-        natural_slopes_table(analysis, model),
+        natural_table(analysis),
+        natural_slopes_table(analysis),
         interactions_table(analysis),
         missing_table(analysis),
     ]
     return Contents(
-        model=model,
-        other_models=[one for one in models if one != model],
+        scope=scope,
+        sample=sample_name(analysis),
         scales=scales,
-        figures=_figures(analysis, scales, model, len(models) > 1),
+        figures=_figures(analysis, scales),
         tables={one.table: one for one in tables},
     )
 
 
 def main_model(analysis: Analysis) -> tuple[str, list[str]]:
-    """Return the model with the most runs, the largest of such, re-rendered if any is, which the pictures
-    show, and all models."""
+    """Return the model with the most runs, the largest of such, re-rendered if any is, which the fact
+    browser shows, and all models."""
     rerendered = (pl.col("wording") == "rerendered").any().alias("rerendered")
     counts = analysis.runs.group_by("model").agg(pl.len(), pl.col("n_params").max(), rerendered)
     order = ["len", "n_params", "rerendered", "model"]
@@ -96,14 +121,13 @@ def _scales(analysis: Analysis) -> Scales:
     )
 
 
-def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> list[Figure]:
+def _figures(analysis: Analysis, scales: Scales) -> list[Figure]:
     """Return the figures in the order of the page; one that only some studies can have is left out where
     there is nothing to draw."""
-    scope = ALL_MODELS if several else model
     of_some = [
-        natural_known_figure(analysis, model),
-        natural_figure(analysis, scales, model),
-        wording_figure(analysis, scales, model),
+        natural_known_figure(analysis),
+        natural_figure(analysis, scales),
+        wording_figure(analysis, scales),
         interactions_figure(analysis),
         sizes_figure(analysis, scales),
     ]
@@ -111,20 +135,20 @@ def _figures(analysis: Analysis, scales: Scales, model: str, several: bool) -> l
         [one] if one.panels else [] for one in of_some
     )
     return [
-        known_figure(analysis, scales, model),
+        known_figure(analysis, scales),
         *(known_by_count if scales.dose != COUNT_IN_CORPUS else []),  # else the levels are the counts
-        curves_figure(analysis, scales, model),
-        dose_figure(analysis, scales, model),
+        curves_figure(analysis, scales),
+        dose_figure(analysis, scales),
         *([factors_figure(analysis)] if analysis.factors.height else []),  # else no factors were crossed
         *by_count,
         *wording,
         *interactions,
-        survival_figure(analysis, scales, model),
-        frontier_figure(analysis, scales, model),
-        agreement_figure(analysis, scales, model),
+        survival_figure(analysis, scales),
+        frontier_figure(analysis, scales),
+        agreement_figure(analysis, scales),
         *by_size,
         formats_figure(analysis, scales),
-        true_false_figure(analysis, scales, model),
+        true_false_figure(analysis, scales),
         cost_figure(analysis, scales),
-        methods_figure(analysis, scales, scope),
+        methods_figure(analysis, scales),
     ]

@@ -14,15 +14,18 @@ from unequal.report.figure import (
     extreme,
     records,
     share,
+    share_tip,
     spec,
     step_axis,
 )
+from unequal.report.quantities import ANSWER_PROBABILITY, BY_GENERATION, MOST_PROBABLE, UTILITY_KEPT
+from unequal.report.sample import sample_name, scope_of
 
 METRIC_NAMES = {
-    "said": "right by generation",
+    "said": BY_GENERATION,
     "rouge_l_recall": "ROUGE-L recall of the generation",
-    "answer_prob": "probability of the right answer",
-    "choice_accuracy": "right answer the most probable of its type",
+    "answer_prob": ANSWER_PROBABILITY,
+    "choice_accuracy": MOST_PROBABLE,
     "choice_prob": "probability among answers of its type",
 }
 
@@ -32,9 +35,9 @@ def with_level(frame: pl.DataFrame, scales: Scales) -> pl.DataFrame:
     return frame.with_columns(scales.level_name().alias("level"))
 
 
-def curves_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+def curves_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the forgetting curves, a panel per method, every probe and metric to choose from."""
-    rows = analysis.curves.filter(pl.col("model") == model).with_columns(
+    rows = analysis.curves.filter(pl.col("model") == scope_of(analysis)).with_columns(
         pl.concat_str("probe", "metric", separator="|").alias("measure")
     )
     measures = _measures(rows)
@@ -47,7 +50,8 @@ def curves_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     caption = (
         f"Share of facts still there (or mean score) as unlearning goes on, one line a level ({scales.dose});"
         " the grey dashed line is what the same model says about facts it never saw. Runs with all levels in "
-        "one forget set; bands are 95% intervals over people and seeds."
+        "one forget set; bands are 95% intervals over people and seeds. "
+        f"Sample: {sample_name(analysis)}."
     )
     shown = panels if measures else []
     legend = [*scales.level_legend(), ("never seen", QUIET)]
@@ -71,9 +75,7 @@ def _curve(rows: pl.DataFrame, scales: Scales, measures: dict[str, str]) -> dict
     tip = [
         alt.Tooltip("level:N", title=scales.dose),
         alt.Tooltip("step:Q"),
-        alt.Tooltip("value:Q", format=".3f"),
-        alt.Tooltip("low:Q", format=".3f"),
-        alt.Tooltip("high:Q", format=".3f"),
+        *share_tip("value", "low", "high"),
         alt.Tooltip("n_facts:Q", title="facts"),
     ]
     band = base.mark_area(opacity=0.16).encode(y=share("low"), y2="high:Q", color=scales.level_colour())
@@ -89,9 +91,9 @@ def _curve(rows: pl.DataFrame, scales: Scales, measures: dict[str, str]) -> dict
     return spec(alt.layer(band, never, line).add_params(measure, sample), rows=values)
 
 
-def frontier_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+def frontier_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the forget–utility frontier, a panel per method, utility facts or neighbours to choose from."""
-    rows = with_level(analysis.frontier.filter(pl.col("model") == model), scales)
+    rows = with_level(analysis.frontier.filter(pl.col("model") == scope_of(analysis)), scales)
     roles = [role for role in ("utility", "neighbour") if role in rows["role"].unique()]
     names = {"utility": "people never touched", "neighbour": "other facts of the same people"}
     controls = [Control("role", "Utility of", {role: names[role] for role in roles})]
@@ -107,7 +109,7 @@ def frontier_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         "forgotten, to the left "
         "utility is lost; the best corner is bottom right. Remaining share of facts known before against "
         "right answers kept, "
-        "relative to step 0."
+        f"relative to step 0. Sample: {sample_name(analysis)}."
     )
     shown = panels if roles else []
     return Figure(
@@ -123,7 +125,7 @@ def frontier_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
 
 def _path(rows: pl.DataFrame, scales: Scales, scale: alt.Scale, first_role: str) -> dict[str, object]:
     values = records(rows, "role", "level", "step", "remaining", "utility")
-    utility = alt.X("utility:Q", title="utility kept", axis=alt.Axis(format="%", tickCount=4), scale=scale)
+    utility = alt.X("utility:Q", title=UTILITY_KEPT, axis=alt.Axis(format="%", tickCount=4), scale=scale)
     tip = [
         "level:N",
         "step:Q",
@@ -133,6 +135,12 @@ def _path(rows: pl.DataFrame, scales: Scales, scale: alt.Scale, first_role: str)
         alt.Chart(ROWS)
         .transform_filter("datum.role === role")
         .mark_line(point=alt.OverlayMarkDef(size=24), strokeWidth=1.6)
-        .encode(x=utility, y=share("remaining"), order="step:Q", color=scales.level_colour(), tooltip=tip)
+        .encode(
+            x=utility,
+            y=share("remaining", "share left"),
+            order="step:Q",
+            color=scales.level_colour(),
+            tooltip=tip,
+        )
     )
     return spec(chart.add_params(alt.param(name="role", value=first_role)), rows=values)

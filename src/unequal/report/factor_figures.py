@@ -9,9 +9,11 @@ from unequal.analysis.analyze import Analysis
 from unequal.analysis.claims import SHARE_MATTERS
 from unequal.analysis.dose_response import NOTHING, START
 from unequal.report.factor_tables import factor_rows, factor_sentence
-from unequal.report.figure import QUIET, Figure, Panel, data, records, spec
+from unequal.report.figure import QUIET, Figure, Panel, data, in_points, points_tip, records, spec
+from unequal.report.quantities import ADJUSTED, FORGOTTEN, with_points
+from unequal.report.sample import sample_name
 
-VIEWS = {NOTHING: "not adjusted", START: "adjusted for starting log-probability"}
+VIEWS = {name: ADJUSTED[name] for name in (NOTHING, START)}
 COLOURS = ["var(--method-0)", "var(--method-1)"]
 ROW = 34
 READING = (
@@ -29,7 +31,7 @@ def factors_figure(analysis: Analysis) -> Figure:
     rows = rows.drop_nulls("share").with_columns(pl.col("adjusted_for").replace_strict(VIEWS).alias("view"))
     first = rows.filter(pl.col("adjusted_for") == NOTHING)
     order = first["title"].to_list()
-    caption = f"{factor_sentence(analysis)} {READING}".strip()
+    caption = f"{factor_sentence(analysis)} {READING} Sample: {sample_name(analysis)}.".strip()
     panels = [
         Panel("explained variance", _shares(first, order)),
         Panel("change of the forgotten share", _effects(rows.drop_nulls("value"), order)),
@@ -57,16 +59,17 @@ _ENDS = ("share", "share_low", "share_high")
 
 
 def _effects(rows: pl.DataFrame, order: list[str]) -> dict[str, Any]:
+    rows = in_points(rows, "value", "low", "high")
     values = records(rows, "title", "view", "low_level", "high_level", "value", "low", "high")
     names = list(VIEWS.values())
-    axis = alt.Axis(format="+.2f", tickCount=6)
+    axis = alt.Axis(format="+.0f", tickCount=6)
     base = alt.Chart(data(values)).encode(
         y=alt.Y("title:N", sort=order, title=None, axis=_labels()),
         yOffset=alt.YOffset("view:N", sort=names),
         color=alt.Color("view:N", scale=alt.Scale(domain=names, range=COLOURS), legend=None),
     )
-    lines = [{"at": 0.0, "kind": "none"}, {"at": -SHARE_MATTERS, "kind": "band"}]
-    lines.append({"at": SHARE_MATTERS, "kind": "band"})
+    lines = [{"at": 0.0, "kind": "none"}, {"at": -100 * SHARE_MATTERS, "kind": "band"}]
+    lines.append({"at": 100 * SHARE_MATTERS, "kind": "band"})
     zero = (
         alt.Chart(data(lines))
         .mark_rule(color=QUIET)
@@ -77,10 +80,10 @@ def _effects(rows: pl.DataFrame, order: list[str]) -> dict[str, Any]:
             ),
         )
     )
-    title = "second level less first"
+    title = with_points(f"{FORGOTTEN}, second level less first")
     bars = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
     tip = ["title:N", "low_level:N", "high_level:N", "view:N"]
-    tip += [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("value", "low", "high")]
+    tip += points_tip("value", "low", "high")
     points = base.mark_point(filled=True, size=56, opacity=1).encode(
         x=alt.X("value:Q", title=title, axis=axis), tooltip=tip
     )

@@ -8,6 +8,8 @@ from unequal.analysis.factor_rows import TITLES
 from unequal.analysis.factors import FORGOTTEN, KNOWN, MATTERS, OPEN, TOGETHER
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.page import percent
+from unequal.report.quantities import ADJUSTED, heading, with_points
+from unequal.report.sample import sample_name
 from unequal.report.table import COUNT, EFFECT, NUMBER, PERCENT, WORDS, Column, Row, Table, estimate
 
 
@@ -66,10 +68,10 @@ def factors_table(analysis: Analysis) -> Table:
         Column("levels", "From, to", WORDS),
         Column("verdict", "Verdict", WORDS),
         Column("share", "Explains", PERCENT),
-        Column("effect", "Forgotten share changes by", EFFECT),
+        Column("effect", with_points("Forgotten share changes by"), EFFECT),
         Column("p_holm", "p, Holm", NUMBER),
-        Column("adjusted", "At equal starting confidence", EFFECT),
-        Column("known", "Known before changes by", EFFECT),
+        Column("adjusted", with_points(heading(ADJUSTED[START])), EFFECT),
+        Column("known", with_points("Share known before changes by"), EFFECT),
     ]
     adjusted = {row["factor"]: row for row in factor_rows(analysis, START).to_dicts()}
     known = {row["factor"]: row for row in analysis.factors.filter(pl.col("outcome") == KNOWN).to_dicts()}
@@ -89,8 +91,9 @@ def factors_table(analysis: Analysis) -> Table:
     note = (
         "Changes are those from the first level to the second, all other factors held equal; below 0, facts "
         "of the second level are harder to unlearn. A factor matters when its effect lies off 0 after Holm's "
-        "correction and may be larger than 0.05; it does not when its interval lies within ±0.05; else it is "
-        "open. A factor explains what it adds to all others."
+        "correction and may be larger than 5 points; it does not when its interval lies within ±5 points; "
+        "else it is open. A factor explains what it adds to all others. "
+        f"Sample: {sample_name(analysis)}."
     )
     return Table("factors", "Factors by explained variance", columns, rows, note)
 
@@ -109,6 +112,7 @@ def factor_levels_table(analysis: Analysis) -> Table:
     note = (
         "Known before: right greedy answers before unlearning; never-seen facts that are right were guessed, "
         "where the level shapes the facts themselves. Forgotten share: mean over methods and evaluated steps "
-        "of facts known before, whatever the other factors."
+        "of facts known before, whatever the other factors. "
+        f"Sample: {sample_name(analysis)}."
     )
     return Table("factor_levels", "Levels of the factors", columns, rows, note)

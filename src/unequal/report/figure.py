@@ -10,10 +10,12 @@ import polars as pl
 
 from unequal.analysis.known import counts_label
 from unequal.report.colours import level_colours, method_colours
+from unequal.report.quantities import with_points
 
 PANEL_HEIGHT = 190
 TIMES_SHOWN, COUNT_IN_CORPUS = "times shown", "count in the corpus"
 QUIET = "var(--quiet)"
+INK = "var(--ink)"
 ROWS = alt.NamedData("rows")
 """The rows that `spec` is given, which all layers of a chart share."""
 MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-left")
@@ -131,6 +133,21 @@ def level_names(levels: pl.DataFrame) -> tuple[dict[int, str], str]:
 def records(frame: pl.DataFrame, *columns: str) -> list[dict[str, Any]]:
     """Return the columns as rows for a chart, numbers rounded to four digits to keep the file small."""
     return frame.select(columns).with_columns(pl.selectors.float().round(4)).to_dicts()
+
+
+def in_points(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Return the frame with differences of shares in points, as pictures and tables show them."""
+    return frame.with_columns(pl.col(columns) * 100)
+
+
+def points_tip(*fields: str) -> list[alt.Tooltip]:
+    """Return tooltips of differences in points."""
+    return [alt.Tooltip(f"{name}:Q", format="+.1f", title=with_points(name)) for name in fields]
+
+
+def share_tip(*fields: str) -> list[alt.Tooltip]:
+    """Return tooltips of shares."""
+    return [alt.Tooltip(f"{name}:Q", format=".1%") for name in fields]
 
 
 def extreme(values: pl.Series, which: str, otherwise: float) -> float:

@@ -4,18 +4,20 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.report.figure import COUNT_IN_CORPUS, Scales
+from unequal.report.quantities import BY_GENERATION, MOST_PROBABLE
+from unequal.report.sample import sample_name, scope_of
 from unequal.report.table import COUNT, PERCENT, WORDS, Column, Row, Table
 
 VIEWS = {
-    "greedy": ("question", "said", "Question, greedy answer"),
-    "choice": ("question", "choice_accuracy", "Question, most probable of its type"),
-    "cloze": ("cloze", "said", "Statement, greedy completion"),
-    "cloze_choice": ("cloze", "choice_accuracy", "Statement, most probable of its type"),
+    "greedy": ("question", "said", f"Question, {BY_GENERATION}"),
+    "choice": ("question", "choice_accuracy", f"Question, {MOST_PROBABLE}"),
+    "cloze": ("cloze", "said", f"Statement, {BY_GENERATION}"),
+    "cloze_choice": ("cloze", "choice_accuracy", f"Statement, {MOST_PROBABLE}"),
 }
 NEVER_SEEN = "never seen"
 
 
-def known_table(analysis: Analysis, scales: Scales, model: str) -> Table:
+def known_table(analysis: Analysis, scales: Scales) -> Table:
     """Return the share of facts to forget known before by each view, a row for each bucket of counts.
 
     Without rows where levels are not buckets.
@@ -25,14 +27,15 @@ def known_table(analysis: Analysis, scales: Scales, model: str) -> Table:
         Column("n_facts", "Facts", COUNT),
         *(Column(name, title, PERCENT) for name, (_, _, title) in VIEWS.items()),
     ]
-    known = analysis.known.filter((pl.col("model") == model) & (scales.dose == COUNT_IN_CORPUS))
+    known = analysis.known.filter((pl.col("model") == scope_of(analysis)) & (scales.dose == COUNT_IN_CORPUS))
     forget = known.filter(pl.col("role") == "forget")
     rows = [_row(known.filter(pl.col("role") == "never_seen"), NEVER_SEEN)] if known.height else []
     for level in sorted(scales.names) if known.height else ():
         rows.append(_row(forget.filter(pl.col("exposure") == level), scales.names[level]))
     note = (
-        f"Of {model}, before unlearning; 95% intervals over facts. Greedy answers decide what can be "
-        "forgotten; the most probable answer of its type shows what else is known, above never-seen facts."
+        "Known before unlearning; 95% intervals over facts. Greedy answers decide what can be forgotten; the "
+        "most probable answer of its type shows what else is known, above never-seen facts. "
+        f"Sample: {sample_name(analysis)}."
     )
     return Table("known_by_count", "Known before, by count", columns, rows, note)
 

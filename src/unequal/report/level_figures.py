@@ -1,5 +1,4 @@
-"""Pictures over exposure levels: known before, dose-response, steps to forget, formats, the price, methods
-compared."""
+"""Pictures over exposure levels: known before, steps to forget, other formats, the price."""
 
 from typing import Any
 
@@ -7,12 +6,13 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED
-from unequal.analysis.outcomes import EQUAL_STEPS
-from unequal.analysis.utility_cost import PRIMARY_TARGET
+from unequal.analysis.utility_cost import HIGH_MINUS_LOW, PRIMARY_TARGET
+from unequal.report.colours import level_colours
 from unequal.report.curve_figures import with_level
 from unequal.report.figure import (
+    INK,
     QUIET,
     ROWS,
     Control,
@@ -20,12 +20,26 @@ from unequal.report.figure import (
     Panel,
     Scales,
     data,
+    in_points,
+    points_tip,
     records,
     share,
     spec,
 )
+from unequal.report.quantities import (
+    ANSWER_PROBABILITY,
+    BY_GENERATION,
+    MOST_PROBABLE,
+    UTILITY_LOST,
+    heading,
+    with_points,
+)
+from unequal.report.sample import sample_name, scope_of
+from unequal.report.table import COUNT, EFFECT, WORDS, Column, Table, estimate
 
 TALL = 260
+ALL_LEVELS = "all levels"
+SHARE_KNOWN = "share known before"
 FORMAT_NAMES = {
     "paraphrase": "other wording (paraphrase)",
     "cloze": "statement (cloze)",
@@ -33,41 +47,10 @@ FORMAT_NAMES = {
 }
 
 
-def dodged(scales: Scales, field: str, title: str | None, whole: bool) -> Any:
-    """Return points with 95% intervals, methods side by side within each level."""
-    axis = alt.Axis(format="%", tickCount=5)
-    base = alt.Chart(ROWS).encode(
-        x=scales.levels_axis(),
-        xOffset=alt.XOffset("method:N", sort=scales.methods),
-        color=scales.method_colour(),
-    )
-    tip = [
-        "method:N",
-        alt.Tooltip("level:N", title=scales.dose),
-        alt.Tooltip(f"{field}:Q", format=".3f"),
-        alt.Tooltip("low:Q", format=".3f"),
-        alt.Tooltip("high:Q", format=".3f"),
-    ]
-    bars = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(
-        y=alt.Y("low:Q", title=title, axis=axis), y2="high:Q"
-    )
-    y = alt.Y(
-        f"{field}:Q",
-        title=title,
-        axis=axis,
-        scale=alt.Scale(domain=[0, 1]) if whole else alt.Scale(nice=True),
-    )
-    line = base.mark_line(strokeWidth=1.2, opacity=0.35).encode(y=y)
-    points = base.mark_point(filled=True, size=44, opacity=1).encode(
-        y=y, shape=scales.method_shape(), tooltip=tip
-    )
-    return alt.layer(line, bars, points)
-
-
-def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+def known_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return what was known before unlearning per level, by generation and by probability."""
     rows = analysis.known.filter(
-        (pl.col("model") == model)
+        (pl.col("model") == scope_of(analysis))
         & (pl.col("probe") == "question")
         & pl.col("role").is_in(["forget", "never_seen"])
     ).with_columns(
@@ -76,7 +59,7 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         .otherwise(scales.level_name())
         .alias("level")
     )
-    names = {"said": "by generation", "choice_accuracy": "by probability"}
+    names = {"said": BY_GENERATION, "choice_accuracy": MOST_PROBABLE}
     rows = rows.with_columns(pl.col("metric").replace_strict(names).alias("view"))
     values = records(rows, "level", "view", "value", "low", "high", "n_facts", "n_people")
     domain = list(names.values())
@@ -88,47 +71,25 @@ def known_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         color=colour,
     )
     tip = ["level:N", "view:N", alt.Tooltip("value:Q", format=".1%"), "n_facts:Q", "n_people:Q"]
-    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value"), tooltip=tip)
-    error = base.mark_rule(strokeWidth=1.5).encode(y=share("low"), y2="high:Q", color=alt.value("var(--ink)"))
+    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value", SHARE_KNOWN), tooltip=tip)
+    error = base.mark_rule(strokeWidth=1.5).encode(
+        y=share("low", SHARE_KNOWN), y2="high:Q", color=alt.value("var(--ink)")
+    )
     caption = (
-        f"Share of facts the model knew before unlearning, by level ({scales.dose}); only facts known by "
-        "generation can be forgotten, "
-        "and the other pictures follow these. Greedy answer right, or right answer the most probable of its "
-        "type; 95% intervals over "
-        "people."
+        f"Share of facts known before unlearning, by level ({scales.dose}); only facts {BY_GENERATION} (the "
+        "greedy answer) can be forgotten, and the other pictures follow these. 95% intervals over people. "
+        f"Sample: {sample_name(analysis)}."
     )
     panels = [Panel("", spec(alt.layer(bars, error), TALL, values))] if values else []
     legend = list(zip(domain, colours, strict=True))
     return Figure("known", "Known before unlearning", caption, panels, [], legend, wide=True)
 
 
-def dose_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
-    """Return the dose-response: forgotten share per level and method, a panel per comparison."""
-    rows = with_level(
-        analysis.dose.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED)), scales
-    )
-    comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
-    panels = []
-    for comparison in comparisons:
-        values = records(
-            rows.filter(pl.col("comparison") == comparison), "method", "level", "value", "low", "high"
-        )
-        panels.append(Panel(comparison, spec(dodged(scales, "value", None, True), TALL, values)))
-    caption = (
-        "Share of the facts known before that were forgotten: averaged over the evaluated steps (equal "
-        "steps), or read where the run has "
-        "lost the stated part of its utility. Falling to the right means that what was seen more often is "
-        "harder to unlearn."
-    )
-    return Figure(
-        "dose", "Dose-response", caption, panels, [], scales.method_legend(), "method", wide=len(panels) == 1
-    )
-
-
-def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+def survival_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the median number of steps to forget per level and method; triangles lie beyond the end."""
     rows = with_level(
-        analysis.survival.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED)), scales
+        analysis.survival.filter((pl.col("model") == scope_of(analysis)) & (pl.col("target_kind") == MIXED)),
+        scales,
     )
     rows = rows.with_columns(
         pl.col("value").is_null().alias("censored"),
@@ -166,7 +127,8 @@ def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
         "Evaluated steps until half of the facts known before stay wrong for good (Kaplan–Meier median, 95% "
         "interval); a triangle at the "
         "top means that fewer than half were forgotten by the last step. Steps are evaluated on a grid, so "
-        "medians sit on it."
+        "medians sit on it. "
+        f"Sample: {sample_name(analysis)}."
     )
     panels = [Panel("", spec(alt.layer(bars, points), TALL, values))] if values else []
     legend = [(method, colour) for method, colour, _ in scales.method_legend()]
@@ -176,12 +138,14 @@ def survival_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
 def formats_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the gap between other formats and the question per level, the method to choose."""
     rows = with_level(
-        analysis.formats.filter(pl.col("exposure").is_not_null() & pl.col("value").is_not_null()), scales
+        in_points(analysis.formats.drop_nulls("value"), "value", "low", "high"), scales
+    ).with_columns(
+        pl.when(pl.col("exposure").is_null()).then(pl.lit(ALL_LEVELS)).otherwise("level").alias("level")
     )
     methods = [name for name in (ALL_METHODS, *scales.methods) if name in rows["method"].unique()]
     names = {
-        "choice_accuracy": "most probable of its type, above chance",
-        "answer_prob": "answer probability, relative to before",
+        "choice_accuracy": f"{MOST_PROBABLE}, above never-seen",
+        "answer_prob": f"{ANSWER_PROBABILITY}, relative to before",
     }
     metrics = {metric: name for metric, name in names.items() if metric in rows["metric"].unique()}
     controls = [Control("method", "Method", {m: m for m in methods}), Control("metric", "Measure", metrics)]
@@ -193,7 +157,8 @@ def formats_figure(analysis: Analysis, scales: Scales) -> Figure:
     caption = (
         "Share left in another format minus share left in the question that was unlearned, same measure, "
         "facts known in both before, "
-        "averaged over steps; above zero the fact survives in the other format. 95% intervals."
+        "averaged over steps, for all levels together and for each; above zero the fact survives in the "
+        f"other format. 95% intervals. Sample: {sample_name(analysis)}."
     )
     return Figure(
         "formats", "Is it still there in another format?", caption, panels, controls, wide=len(panels) == 1
@@ -203,24 +168,34 @@ def formats_figure(analysis: Analysis, scales: Scales) -> Figure:
 def _gaps(rows: pl.DataFrame, scales: Scales, method: str, metric: str) -> dict[str, Any]:
     values = records(rows, "method", "metric", "level", "value", "low", "high")
     base = alt.Chart(ROWS).transform_filter("datum.method === method && datum.metric === metric")
-    base = base.encode(x=scales.levels_axis(), color=scales.level_colour())
-    axis = alt.Axis(format="+.0%", tickCount=5)
+    base = base.encode(x=scales.levels_axis(ALL_LEVELS), color=_with_all_levels(scales))
+    axis = alt.Axis(format="+.0f", tickCount=5)
+    title = with_points("left in the other format minus left in the question")
     zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
-    bars = base.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q", title=None, axis=axis), y2="high:Q")
-    tip = ["level:N", *[alt.Tooltip(f"{name}:Q", format="+.1%") for name in ("value", "low", "high")]]
-    y = alt.Y("value:Q", title=None, axis=axis)
+    bars = base.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q", title=title, axis=axis), y2="high:Q")
+    tip = ["level:N", *points_tip("value", "low", "high")]
+    y = alt.Y("value:Q", title=title, axis=axis)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=tip)
     params = [alt.param(name="method", value=method), alt.param(name="metric", value=metric)]
     return spec(alt.layer(zero, bars, points).add_params(*params), rows=values)
 
 
+def _with_all_levels(scales: Scales) -> alt.Color:
+    """Return the colour of levels, and of all of them together."""
+    colours = [INK, *level_colours(len(scales.levels))]
+    return alt.Color(
+        "level:N", scale=alt.Scale(domain=[ALL_LEVELS, *scales.levels], range=colours), legend=None
+    )
+
+
 def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
-    """Return the utility lost at half forgotten in runs that unlearn one level alone."""
+    """Return the utility lost at half forgotten in runs that unlearn one level alone, methods side by
+    side."""
     rows = analysis.cost.filter(
         (pl.col("contrast") == "level") & (pl.col("target_forgotten") == PRIMARY_TARGET)
     )
     values = records(
-        with_level(rows.drop_nulls("value"), scales),
+        with_level(in_points(rows.drop_nulls("value"), "value", "low", "high"), scales),
         "method",
         "level",
         "value",
@@ -232,9 +207,9 @@ def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
         "Utility lost at the step at which half of the facts known before are forgotten, in runs that "
         "unlearn one level alone; higher is a "
         "dearer target. 95% intervals over people and seeds; a point without a line has none, as too few "
-        "draws reach half."
+        f"draws reach half. Sample: {sample_name(analysis)}."
     )
-    panels = [Panel("", spec(dodged(scales, "value", None, False), TALL, values))] if values else []
+    panels = [Panel("", spec(_prices(scales), TALL, values))] if values else []
     empty = "No runs that unlearn one level alone and reach half forgotten."
     return Figure(
         "cost",
@@ -249,44 +224,39 @@ def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
     )
 
 
-def methods_figure(analysis: Analysis, scales: Scales, scope: str) -> Figure:
-    """Return the slopes of all methods with 95% intervals, plain and adjusted for starting confidence."""
-    rows = analysis.slopes.filter(
-        (pl.col("model") == scope)
-        & (pl.col("target_kind") == MIXED)
-        & (pl.col("comparison") == EQUAL_STEPS)
-        & pl.col("adjusted_for").is_in([NOTHING, START])
-        & pl.col("value").is_not_null()
-    )
-    labels = {NOTHING: "not adjusted", START: "adjusted for starting log-probability"}
-    rows = rows.with_columns(pl.col("adjusted_for").replace_strict(labels, default=None).alias("view"))
-    values = records(rows, "method", "view", "value", "low", "high", "p", "n_facts", "n_people")
-    order, views = [*scales.methods, ALL_METHODS], list(labels.values())
-    colours = ["var(--method-0)", "var(--method-1)"]
-    colour = alt.Color("view:N", scale=alt.Scale(domain=views, range=colours), legend=None)
-    axis = alt.Axis(format="+.2f", tickCount=6)
-    title = "change of the forgotten share per doubling of exposure"
+def _prices(scales: Scales) -> Any:
+    """Return points with 95% intervals, methods side by side within each level."""
     base = alt.Chart(ROWS).encode(
-        y=alt.Y("method:N", sort=order, title=None), yOffset=alt.YOffset("view:N", sort=views), color=colour
+        x=scales.levels_axis(),
+        xOffset=alt.XOffset("method:N", sort=scales.methods),
+        color=scales.method_colour(),
     )
-    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
-    bars = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
-    tip = [
-        "method:N",
-        "view:N",
-        *[alt.Tooltip(f"{name}:Q", format="+.4f") for name in ("value", "low", "high")],
-        "n_facts:Q",
-        "n_people:Q",
+    title, axis = with_points(UTILITY_LOST), alt.Axis(format="+.0f", tickCount=5)
+    bars = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(
+        y=alt.Y("low:Q", title=title, axis=axis), y2="high:Q"
+    )
+    tip = ["method:N", alt.Tooltip("level:N", title=scales.dose), *points_tip("value", "low", "high")]
+    y = alt.Y("value:Q", title=title, axis=axis, scale=alt.Scale(nice=True))
+    line = base.mark_line(strokeWidth=1.2, opacity=0.35).encode(y=y)
+    points = base.mark_point(filled=True, size=44, opacity=1).encode(
+        y=y, shape=scales.method_shape(), tooltip=tip
+    )
+    return alt.layer(line, bars, points)
+
+
+def price_table(analysis: Analysis) -> Table:
+    """Return the utility lost at half forgotten, highest less lowest level, per method, as C7 has it."""
+    columns = [
+        Column("method", "Method", WORDS),
+        Column("difference", with_points(f"{heading(UTILITY_LOST)}, highest minus lowest level"), EFFECT),
+        Column("n_not_reached", "Runs that never forgot half", COUNT),
     ]
-    points = base.mark_point(filled=True, size=56, opacity=1).encode(
-        x=alt.X("value:Q", title=title, axis=axis), tooltip=tip
+    found = analysis.cost.filter(
+        (pl.col("contrast") == HIGH_MINUS_LOW) & (pl.col("target_forgotten") == PRIMARY_TARGET)
     )
-    height = 44 * (rows["method"].n_unique() or 1) + 20
-    caption = (
-        "Slope of the forgotten share on log2(times shown), per method, with 95% interval; left of zero, "
-        "facts seen more often are harder "
-        "to unlearn. Orange compares facts of equal starting log-probability."
-    )
-    panels = [Panel("", spec(alt.layer(zero, bars, points), height, values))] if values else []
-    legend = list(zip(views, colours, strict=True))
-    return Figure("methods", "Methods compared", caption, panels, [], legend, wide=True)
+    rows = [
+        {"method": row["method"], **estimate("difference", row), "n_not_reached": row["n_not_reached"]}
+        for row in found.to_dicts()
+    ]
+    note = f"At half forgotten, in runs that unlearn one level alone. Sample: {sample_name(analysis)}."
+    return Table("price", "The price, highest against lowest level", columns, rows, note)

@@ -3,11 +3,17 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import NOTHING
-from unequal.analysis.observations import MIXED
+from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.verdicts import NOT_DECIDABLE
+from unequal.report.quantities import ADJUSTED, FORGOTTEN, PER_DOUBLING, heading, with_points
+from unequal.report.sample import sample_name, scope_of, slope_rows
 from unequal.report.table import COUNT, EFFECT, NUMBER, PERCENT, WORDS, Column, Row, Table, estimate
+
+SLOPES = {
+    "slope": heading(PER_DOUBLING),
+    "adjusted": heading(ADJUSTED[START]),
+}
 
 
 def verdict_table(analysis: Analysis) -> Table:
@@ -16,7 +22,7 @@ def verdict_table(analysis: Analysis) -> Table:
         Column("claim", "", WORDS),
         Column("statement", "Claim", WORDS),
         Column("verdict", "Verdict", WORDS),
-        Column("effect", "Effect", EFFECT),
+        Column("effect", with_points("Effect"), EFFECT),
         Column("unit", "Unit", WORDS),
         Column("p", "p", NUMBER),
         Column("n_facts", "Facts", COUNT),
@@ -32,36 +38,41 @@ def verdict_table(analysis: Analysis) -> Table:
     return Table("verdicts", "Verdicts", columns, rows)
 
 
-def methods_table(analysis: Analysis, model: str) -> Table:
+def methods_table(analysis: Analysis) -> Table:
     """Return per method the slope on exposure, what is left at the last step at the rarest and at the most
     frequent level, and what was kept."""
     columns = [
         Column("method", "Method", WORDS),
         Column("step", "Last step", COUNT),
-        Column("slope", "Forgotten per doubling", EFFECT),
+        *(Column(key, with_points(title), EFFECT) for key, title in SLOPES.items()),
         Column("left_rarest", "Left, rarest level", PERCENT),
         Column("left_most_frequent", "Left, most frequent level", PERCENT),
         Column("utility", "Utility kept", PERCENT),
         Column("neighbour", "Neighbours kept", PERCENT),
     ]
     note = (
-        f"Of {model}. Forgotten per doubling: change of the forgotten share per doubling of exposure "
-        "at equal steps. Left: facts known before that are still right at the last step. Kept: right "
-        "answers about people never touched, and about other facts of the same people, relative to step 0."
+        f"{heading(PER_DOUBLING)}: at equal steps, as in the picture. Left: facts known before that are "
+        "still right at the last step. Kept: right answers about people never touched, and about other "
+        f"facts of the same people, relative to step 0. Sample: {sample_name(analysis)}."
     )
-    return Table("methods", "Methods at the last step", columns, method_rows(analysis, model), note)
+    return Table("methods", "Methods at the last step", columns, method_rows(analysis), note)
 
 
-def method_rows(analysis: Analysis, model: str) -> list[Row]:
+def method_rows(analysis: Analysis) -> list[Row]:
     """Return per method what is left at the last step at the lowest and highest level, the utility kept
-    there, and the slope at equal steps."""
-    last = analysis.frontier.filter(pl.col("model") == model).filter(
+    there, and the slope at equal steps, plain and adjusted; all methods together last, with slopes alone."""
+    last = analysis.frontier.filter(pl.col("model") == scope_of(analysis)).filter(
         pl.col("step") == pl.col("step").max().over("method")
     )
-    return [
-        {"method": method, **_ends(part), **estimate("slope", _slope(analysis, model, str(method)))}
+    rows: dict[str, Row] = {
+        str(method): {"method": method, **_ends(part)}
         for (method,), part in last.group_by("method", maintain_order=True)
-    ]
+    }
+    nothing = dict.fromkeys(("step", "left_rarest", "left_most_frequent", "utility", "neighbour"))
+    for key, adjusted_for in (("slope", NOTHING), ("adjusted", START)):
+        for row in slope_rows(analysis, EQUAL_STEPS, adjusted_for).to_dicts():
+            rows.setdefault(row["method"], {"method": row["method"], **nothing}).update(estimate(key, row))
+    return sorted(rows.values(), key=lambda row: row["method"] == ALL_METHODS)
 
 
 def _ends(part: pl.DataFrame) -> Row:
@@ -78,15 +89,25 @@ def _interval(key: str, row: Row, column: str) -> Row:
     return {key: row[column], f"{key}_low": row[f"{column}_low"], f"{key}_high": row[f"{column}_high"]}
 
 
-def _slope(analysis: Analysis, model: str, method: str) -> Row | None:
-    rows = analysis.slopes.filter(
-        (pl.col("model") == model)
-        & (pl.col("method") == method)
-        & (pl.col("target_kind") == MIXED)
-        & (pl.col("comparison") == EQUAL_STEPS)
-        & (pl.col("adjusted_for") == NOTHING)
-    )
-    return rows.row(0, named=True) if rows.height else None
+def weightings_table(analysis: Analysis) -> Table:
+    """Return the forgotten share under count weights less that under each rival, as C8 has it."""
+    columns = [
+        Column("method", "Method", WORDS),
+        Column("rule", "Weights", WORDS),
+        Column("rival", "Against", WORDS),
+        Column("comparison", "At", WORDS),
+        Column("measure", "Of", WORDS),
+        Column("difference", with_points(f"{heading(FORGOTTEN)}, difference"), EFFECT),
+        Column("n_facts", "Facts", COUNT),
+    ]
+    keys = ("method", "rule", "comparison", "measure", "n_facts")
+    rows = [
+        {key: row[key] for key in keys}
+        | {"rival": row["rival"].replace("_", " "), **estimate("difference", row)}
+        for row in analysis.weightings.to_dicts()
+    ]
+    note = f"Above 0 knowing the counts helps. Sample: {sample_name(analysis)}, as far as they ran both."
+    return Table("weightings", "Weights that know the counts", columns, rows, note)
 
 
 def missing_table(analysis: Analysis) -> Table:

@@ -15,23 +15,33 @@ from unequal.analysis.dose_response import COUNT as NATURAL_COUNT
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
 from unequal.report.figure import ROWS, Control, Figure, Panel, Scales, extreme, records, share, spec
+from unequal.report.quantities import (
+    BY_GENERATION,
+    FORGOTTEN,
+    MOST_PROBABLE,
+    PER_TENFOLD,
+    heading,
+    with_points,
+)
+from unequal.report.sample import sample_name, scope_of
 from unequal.report.table import COUNT, EFFECT, MAGNITUDE, PERCENT, WORDS, Column, Row, Table, estimate
 
 TALL = 260
+SHARE_KNOWN = "share known before"
 POINT, FIT = "var(--method-0)", "var(--method-1)"
 MEASURES = {
-    GREEDY: "greedy answer right",
-    CHOICE: "most probable of its type",
-    CLOZE: "the same, as a statement",
+    GREEDY: BY_GENERATION,
+    CHOICE: MOST_PROBABLE,
+    CLOZE: f"{MOST_PROBABLE}, as a statement",
 }
 TICKS = [0, *(step * 10**power for power in range(9) for step in (1, 3))]
 NEEDED = "No facts with natural counts that were known before."
 
 
-def natural_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
+def natural_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the forgotten share by natural count with the fitted slope of C2, a panel per method."""
-    rows = analysis.count_levels.filter(pl.col("model") == model).drop_nulls("value")
-    slopes, adjusted_for = _slopes(analysis, model)
+    rows = analysis.count_levels.filter(pl.col("model") == scope_of(analysis)).drop_nulls("value")
+    slopes, adjusted_for = _slopes(analysis, scope_of(analysis))
     comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
     methods = [name for name in (ALL_METHODS, *scales.methods) if name in rows["method"].unique()]
     ends = (extreme(rows["log10_count"], "min", 0.0), extreme(rows["log10_count"], "max", 1.0))
@@ -41,11 +51,11 @@ def natural_figure(analysis: Analysis, scales: Scales, model: str) -> Figure:
     ]
     adjusted = "" if adjusted_for == NOTHING else f", adjusted for {adjusted_for}"
     caption = (
-        "Share of the facts known before that were forgotten, by how often the corpus holds the fact: "
+        f"{heading(FORGOTTEN)} of the facts known before, by how often the corpus holds the fact: "
         "groups of about equally many facts at their mean log10(1 + count), with 95% intervals over people "
         f"and seeds. The line has the slope per tenfold count, within base models{adjusted}, through the "
         "mean of the groups; the band is the 95% interval of the slope. Counts were not assigned: what "
-        "goes with them is not ruled out."
+        f"goes with them is not ruled out. Sample: {sample_name(analysis)}."
     )
     legend = [("a group of facts", POINT, "circle"), ("fitted slope", FIT, "square")]
     controls = [Control("comparison", "At", {name: name for name in comparisons})]
@@ -101,21 +111,21 @@ def _fitted(values: list[dict[str, Any]], ends: tuple[float, float]) -> dict[str
         base.transform_filter("datum.part === 'fit'"),
         base.transform_filter("datum.part === 'group'"),
     )
-    band = fit.mark_area(opacity=0.16, color=FIT, clip=True).encode(y=share("low"), y2="high:Q")
-    line = fit.mark_line(strokeWidth=1.8, color=FIT, clip=True).encode(y=share("value"))
-    bars = group.mark_rule(strokeWidth=1.5, color=POINT).encode(y=share("low"), y2="high:Q")
+    band = fit.mark_area(opacity=0.16, color=FIT, clip=True).encode(y=share("low", FORGOTTEN), y2="high:Q")
+    line = fit.mark_line(strokeWidth=1.8, color=FIT, clip=True).encode(y=share("value", FORGOTTEN))
+    bars = group.mark_rule(strokeWidth=1.5, color=POINT).encode(y=share("low", FORGOTTEN), y2="high:Q")
     numbers = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")]
     tip = [alt.Tooltip("counts:N", title="occurrences"), *numbers, alt.Tooltip("n_facts:Q", title="facts")]
     points = group.mark_point(filled=True, size=52, opacity=1, color=POINT).encode(
-        y=share("value"), tooltip=tip
+        y=share("value", FORGOTTEN), tooltip=tip
     )
     chosen = alt.param(name="comparison", value=EQUAL_STEPS)
     return spec(alt.layer(band, line, bars, points).add_params(chosen), rows=values)
 
 
-def natural_known_figure(analysis: Analysis, model: str) -> Figure:
+def natural_known_figure(analysis: Analysis) -> Figure:
     """Return what was known before unlearning by natural count, by each way of asking."""
-    rows = analysis.count_known.filter(pl.col("model") == model).sort("group")
+    rows = analysis.count_known.filter(pl.col("model") == scope_of(analysis)).sort("group")
     groups = rows["counts"].unique(maintain_order=True).to_list()
     present = [measure for measure in MEASURES if measure in rows["measure"].unique()]
     names = [MEASURES[measure] for measure in present]
@@ -129,26 +139,29 @@ def natural_known_figure(analysis: Analysis, model: str) -> Figure:
         color=alt.Color("view:N", scale=alt.Scale(domain=names, range=colours), legend=None),
     )
     tip = ["counts:N", "view:N", alt.Tooltip("value:Q", format=".1%"), "n_facts:Q", "n_people:Q"]
-    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value"), tooltip=tip)
-    error = base.mark_rule(strokeWidth=1.5).encode(y=share("low"), y2="high:Q", color=alt.value("var(--ink)"))
+    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value", SHARE_KNOWN), tooltip=tip)
+    error = base.mark_rule(strokeWidth=1.5).encode(
+        y=share("low", SHARE_KNOWN), y2="high:Q", color=alt.value("var(--ink)")
+    )
     caption = (
         "Share of the facts to forget that the model knew before unlearning, by how often the corpus holds "
-        "them; groups of about equally many facts. Greedy answer right, right answer the most probable of "
-        "its type, and the same where a statement is to be ended; 95% intervals over people."
+        f"them; groups of about equally many facts: {BY_GENERATION}, {MOST_PROBABLE}, and the same where a "
+        f"statement is to be ended. 95% intervals over people. Sample: {sample_name(analysis)}."
     )
     panels = [Panel("", spec(alt.layer(bars, error), TALL, values))] if values else []
     legend = list(zip(names, colours, strict=True))
     return Figure("natural_known", "Known before, by natural count", caption, panels, [], legend, wide=True)
 
 
-def natural_table(analysis: Analysis, model: str) -> Table:
+def natural_table(analysis: Analysis) -> Table:
     """Return per group of counts what was known before, each way, and what was forgotten."""
     columns = [
         Column("counts", "Occurrences", WORDS),
         Column("n_facts", "Facts", COUNT),
-        *(Column(name, title[0].upper() + title[1:], PERCENT) for name, title in MEASURES.items()),
-        Column("forgotten", "Forgotten of known", PERCENT),
+        *(Column(name, heading(title), PERCENT) for name, title in MEASURES.items()),
+        Column("forgotten", heading(FORGOTTEN), PERCENT),
     ]
+    model = scope_of(analysis)
     rows: dict[int, Row] = {}
     for row in analysis.count_known.filter(pl.col("model") == model).sort("group").to_dicts():
         labels = {"counts": row["counts"], "n_facts": row["n_facts"]}
@@ -158,23 +171,28 @@ def natural_table(analysis: Analysis, model: str) -> Table:
     one = levels["method"].n_unique() == 1
     for row in (together if together.height else levels if one else levels.clear()).to_dicts():
         rows.setdefault(row["group"], {"counts": row["counts"]}).update(estimate("forgotten", row))
-    note = f"Of {model}, known before; forgotten: share of the evaluated steps at which the answer is wrong."
+    note = (
+        "Known before, by each way of asking; forgotten share: of the facts known before, averaged over the "
+        f"evaluated steps. Sample: {sample_name(analysis)}."
+    )
     found = [rows[group] for group in sorted(rows)]
     return Table("natural", "Known and forgotten, by natural count", columns, found, note)
 
 
-def natural_slopes_table(analysis: Analysis, model: str) -> Table:
+def natural_slopes_table(analysis: Analysis) -> Table:
     """Return per method the slopes on log10(1 + count), plain, adjusted, at equal utility, and what could be
     seen."""
     columns = [
         Column("method", "Method", WORDS),
-        Column("adjusted", "Adjusted for answers (C2)", EFFECT),
-        Column("plain", "Not adjusted", EFFECT),
-        Column("everything", "Also for starting confidence", EFFECT),
-        Column("utility", "Adjusted, at equal utility (−10%)", EFFECT),
-        Column("detectable", "Detectable", MAGNITUDE),
+        Column("adjusted", with_points("Adjusted for answers (C2)"), EFFECT),
+        Column("plain", with_points("Not adjusted"), EFFECT),
+        Column("everything", with_points("Also for starting confidence"), EFFECT),
+        Column("utility", with_points("Adjusted, at equal utility (−10%)"), EFFECT),
+        Column("detectable", with_points("Detectable"), MAGNITUDE),
     ]
-    found = analysis.effects.filter((pl.col("dose") == NATURAL_COUNT) & (pl.col("model") == model))
+    found = analysis.effects.filter(
+        (pl.col("dose") == NATURAL_COUNT) & (pl.col("model") == scope_of(analysis))
+    )
     found = found.filter(pl.col("target_kind") == MIXED)
     places = {
         (EQUAL_STEPS, ANSWER): "adjusted",
@@ -189,8 +207,8 @@ def natural_slopes_table(analysis: Analysis, model: str) -> Table:
         mine |= estimate(key, row) if key else {}
         mine |= {"detectable": row["detectable"]} if key == "adjusted" else {}
     note = (
-        f"Change of the forgotten share per tenfold count, of {model}. Adjusted for {ANSWER}, within base "
-        "models. Detectable: the slope that a study of this standard error finds in 80% of cases."
+        f"{heading(PER_TENFOLD)}, adjusted for {ANSWER}, within base models. Detectable: the slope that a "
+        f"study of this standard error finds in 80% of cases. Sample: {sample_name(analysis)}."
     )
     ordered = sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
     return Table("natural_slopes", "Slopes on natural counts", columns, ordered, note)

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.units import in_points
 from unequal.report.page import number, percent
 
 Row = dict[str, Any]
@@ -20,14 +21,16 @@ WRITE: dict[str, Callable[[Any], str]] = {
     PERCENT: percent,
     NUMBER: number,
     STEPS: lambda value: number(value, 0),
-    EFFECT: lambda value: f"{value:+.3f}".replace("-", "−"),
-    MAGNITUDE: lambda value: number(value, 3),
+    EFFECT: in_points,
+    MAGNITUDE: lambda value: number(100 * value, 1),
 }
 
 
 @dataclass(frozen=True)
 class Column:
     """One column: the key of its values in the rows, its heading and how values are written.
+
+    ``PERCENT`` is for shares, ``EFFECT`` and ``MAGNITUDE`` are differences of shares in points.
 
     Rows may hold ``<key>_low`` and ``<key>_high``, the 95% interval, and ``<key>_step``, where it was read.
     """

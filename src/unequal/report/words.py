@@ -6,15 +6,17 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.judges import CHOICE, GENERATION, PLAIN
-from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.signature import ORDERS
+from unequal.analysis.units import in_points, points_of
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, Verdict
+from unequal.report.quantities import FORGOTTEN
+from unequal.report.sample import pooled_levels
 
 
 def points(value: float) -> str:
-    """Return a share as percentage points without its sign, such as ``7.8``."""
-    return f"{abs(value) * 100:.1f}"
+    """Return a difference of shares in points without its sign, such as ``7.8``."""
+    return in_points(abs(value)).removeprefix("+")
 
 
 def finding(analysis: Analysis) -> list[str]:
@@ -43,8 +45,7 @@ def _harder(verdict: Verdict, analysis: Analysis) -> tuple[str, str]:
         )
     low, high = sorted((points(verdict.low), points(verdict.high)), key=float)
     numbers = (
-        f"Each doubling of exposure {{change}} the share of facts forgotten by {points(verdict.effect)} "
-        "percentage points "
+        f"Each doubling of exposure {{change}} the {FORGOTTEN} by {points(verdict.effect)} points "
         f"(95% interval {low} to {high}){_ends(analysis)}."
     )
     if verdict.verdict == SUPPORTED:
@@ -53,9 +54,9 @@ def _harder(verdict: Verdict, analysis: Analysis) -> tuple[str, str]:
         )
     if verdict.verdict == REFUTED and verdict.low > 0:
         return "Facts seen more often were easier, not harder, to unlearn.", numbers.format(change="raised")
-    low, high = f"{verdict.low * 100:+.1f}", f"{verdict.high * 100:+.1f}"
-    signed = f"{verdict.effect * 100:+.1f} percentage points (95% interval {low} to {high})".replace("-", "−")
-    sentence = f"Each doubling of exposure changed the share of facts forgotten by {signed}{_ends(analysis)}."
+    low, high = in_points(verdict.low), in_points(verdict.high)
+    signed = f"{in_points(verdict.effect)} points (95% interval {low} to {high})"
+    sentence = f"Each doubling of exposure changed the {FORGOTTEN} by {signed}{_ends(analysis)}."
     if verdict.verdict == REFUTED:
         return "How often a fact was seen made no difference that matters to unlearning it.", sentence
     return "Whether facts seen more often are harder to unlearn stays open.", sentence
@@ -69,32 +70,22 @@ def _harder_by_count(verdict: Verdict) -> tuple[str, str]:
     }
     opened = "Whether facts that stand more often in the corpus are harder to unlearn stays open."
     effect, low, high = (
-        "?" if value is None else f"{value * 100:+.1f}".replace("-", "−")
-        for value in (verdict.effect, verdict.low, verdict.high)
+        "?" if value is None else in_points(value) for value in (verdict.effect, verdict.low, verdict.high)
     )
     sentence = (
-        f"Each tenfold count changed the share of facts forgotten by {effect} percentage points"
+        f"Each tenfold count changed the {FORGOTTEN} by {effect} points"
         f" (95% interval {low} to {high}), within relations and adjusted for the answer."
     )
     return headlines.get(verdict.verdict, opened), sentence
 
 
 def _ends(analysis: Analysis) -> str:
-    """Return what the lowest and the highest level lost, averaged over methods, as a clause."""
-    dose = analysis.dose.filter((pl.col("comparison") == EQUAL_STEPS) & (pl.col("target_kind") == MIXED))
-    plain = analysis.runs.filter("plain")["method"].unique().to_list()
-    means = (
-        dose.filter(pl.col("method").is_in(plain))
-        .group_by("exposure")
-        .agg(pl.col("value").mean())
-        .sort("exposure")
-    )
-    if means.height < 2:
+    """Return what of the lowest and of the highest level was forgotten, over all methods and models."""
+    means = pooled_levels(analysis, EQUAL_STEPS).drop_nulls("value").sort("exposure").to_dicts()
+    if len(means) < 2:
         return ""
-    first, last = means.row(0), means.row(-1)
     start, end = (
-        f"{first[1]:.0%} of those shown {first[0]} times",
-        f"{last[1]:.0%} of those shown {last[0]} times",
+        f"{one['value']:.0%} of facts shown {one['exposure']} times" for one in (means[0], means[-1])
     )
     return f", from {start} to {end}"
 
@@ -185,10 +176,5 @@ def _plural(n: int, noun: str) -> str:
 
 
 def effect(verdict: Verdict) -> str:
-    """Return a verdict's effect with interval for the table, such as ``−0.078 [−0.085, −0.070]``."""
-    if verdict.effect is None:
-        return "—"
-    text = f"{verdict.effect:+.3f}"
-    if verdict.low is not None and verdict.high is not None:
-        text += f" [{verdict.low:+.3f}, {verdict.high:+.3f}]"
-    return text.replace("-", "−")
+    """Return a verdict's effect with interval for the table, such as ``−7.8 points [−8.5, −7.0]``."""
+    return "—" if verdict.effect is None else points_of(verdict.effect, verdict.low, verdict.high)

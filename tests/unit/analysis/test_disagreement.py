@@ -258,6 +258,6 @@ def test_a_table_of_old_scores_is_analysed_with_reasons():
         pl.col("metric").is_in(["said", "choice_accuracy", "answer_log_prob"])
     )
     analysis = analyze_scores(old, draws=20)
-    assert analysis.hidden_leak["hidden_leak"].is_null().all() and analysis.hidden_leak.height == 4
+    assert analysis.hidden_leak["hidden_leak"].is_null().all() and analysis.hidden_leak.height == 4 + 1
     assert analysis.sampling_gap["reason"].unique().to_list() == ["no answers were sampled"]
     assert set(analysis.robustness["attack"]) == {"none"}

@@ -109,7 +109,9 @@ def test_each_claim_stands_with_verdict_effect_and_interval_of_each_study(folder
     for text, one in zip(cells[1:], read_studies(folders), strict=True):
         verdict = next(v for v in one.analysis.verdicts if v.claim == "C1")
         assert verdict.verdict in text
-        numbers = [f"{value:+.3f}".replace("-", "−") for value in (verdict.effect, verdict.low, verdict.high)]
+        numbers = [
+            f"{100 * value:+.1f}".replace("-", "−") for value in (verdict.effect, verdict.low, verdict.high)
+        ]
         assert all(number in text for number in numbers)
 
 

@@ -61,7 +61,7 @@ def test_a_cell_says_its_value_its_interval_and_where_it_was_read():
     assert [kept.value(row) for row in TABLE.rows] == ["26%", "—"]
     assert [kept.beside(row) for row in TABLE.rows] == ["[10%, −40%] step 7", ""]
     assert [gap.value(row) for row in TABLE.rows] == ["none", "−3"]
-    assert Column("e", "", EFFECT).value({"e": -0.0786}) == "−0.079"
+    assert Column("e", "", EFFECT).value({"e": -0.0786}) == "−7.9"
     assert Column("n", "", NUMBER).value({"n": float("nan")}) == "—"
     assert [TABLE.is_total(row) for row in TABLE.rows] == [False, True]
 

@@ -93,7 +93,7 @@ def test_the_finding_stands_first_in_words_with_numbers(page):
     assert order.index("h1") < order.index("table") < order.index("figure")
     text = " ".join(page.text)
     assert "The more often a fact was seen, the harder it was to unlearn." in text
-    assert re.search(r"lowered the share of facts forgotten by [\d.]+ percentage points \(95% interval", text)
+    assert re.search(r"lowered the forgotten share by [\d.]+ points \(95% interval", text)
 
 
 def test_nothing_is_loaded_from_anywhere(html, page):

@@ -17,6 +17,7 @@ from unequal.analysis.verdicts.verdict import (
     of_all_methods,
     reached,
     signed,
+    signed_number,
 )
 
 
@@ -41,9 +42,9 @@ def disagree(hidden: pl.DataFrame) -> Verdict:
     why = (
         f"Of the facts that generation calls forgotten, {hidden_share:.0%} still have the right answer as "
         "the most "
-        f"probable one, against {chance:.0%} of never-seen facts; kappa {signed(agreement, 2)}."
+        f"probable one, against {chance:.0%} of never-seen facts; kappa {signed_number(agreement)}."
     )
-    return reached(claims.C4, verdict, excess, why, f"Cohen's kappa {signed(agreement, 2)}")
+    return reached(claims.C4, verdict, excess, why, f"Cohen's kappa {signed_number(agreement)}")
 
 
 def other_format(formats: pl.DataFrame) -> Verdict:

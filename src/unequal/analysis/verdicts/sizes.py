@@ -6,10 +6,12 @@ from unequal.analysis import claims
 from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
 from unequal.analysis.size_effects import DAMAGE, HARDER
 from unequal.analysis.sizes import EXACT, NEAREST
+from unequal.analysis.units import in_points
 from unequal.analysis.verdicts.verdict import (
     REFUTED,
     SUPPORTED,
     UNDECIDED,
+    Row,
     Verdict,
     decide,
     not_decidable,
@@ -46,14 +48,16 @@ def grows(trends: pl.DataFrame) -> Verdict:
     details = [
         f"{EXACT}: {signed(exact)}; {missed} runs that never got there are left out",
         f"adjusted for the starting log-probability: {signed(adjusted)}",
-        f"over people alone [{row['people_low']:+.3f}, {row['people_high']:+.3f}], by the line through "
-        f"{row['n_models']} models alone [{row['models_low']:+.3f}, {row['models_high']:+.3f}]".replace(
-            "-", "−"
-        ),
+        f"over people alone {_ends(row, 'people')}, by the line through "
+        f"{row['n_models']} models alone {_ends(row, 'models')}",
     ]
     methods = rows.filter((pl.col("reading") == NEAREST) & (pl.col("method") != ALL_METHODS))
     details += [f"{one['method']}: {signed(one)}" for one in methods.to_dicts()]
     return reached(claims.C5, verdict, row, why, *details)
+
+
+def _ends(row: Row, name: str) -> str:
+    return f"[{in_points(row[f'{name}_low'])}, {in_points(row[f'{name}_high'])}]"
 
 
 def harder_and_hurt(effects: pl.DataFrame) -> Verdict:

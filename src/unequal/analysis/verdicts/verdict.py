@@ -7,6 +7,7 @@ import polars as pl
 
 from unequal.analysis.claims import MIN_PEOPLE, Claim
 from unequal.analysis.dose_response import ALL_METHODS, NOTHING
+from unequal.analysis.units import points_of
 
 Row = dict[str, Any]
 SUPPORTED, REFUTED, UNDECIDED, NOT_DECIDABLE = "supported", "refuted", "undecided", "not decidable"
@@ -99,16 +100,23 @@ def first(table: pl.DataFrame, **equal: object) -> Row | None:
     return rows.row(0, named=True) if rows.height else None
 
 
-def signed(row: Row | None, digits: int = 3) -> str:
-    """Return an estimate with its interval as text, such as ``−0.072 [−0.089, −0.055]``."""
+def signed(row: Row | None) -> str:
+    """Return a difference of shares with its interval as text, such as ``−7.2 points [−8.9, −5.5]``."""
     if row is None or row["value"] is None:
         return "no estimate"
-    numbers = [
-        f"{float(str(row[name])):+.{digits}f}".replace("-", "−")
+    return points_of(row["value"], row["low"], row["high"])
+
+
+def signed_number(row: Row, digits: int = 2) -> str:
+    """Return an estimate without a unit with its interval as text, such as ``+0.21 [+0.16, +0.25]``."""
+    if row["value"] is None:
+        return "no estimate"
+    number, *ends = (
+        f"{float(row[name]):+.{digits}f}".replace("-", "−")
         for name in ("value", "low", "high")
         if row[name] is not None
-    ]
-    return numbers[0] if len(numbers) < 3 else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    )
+    return f"{number} [{', '.join(ends)}]" if len(ends) == 2 else number
 
 
 def of_all_methods(table: pl.DataFrame, **equal: object) -> Row | None:

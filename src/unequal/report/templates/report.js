@@ -33,13 +33,13 @@
   };
   const answers = (steps) => {
     const table = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
-    for (const title of ["Step", "Generated answer", "Right?", "Probability of the answer"]) {
+    for (const title of ["Step", "Generated answer", "Right?", "Probability of the right answer"]) {
       const cell = make("th", title); cell.scope = "col"; head.append(cell);
     }
     for (const [step, right, prob, text] of steps) {
       const row = make("tr"), meter = make("span", undefined, "meter"), fill = make("i"), chance = make("td");
       fill.style.width = `${Math.round((prob || 0) * 100)}%`; meter.append(fill);
-      if (prob !== null) chance.append(meter, prob.toFixed(2)); else chance.textContent = "—";
+      if (prob !== null) chance.append(meter, (100 * prob).toFixed(1) + "%"); else chance.textContent = "—";
       row.append(make("td", step), make("td", text === null ? "—" : store.texts[text] || "(empty)", "said"),
         make("td", right === null ? "—" : right ? "✓ yes" : "✕ no", right ? "right" : "wrong"), chance);
       body.append(row);
@@ -87,7 +87,8 @@
     const left = store.left_out, total = store.facts.length + left;
     const where = beside ? `all are in ${beside} beside it, and searching reads them.` : "the report in the study's folder has all.";
     const rest = left ? ` ${left.toLocaleString("en")} of ${total.toLocaleString("en")} facts are left out to keep this file small; ${where}` : "";
-    note.textContent = (store.facts.length ? `One seed per method.${rest}` : "The study holds no forget facts with mixed levels.") + problem;
+    const lacking = store.lacking.length ? ` Not run on this model: ${store.lacking.join(", ")}.` : "";
+    note.textContent = (store.facts.length ? `Of each method the first seed that unlearned the fact.${lacking}${rest}` : "The study holds no forget facts with mixed levels.") + problem;
     all.hidden = !left || !beside; all.textContent = `Load all ${total.toLocaleString("en")} facts`;
   };
   const load = () => {

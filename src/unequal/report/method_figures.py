@@ -1,0 +1,55 @@
+"""The methods compared: the slope of each, as C1 and C3 have it, and that adjusted for confidence."""
+
+import altair as alt
+import polars as pl
+
+from unequal.analysis.analyze import Analysis
+from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.outcomes import EQUAL_STEPS
+from unequal.report.figure import (
+    QUIET,
+    ROWS,
+    Figure,
+    Panel,
+    Scales,
+    data,
+    in_points,
+    points_tip,
+    records,
+    spec,
+)
+from unequal.report.quantities import ADJUSTED, PER_DOUBLING, heading, with_points
+from unequal.report.sample import sample_name, slope_rows
+
+COLOURS = ["var(--method-0)", "var(--method-1)"]
+VIEWS = (NOTHING, START)
+
+
+def methods_figure(analysis: Analysis, scales: Scales) -> Figure:
+    """Return the slopes of all methods with 95% intervals, plain and adjusted for starting confidence."""
+    rows = pl.concat([slope_rows(analysis, EQUAL_STEPS, adjusted_for) for adjusted_for in VIEWS])
+    rows = in_points(rows.drop_nulls("value"), "value", "low", "high")
+    rows = rows.with_columns(pl.col("adjusted_for").replace_strict(ADJUSTED).alias("view"))
+    values = records(rows, "method", "view", "value", "low", "high", "p", "n_facts", "n_people")
+    order, views = [*scales.methods, ALL_METHODS], [ADJUSTED[one] for one in VIEWS]
+    colour = alt.Color("view:N", scale=alt.Scale(domain=views, range=COLOURS), legend=None)
+    axis, title = alt.Axis(format="+.1f", tickCount=6), with_points(PER_DOUBLING)
+    base = alt.Chart(ROWS).encode(
+        y=alt.Y("method:N", sort=order, title=None), yOffset=alt.YOffset("view:N", sort=views), color=colour
+    )
+    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
+    bars = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
+    tip = ["method:N", "view:N", *points_tip("value", "low", "high"), "n_facts:Q", "n_people:Q"]
+    points = base.mark_point(filled=True, size=56, opacity=1).encode(
+        x=alt.X("value:Q", title=title, axis=axis), tooltip=tip
+    )
+    height = 44 * (rows["method"].n_unique() or 1) + 20
+    caption = (
+        f"{heading(PER_DOUBLING)}, per method, with 95% interval; left of zero, facts seen more often are "
+        "harder to unlearn. Orange compares facts of equal starting log-probability. "
+        f"Sample: {sample_name(analysis)}."
+    )
+    panels = [Panel("", spec(alt.layer(zero, bars, points), height, values))] if values else []
+    return Figure(
+        "methods", "Methods compared", caption, panels, [], list(zip(views, COLOURS, strict=True)), wide=True
+    )
