@@ -36,7 +36,7 @@ from unequal.report.natural_figures import (
     natural_slopes_table,
     natural_table,
 )
-from unequal.report.sample import sample_name, scope_of
+from unequal.report.sample import named_sample, scope_of
 from unequal.report.size_figures import size_slopes_table, sizes_figure
 from unequal.report.table import Table
 
@@ -90,7 +90,7 @@ def contents_of(analysis: Analysis) -> Contents:
     ]
     return Contents(
         scope=scope,
-        sample=sample_name(analysis),
+        sample=named_sample(analysis),
         scales=scales,
         figures=_figures(analysis, scales),
         tables={one.table: one for one in tables},

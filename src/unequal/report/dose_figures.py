@@ -24,7 +24,7 @@ TOGETHER = "mean of all methods"
 COLUMNS = {
     "plain": (EQUAL_STEPS, NOTHING, "at equal steps"),
     "start": (EQUAL_STEPS, START, ADJUSTED[START]),
-    "answer": (EQUAL_STEPS, ANSWER, ADJUSTED[ANSWER]),
+    "answer": (EQUAL_STEPS, ANSWER, "adjusted for answers"),
     **{
         f"utility_{budget:.0%}": (at_budget(budget), NOTHING, f"at {at_budget(budget)}")
         for budget in UTILITY_BUDGETS
@@ -136,6 +136,6 @@ def slopes_table(analysis: Analysis) -> Table:
     ordered = sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
     note = (
         f"{heading(PER_DOUBLING)}, facts known before, with 95% intervals; the first column is what C1 rests "
-        f"on, the second and third R2 and R3. Sample: {sample_name(analysis)}."
+        f"on, the second R2, the third ({ADJUSTED[ANSWER]}) R3. Sample: {sample_name(analysis)}."
     )
     return Table("slopes", "Slopes on exposure", columns, ordered, note)

@@ -16,8 +16,14 @@ def scope_of(analysis: Analysis) -> str:
 
 def sample_name(analysis: Analysis) -> str:
     """Return the sample of pictures and tables in words."""
+    models = analysis.runs["model"].unique().to_list()
+    return f"all {len(models)} models" if len(models) > 1 else str(models[0])
+
+
+def named_sample(analysis: Analysis) -> str:
+    """Return the sample with the name of each model."""
     models = analysis.runs["model"].unique().sort().to_list()
-    return f"all {len(models)} models ({'; '.join(models)})" if len(models) > 1 else str(models[0])
+    return f"{sample_name(analysis)} ({'; '.join(models)})" if len(models) > 1 else str(models[0])
 
 
 def pooled(rows: pl.DataFrame) -> pl.DataFrame:

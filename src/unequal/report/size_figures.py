@@ -23,7 +23,7 @@ from unequal.report.figure import (
     spec,
 )
 from unequal.report.quantities import ABOVE_NEVER_SEEN, heading, with_points
-from unequal.report.sample import sample_name
+from unequal.report.sample import pooled, sample_name
 from unequal.report.table import COUNT, EFFECT, WORDS, Column, Table, estimate
 
 
@@ -104,7 +104,7 @@ def _size_axis(names: dict[float, list[str]]) -> alt.X:
 
 
 def size_slopes_table(analysis: Analysis) -> Table:
-    """Return the slopes on size per method: the disagreement of C5, and both of R5."""
+    """Return the slopes on size over all methods: the disagreement of C5, and both of R5."""
     columns = [
         Column("method", "Method", WORDS),
         Column("measure", "Per doubling of parameters", WORDS),
@@ -117,10 +117,9 @@ def size_slopes_table(analysis: Analysis) -> Table:
     rows = [
         {key: row[key] for key in ("method", "measure", "n_sizes", "n_facts")} | estimate("slope", row)
         for frame in (trends, analysis.size_effects)
-        for row in frame.to_dicts()
+        for _, part in frame.group_by("measure", maintain_order=True)
+        for row in pooled(part).to_dicts()
     ]
-    order = list(dict.fromkeys(row["measure"] for row in rows))
-    rows.sort(key=lambda row: (order.index(row["measure"]), row["method"] == ALL_METHODS, row["method"]))
     note = (
         f"{heading(ABOVE_NEVER_SEEN)}: C5; the others: R5. Of facts that every size knew before. "
         f"Sample: {sample_name(analysis)}."
