@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -11,20 +10,19 @@ from unequal.analysis.bootstrap import Resampler, aligned_means, group_intervals
 from unequal.analysis.observations import Observations
 
 ALL_METHODS, ALL_MODELS = "all methods", "all models"
-Source = TypeVar("Source", pl.DataFrame, Observations)
+Source = pl.DataFrame | Observations
 
 
 def as_one_model(source: Source) -> Source:
     """Return the rows with all models under one name."""
+    name = pl.lit(ALL_MODELS).alias("model")
     if isinstance(source, pl.DataFrame):
-        return source.with_columns(pl.lit(ALL_MODELS).alias("model"))
-    frames = {name: as_one_model(getattr(source, name)) for name in ("scores", "runs", "forget")}
-    return replace(source, **frames)
+        return source.with_columns(name)
+    scores, runs, forget = (one.with_columns(name) for one in (source.scores, source.runs, source.forget))
+    return replace(source, scores=scores, runs=runs, forget=forget)
 
 
-def with_all_models(
-    table_of: Callable[..., pl.DataFrame], *sources: pl.DataFrame | Observations
-) -> pl.DataFrame:
+def with_all_models(table_of: Callable[..., pl.DataFrame], *sources: Source) -> pl.DataFrame:
     """Return a table by model, and where the first source holds several models, the same of all as one."""
     first = sources[0]
     models = first["model"] if isinstance(first, pl.DataFrame) else first.runs["model"]
