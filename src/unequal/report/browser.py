@@ -7,6 +7,7 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.observations import MIXED, observe
+from unequal.evaluation.known_by import KnownBy
 from unequal.files import content_hash
 from unequal.report.figure import Scales, share, spec, step_axis
 from unequal.report.quantities import ANSWER_PROBABILITY
@@ -19,12 +20,19 @@ MARKS = {"yes": "circle", "no": "cross", "not generated": "diamond"}
 Facts = dict[str, Any]
 
 
-def fact_browser(scores: pl.DataFrame, generations: pl.DataFrame, runs: pl.DataFrame, model: str) -> Facts:
+def fact_browser(
+    scores: pl.DataFrame,
+    generations: pl.DataFrame,
+    runs: pl.DataFrame,
+    model: str,
+    known_by: KnownBy | None = None,
+) -> Facts:
     """Return the facts of one trained model with ``[step, right, answer probability, text number]`` per
     method and step.
 
     Of every method the first seed that unlearned the fact, of the analysis' ``runs``; ``lacking`` names the
-    methods that never ran on this model. Texts are stored once and cut at 160 characters.
+    methods that never ran on this model. An answer is right by the reading
+    ``known_by``, as in the analysis. Texts are stored once and cut at 160 characters.
     """
     mixed = runs.filter((pl.col("model") == model) & (pl.col("target_kind") == MIXED))
     if mixed.is_empty():
@@ -32,7 +40,7 @@ def fact_browser(scores: pl.DataFrame, generations: pl.DataFrame, runs: pl.DataF
     base = _base_of_most_methods(mixed)
     chosen = _first_runs(scores, mixed.filter(pl.col("base") == base))
     mine = pl.col("run_id").is_in(chosen["run_id"].unique().to_list())
-    cells = observe(scores.filter(mine)).mixed()
+    cells = observe(scores.filter(mine), known_by=known_by).mixed()
     cells = cells.join(chosen.select("run_id", "fact_id"), on=["run_id", "fact_id"], how="semi")
     texts = generations.filter(mine & (pl.col("probe") == "question"))
     texts = texts.select("run_id", "step", "fact_id", "prompt", "answer", "generation")

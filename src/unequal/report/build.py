@@ -37,7 +37,9 @@ def build_report(study_folder: Path, out: Path | None = None, small: bool = Fals
     generations = read_generations(generations_path) if generations_path.exists() else no_texts
     target = out or study_folder / "report.html"
     beside = target.with_suffix(".facts.js")
-    whole = fact_browser(scores, generations, analysis.runs, main_model(analysis)[0])
+    whole = fact_browser(
+        scores, generations, analysis.runs, main_model(analysis)[0], known_by_of(study_folder)
+    )
     facts = thinned(whole, small)
     apart = facts["left_out"] > 0 and not small
     if apart:

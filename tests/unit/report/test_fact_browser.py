@@ -63,3 +63,16 @@ def test_the_model_that_most_methods_ran_on_is_shown_and_the_others_are_named():
     found = fact_browser(scores, generations, observe(scores).runs, "gpt2 2m")
     assert found["base"] == "gpt2 2m #1" and found["lacking"] == ["ga"]
     assert all(list(fact["methods"]) == ["idk", "npo"] for fact in found["facts"])
+
+
+def test_an_answer_is_right_by_the_reading_that_the_study_names():
+    scores, generations = simulate(replace(SMALL, methods=("ga",), seeds=(0,)))
+    read = scores.with_columns(metric=pl.col("metric").replace({"said": "exact_match"}))
+    never = read.filter(pl.col("metric") == "exact_match").with_columns(
+        metric=pl.lit("contains_answer"), value=pl.lit(1.0)
+    )
+    both, runs = pl.concat([read, never]), observe(read).runs
+    for reading, expected in (("exact_match", {0, 1}), ("contains_answer", {1})):
+        found = fact_browser(both, generations, runs, "gpt2 2m", reading)
+        cells = [cell for fact in found["facts"] for steps in fact["methods"].values() for cell in steps]
+        assert {right for _, right, _, _ in cells} == expected

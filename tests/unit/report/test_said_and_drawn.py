@@ -38,14 +38,14 @@ DIFFERENCES = re.compile(r"per doubling|per tenfold|minus|less first|above never
 def attacked(scores, name, step):
     """Return rows of an attack at the ends that finds a third of the facts to forget."""
     ends = scores.filter(
-        (pl.col("metric") == "exact_match")
+        (pl.col("metric") == "said")
         & (pl.col("probe") == "question")
         & pl.col("role").is_in(["forget", "never_seen"])
         & pl.col("step").is_in([0, step])
     )
     found = (pl.col("role") == "forget") & (pl.col("fact_id").hash(2) % 3 == 0)
     value = pl.when(found).then(1.0).otherwise("value")
-    labels = {"metric": pl.lit(f"{name}_exact_match"), "kind": pl.lit("robustness"), "value": value}
+    labels = {"metric": pl.lit(f"{name}_said"), "kind": pl.lit("robustness"), "value": value}
     return ends.with_columns(**labels)
 
 
@@ -179,7 +179,7 @@ def curves(study):
     at_end = {
         (row["panel"], row["level"]): row
         for row in study.rows("curves")
-        if (row["measure"], row["sample"], row["step"]) == ("question|exact_match", "known", last)
+        if (row["measure"], row["sample"], row["step"]) == ("question|said", "known", last)
     }
     for method in study.contents.scales.methods:
         for key, level in ends.items():
