@@ -1,7 +1,8 @@
-"""A Ray cluster: the one that is named, or that runs here, or one made of this machine."""
+"""A Ray cluster: the one that is named, or that runs here, or one made of this machine for it alone."""
 
 import logging
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from unequal.errors import MissingExtraError, UserError
+
+FIRST_WITH_TOKENS = (2, 60)
+"""The version of Ray that asks for a token by default in a cluster that it makes."""
+
+ANYWHERE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Whether a cluster may be of several machines: Ray's variable, read by its processes on every system."""
 
 
 def load_ray(purpose: str) -> Any:
@@ -24,16 +31,21 @@ def load_ray(purpose: str) -> Any:
 def connected(ray: Any, address: str | None = None) -> Iterator[None]:
     """Connect to a cluster, unless this process has done so; leave it only if it was joined here.
 
-    Without an address it is the one that ``RAY_ADDRESS`` names. Raises `UserError` when there is no such
-    cluster.
+    Without an address it is the one that ``RAY_ADDRESS`` names, or that this user has started here. Where
+    there is none, one is made that only this machine can reach, and only with a token. Raises `UserError`
+    when there is no such cluster, or when Ray is too old to make one like that.
     """
     if ray.is_initialized():
         yield
         return
     known = address or os.environ.get("RAY_ADDRESS") or _last_started()
     try:
-        _knock(known)
-        ray.init(address, log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
+        if known:
+            _knock(known)
+            _start(ray, address)
+        else:
+            with _on_loopback(ray):
+                _start(ray, "local")
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         otherwise = "leave --address out" if address else "unset RAY_ADDRESS"
         raise UserError(
@@ -46,11 +58,58 @@ def connected(ray: Any, address: str | None = None) -> Iterator[None]:
         ray.shutdown()
 
 
+def _start(ray: Any, address: str | None) -> None:
+    ray.init(address, log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
+
+
+@contextmanager
+def _on_loopback(ray: Any) -> Iterator[None]:
+    """While a cluster is made, have all its processes listen on the loopback interface, and ask for a token.
+
+    Ray does so by itself on Windows and macOS, by a variable that it reads when it is imported; elsewhere it
+    takes an address of loopback for a mistake and listens on every interface. Raises `UserError` for a Ray
+    whose token authentication is not on by default.
+    """
+    constants = ray._private.ray_constants
+    if _number(ray.__version__) < FIRST_WITH_TOKENS or not hasattr(constants, "ENABLE_RAY_CLUSTER"):
+        wanted = ".".join(map(str, FIRST_WITH_TOKENS))
+        raise UserError(
+            f"Ray {ray.__version__} cannot make a cluster that others cannot reach; run:"
+            f" pip install 'ray>={wanted}', or start one with 'ray start --head'"
+        )
+    if not _has_token():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # Ray would write one that others may read
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it says that it asks for one
+    before = constants.ENABLE_RAY_CLUSTER, os.environ.get(ANYWHERE)
+    constants.ENABLE_RAY_CLUSTER, os.environ[ANYWHERE] = False, "0"
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before[0]
+        del os.environ[ANYWHERE]
+        if before[1] is not None:
+            os.environ[ANYWHERE] = before[1]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def _has_token() -> bool:
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").is_file()
+
+
 def _last_started() -> str:
-    """Return the address where Ray looks when it is given none (see ``ray.init``)."""
+    """Return the address where Ray looks when it is given none (see ``ray.init``).
+
+    Whoever can write into the folder for temporary files could name a cluster there that is to be given this
+    user's work, so only what this user or the system wrote counts.
+    """
     with suppress(OSError):
-        folder = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray"
-        return (folder / "ray_current_cluster").read_text(encoding="utf-8").strip()
+        path = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+        if not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), 0):
+            return path.read_text(encoding="utf-8").strip()
     return ""
 
 
