@@ -4,6 +4,8 @@ import gzip
 import json
 import math
 import re
+import socket
+import threading
 import time
 from unicodedata import category
 
@@ -73,6 +75,15 @@ def sentence(client, kind=UserError, read=read_name):
 def test_a_deadline_is_for_the_whole_answer(service, client, trickle):
     service.troubles.append(trickle)
     assert "timed out: no whole answer within 0.4 s" in sentence(client, DataError)
+
+
+@hostile
+def test_a_deadline_is_for_the_look_up_of_the_name_too(client, monkeypatch):
+    asked = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.wait(9) or [])
+    client.url = "http://name.invalid/"
+    assert "timed out: no whole answer within 0.4 s" in sentence(client, DataError)
+    asked.set()
 
 
 @hostile

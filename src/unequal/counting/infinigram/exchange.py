@@ -1,15 +1,16 @@
 """One HTTP exchange with a service that need not mean well: bounded in time and size, no redirects."""
 
+import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cache
+from threading import Thread
+from typing import Any
 
-import anyio
 import httpx2
-from anyio.from_thread import start_blocking_portal
 
 from unequal.errors import ConfigError
 from unequal.plain_text import short
@@ -39,8 +40,7 @@ def exchange(url: str, body: bytes | None, seconds: float, headers: Mapping[str,
     when they are not, and `ConfigError` when the address or the proxy that the environment names is no good.
     """
     try:
-        with start_blocking_portal() as portal:  # also where an event loop runs already, as in a notebook
-            return portal.call(_exchange, url, body, seconds, headers)
+        return _result(_exchange(url, body, seconds, headers))
     except TimeoutError as error:
         raise UnansweredError(f"timed out: no whole answer within {seconds:g} s") from error
     except (httpx2.HTTPError, OSError) as error:
@@ -58,9 +58,31 @@ def _certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+def _result(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Return what the work comes to; when this is interrupted the work ends too."""
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop in a thread of its own.
+
+    So it works where a loop runs already, as in a notebook, and nobody waits for the system's look-up of a
+    name, which cannot be stopped.
+    """
+    loop = asyncio.new_event_loop()
+    Thread(target=loop.run_forever, name="infini-gram", daemon=True).start()
+    return loop
+
+
 async def _exchange(url: str, body: bytes | None, seconds: float, headers: Mapping[str, str]) -> Answer:
     plain = {**headers, "Accept-Encoding": "identity"}  # what is packed could unpack to any size
-    with anyio.fail_after(seconds):
+    async with asyncio.timeout(seconds):
         async with (
             httpx2.AsyncClient(verify=_certificates(), timeout=None, follow_redirects=False) as client,
             client.stream("GET" if body is None else "POST", url, content=body, headers=plain) as response,
