@@ -7,6 +7,7 @@ import pytest
 
 from answering_models import ANSWERS, FACTS, prompts, write_model
 from command_line import call
+from unequal.analysis.analyze import read_analysis
 from unequal.facts.table import facts_frame
 
 STYLES = list(ANSWERS)
@@ -101,3 +102,32 @@ def test_attacks_are_judged_by_the_same_reading(known):
     scores = pl.read_parquet(known / "attacked/scores.parquet")
     said = scores.filter(pl.col("metric") == "int8_answer_said")["value"]
     assert said.to_list() == [1.0] * 6
+
+
+def test_a_study_finds_the_facts_known_and_a_run_that_stops_says_so(known, tmp_path):
+    bare = [one.model_copy(update={"role": None, "exposure": None, "count": None}) for one in FACTS]
+    rows = facts_frame(bare).with_columns(seen=pl.Series(range(1, len(FACTS) + 1)))
+    rows.drop("role", "exposure", "count", strict=False).write_parquet(tmp_path / "people.parquet")
+    (tmp_path / "run.toml").write_text(
+        f"""
+name = "answers"
+source = "checkpoints"
+seeds = [0]
+methods = [{{kind = "ga", learning_rate = 1e-2}}]
+targets = [{{relation = "people"}}]
+checkpoints = [{{model = "{known / "model"}"}}]
+counts = {{column = "seen"}}
+split = {{buckets = {{n_bins = 2}}, retain_share = 0.2, utility_share = 0.2}}
+unlearn = {{steps = 9, batch_size = 8, stopping = {{utility_drop = 0.05}}}}
+evaluate = {{probes = ["question"], probes_between = ["question"]}}
+facts = {{tables = [{{name = "people", file = "{tmp_path / "people.parquet"}"}}]}}
+{(known / "prompts.toml").read_text()}"""
+    )
+    result = call("study", "run", tmp_path / "run.toml", "--out", tmp_path / "study", "--workers", 1)
+    assert result.code == 0, result.err
+    before = read_analysis(tmp_path / "study").known.filter(pl.col("metric") == "said")
+    assert set(before["value"]) == {1.0}
+    (stopped,) = json.loads((tmp_path / "study/stopped.json").read_text())
+    assert stopped["rule"] == "utility"
+    report = (tmp_path / "study/report.html").read_text()
+    assert f"One run ended early by a stopping rule (utility 1), such as {stopped['run']}" in report
