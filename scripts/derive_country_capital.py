@@ -3,7 +3,7 @@
     python scripts/derive_country_capital.py ../shared/data src/unequal/facts/data/country_capital.csv
 
 The first path holds `facts/country_capital.csv` and `text/factbook-000.jsonl.zst`. Nothing is taken from
-memory that the Factbook does not print, but for the spellings in `SPELLINGS`.
+memory that the Factbook does not print, but for the spellings in `SPELLINGS` and `ALSO_WRITTEN`.
 """
 
 import csv
@@ -54,6 +54,24 @@ SUBJECT_ALIASES = {
     "United States": ["USA", "U.S."],
 }
 """Former names, abbreviations and variants that the Factbook prints; not US, which folds to the pronoun."""
+ALSO_WRITTEN = {
+    "Lome": ["Lomé"],
+    "Yaounde": ["Yaoundé"],
+    "Noumea": ["Nouméa"],
+    "Torshavn": ["Tórshavn"],
+    "Reykjavik": ["Reykjavík"],
+    "Chisinau": ["Chișinău"],
+    "Sao Tome": ["São Tomé"],
+    "Hagatna": ["Hagåtña"],
+    "Sanaa": ["Sana'a"],
+    "Port-Vila": ["Port Vila"],
+    "Saint Helier": ["St Helier", "St. Helier"],
+    "Saint Peter Port": ["St Peter Port", "St. Peter Port"],
+    "Saint John's": ["St. John's"],
+    "Saint George's": ["St. George's"],
+    "Bern": ["Berne"],
+}
+"""Spellings that models use and the Factbook, which prints no accents here, does not; for scoring only."""
 OBJECT_ALIASES = {
     "Ashgabat": ["Ashkhabad"],
     "Baku": ["Baki", "Baky"],
@@ -130,7 +148,7 @@ def fact(row: dict[str, str], rows: list[dict[str, str]]) -> dict[str, str]:
         "answer": capital,
         "subject_aliases": subject_aliases,
         "object_aliases": object_aliases,
-        "answer_aliases": object_aliases,
+        "answer_aliases": [*object_aliases, *ALSO_WRITTEN.get(capital, [])],
         "paraphrases": [f"Which city is the capital of {name}?", f"Name the capital city of {name}."],
         "cloze": [f"The capital of {name} is", f"The capital city of {name} is"],
         "distractors": distractors(country, capital, rows),
@@ -158,8 +176,13 @@ def spellings(name: str, aliases: list[str]) -> list[str]:
     if name not in NO_PLAIN_SPELLING:
         names += [plain(n) for n in names]
     names += [n.replace("'", "’") for n in names]
-    distinct = {normalise(n): n for n in reversed(names)}
-    return [n for n in dict.fromkeys(names) if distinct.get(normalise(n)) == n and n != name]
+    distinct = {folded(n): n for n in reversed(names)}
+    return [n for n in dict.fromkeys(names) if distinct.get(folded(n)) == n and n != name]
+
+
+def folded(name: str) -> str:
+    """Return the name without regard to case; apostrophes stay as they are written."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def plain(name: str) -> str:
