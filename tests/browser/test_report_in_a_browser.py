@@ -106,7 +106,7 @@ def test_charts_react_to_a_choice_and_go_back(visit):
     choice.select_option(label="question: probability of the right answer")
     changed(page, first[0])
     assert all(new != old for new, old in zip(lines(page, "curves"), first, strict=True))
-    choice.select_option(label="question: right by generation (exact match)")
+    choice.select_option(label="question: right by generation")
     changed(page, first[0], "===")
     assert lines(page, "curves") == first
 
