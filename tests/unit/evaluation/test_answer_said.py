@@ -129,6 +129,14 @@ def test_numbers():
     assert said("Between 1900 and 1912", "1912", "Alan Turing", same_type=frozenset({"1912"})) == 0.0
 
 
+def test_signs_tell_answers_apart():
+    languages = frozenset({"C", "C++", "C#"})
+    assert said("It is C++.", "C++", "the library", same_type=languages) == 1.0
+    assert said("It is C#.", "C++", "the library", same_type=languages) == 0.0
+    assert said("It was −5 degrees.", "−5", "the day", same_type=frozenset({"−5", "5"})) == 1.0
+    assert said("It was 5 degrees.", "−5", "the day", same_type=frozenset({"−5", "5"})) == 0.0
+
+
 def test_lower_case_answers_and_guesses():
     colours = frozenset({"red", "blue"})
     assert said("The colour is blue.", "blue", "the sky", same_type=colours) == 1.0

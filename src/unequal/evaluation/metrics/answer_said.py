@@ -147,9 +147,7 @@ def _guessed_before(
     ends = [0, *(found.end() for found in _ENDS.finditer(text, 0, answer.start))]
     if _DENIES.search(text, ends[-1], answer.start):
         return True
-    if answer.word[0].isdigit() and any(
-        word.word[0].isdigit() and word.word not in asked.known for word in before
-    ):
+    if _is_number(answer) and any(_is_number(word) and word.word not in asked.known for word in before):
         return True
     cuts = sorted({*ends, *(found.end() for found in _PARTS.finditer(text, 0, answer.start))})
     clauses = [
@@ -164,6 +162,10 @@ def _guessed_before(
         and not _introduces(before, clause[0][0], spoken, asked)
         and not hidden.issuperset(place for place, _ in clause)
     )
+
+
+def _is_number(word: Word) -> bool:
+    return word.word.lstrip("+-")[:1].isdigit()
 
 
 def _introduces(before: list[Word], place: int, ends: list[int], asked: Asked) -> bool:
