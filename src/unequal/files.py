@@ -128,6 +128,12 @@ def writable_folder(folder: Path) -> Path:
     return folder
 
 
+def check_file_name(out: Path, example: str) -> None:
+    """Raise `ConfigError` for a path that is a folder or names no file; the example is one that does."""
+    if out.is_dir() or out.name in ("", ".."):
+        raise ConfigError(f"--out {str(out) or '.'} is a folder; name a file, such as {example}")
+
+
 def check_replaceable(out: Path, made: str) -> None:
     """Raise `ConfigError` for a folder with anything but an earlier result, which has the file ``made``."""
     if out.is_dir() and any(out.iterdir()) and not (out / made).is_file():

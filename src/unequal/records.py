@@ -31,8 +31,20 @@ def read_record(kind: type[Record], path: Path, advice: str, otherwise: str = "d
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        what = f"{place}: {first['msg']}" if place else str(first["msg"])
+        said = f"it should be {_KINDS[first['type']]}" if first["type"] in _KINDS else str(first["msg"])
+        what = f"{place}: {said}" if place else said
         raise DataError(f"{path} is {otherwise} ({what.splitlines()[0]}); {advice}") from error
+
+
+_KINDS = {
+    "dict_type": "an object",
+    "model_type": "an object",
+    "dataclass_type": "an object",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "string_type": "a text",
+}
+"""What a value should be, in the words of JSON, by pydantic's name of the error."""
 
 
 def read_object(path: Path, advice: str) -> dict[str, Any]:

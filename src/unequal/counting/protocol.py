@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
@@ -80,6 +80,13 @@ class CountSettings(StrictModel):
     out: Path = Field(description="count table to write (Parquet)")
     window: Annotated[int, Field(ge=0)] = Field(default=100, description="largest distance of a pair")
     report: Path | None = Field(default=None, description="page with pictures of the counts to write (HTML)")
+
+    @field_validator("out", "report")
+    @classmethod
+    def _names_a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and path.name in ("", ".."):
+            raise ValueError(f"{path} is a folder; name a file, such as counts.parquet")
+        return path
 
     def determines(self) -> dict[str, Any]:
         """Return the settings on which the counts of given facts and given text depend."""

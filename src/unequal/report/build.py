@@ -14,7 +14,7 @@ from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.errors import DataError
 from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
-from unequal.files import write_text
+from unequal.files import check_file_name, write_text
 from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.colours import palette
 from unequal.report.contents import BESIDE, contents_of, main_model
@@ -30,6 +30,8 @@ def build_report(study_folder: Path, out: Path | None = None, small: bool = Fals
     too many for the page, all of them are in a script beside it, ``report.facts.js``; a ``small`` page holds
     fewer, compressed, and has nothing beside it. Raises `DataError` when the folder holds no scores.
     """
+    if out is not None:
+        check_file_name(out, "report.html")
     analysis, study = current_analysis(study_folder), read_study_record(study_folder)
     scores = gated(read_scores(study_folder / "scores.parquet"), known_by_of(study_folder))
     generations_path = study_folder / "generations.parquet"

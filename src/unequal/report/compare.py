@@ -13,7 +13,7 @@ from unequal.analysis.study_record import read_study_record
 from unequal.analysis.units import in_points
 from unequal.analysis.verdicts import NOT_DECIDABLE, Verdict
 from unequal.errors import ConfigError
-from unequal.files import write_text
+from unequal.files import check_file_name, write_text
 from unequal.report.build import current_analysis
 from unequal.report.colours import palette
 from unequal.report.compare_figure import slope_rows, slopes_figure
@@ -45,6 +45,8 @@ def build_comparison(folders: Sequence[Path], out: Path | None = None) -> Path:
     for folder, one in zip(folders, resolved, strict=True):
         if resolved.count(one) > 1:
             raise ConfigError(f"{folder} is named twice; give different studies to compare")
+    if out is not None:
+        check_file_name(out, "comparison.html")
     target = out or folders[0] / "comparison.html"
     write_text(target, render_comparison(read_studies(folders)))
     return target

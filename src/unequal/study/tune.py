@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from unequal.errors import ConfigError, DataError, DivergedError
+from unequal.errors import DataError, DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
-from unequal.files import write_json
+from unequal.files import check_file_name, write_json
 from unequal.models.compute import DeviceSettings
 from unequal.records import read_record
 from unequal.strict import Place, Seed
@@ -150,8 +150,7 @@ class _Held:
 
 
 def _known_trials(settings: TuneCommand) -> list[Trial]:
-    if settings.out.is_dir():
-        raise ConfigError(f"--out {settings.out} is a folder; name a file for the trials, such as tune.json")
+    check_file_name(settings.out, "tune.json")
     if not settings.out.exists():
         return []
     held = read_record(_Held, settings.out, "name another --out, or delete it to begin anew")

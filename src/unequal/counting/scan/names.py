@@ -13,6 +13,10 @@ from unequal.counting.scan.definition import Case
 from unequal.counting.words import Ints
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
+from unequal.plain_text import short
+
+LONGEST = 5000
+"""Bytes of a name that every matcher takes."""
 
 Name = tuple[bytes, bytes]
 """The normal form of a name, and its `aligned` cased form if only the name as written counts, else empty."""
@@ -86,6 +90,11 @@ def _entity(fact: Fact, names: Sequence[str], case: Case, spelling: Spelling) ->
             raise DataError(
                 f"fact '{fact.fact_id}': nothing is left of the name {name!r} after normalisation;"
                 " give it a visible character or remove it"
+            )
+        if len(utf8(folded)) > LONGEST:
+            raise DataError(
+                f"fact '{fact.fact_id}': the name {short(name)!r} is too long to look for; a name should have"
+                f" at most {LONGEST} bytes"
             )
         as_written = (
             case == "exact" or name in fact.case_sensitive or (case == "acronyms" and _is_acronym(name))
