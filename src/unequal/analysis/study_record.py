@@ -1,7 +1,7 @@
 """What a study folder says of itself in ``study.json``: name, flags, settings, versions, seeds, commands."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,4 +31,4 @@ def read_study_record(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     record = read_record(_StudyRecord, path, "delete it, or run the study again")
-    return cast("dict[str, Any]", record.model_dump(exclude_unset=True))
+    return record.model_dump(exclude_unset=True)

@@ -115,7 +115,7 @@ def _open_shard(folder: Path, epoch: int, card: CorpusCard) -> TokenArray:
     """Return an epoch's windows; raises `DataError` unless they are what the card says they are."""
     path = folder / "windows" / f"epoch-{epoch:04d}.npy"
     try:
-        shard = np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        shard: TokenArray = np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, EOFError, ValueError, TypeError, SyntaxError, MemoryError, OverflowError) as error:
         reason = first_line(error)
         raise DataError(f"cannot read the corpus shard {path}: {reason}; build the corpus anew") from error
