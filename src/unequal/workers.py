@@ -33,6 +33,11 @@ REPORT_EVERY = 0.1
 """Seconds between looks at what workers report; a full channel makes them wait."""
 
 
+def n_cores() -> int:
+    """Return how many cores this process may use; macOS tells only how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class WorkerDiedError(UserError):
     """The process that had a job ended before the job did."""
 

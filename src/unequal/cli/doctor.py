@@ -1,12 +1,12 @@
 """``unequal doctor``."""
 
-import os
 import sys
 from pathlib import Path
 
 from unequal.cli.options import EXTRAS, missing_libraries
 from unequal.console import say, show_table
 from unequal.errors import ConfigError
+from unequal.workers import n_cores
 
 NOT_READY = 2
 """The exit code when a study lacks something."""
@@ -27,7 +27,7 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
         Processes side by side. [default: one a core]
     """
     if study is not None:
-        n_workers = len(os.sched_getaffinity(0)) if workers is None else max(1, workers)
+        n_workers = n_cores() if workers is None else max(1, workers)
         if not _is_ready(study, out, n_workers):
             sys.exit(NOT_READY)
         return
@@ -35,7 +35,7 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
 
     found = manifest()
     libraries = found.pop("libraries")
-    rows = [*found.items(), *libraries.items(), ("cores", len(os.sched_getaffinity(0)))]
+    rows = [*found.items(), *libraries.items(), ("cores", n_cores())]
     show_table(
         "This installation", ["what", "found"], [(key, value or "not installed") for key, value in rows]
     )

@@ -36,7 +36,7 @@ def launch(
     sharded
         Spread weights, gradients and optimiser states over the processes (FSDP 2).
     """
-    from unequal.study.launch.local import n_cores  # noqa: PLC0415
+    from unequal.workers import n_cores  # noqa: PLC0415
 
     require_training("sharing work between processes")
     import torch  # noqa: PLC0415

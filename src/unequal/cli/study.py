@@ -83,8 +83,8 @@ def run(
     }  # fmt: skip
     number = _n_workers(workers, workers_per_gpu, launcher, device or "auto")
     if dry_run:
-        from unequal.study.launch.local import n_cores  # noqa: PLC0415
         from unequal.study.plan import plan_steps  # noqa: PLC0415
+        from unequal.workers import n_cores  # noqa: PLC0415
 
         _show_plan(plan_steps(load_study(run_file, flags)), out, number or n_cores())
         return

@@ -1,13 +1,12 @@
 """Shards counted on this machine: in this process, or in a pool of worker processes."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from unequal.counting.launch.launcher import Job, Report, Result, Task
 from unequal.errors import DataError, UserError
-from unequal.workers import WorkerDiedError, Workers, prepared, tell
+from unequal.workers import WorkerDiedError, Workers, n_cores, prepared, tell
 
 SMALL = 64 << 20
 """Bytes of shards that one process has counted about when a pool of them would have found its feet."""
@@ -29,7 +28,7 @@ def run_here(
 def _default_workers(jobs: Sequence[Job]) -> int:
     if sum(job.shard.size for job in jobs) < SMALL:
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return n_cores()
 
 
 def _one_by_one(

@@ -1,13 +1,12 @@
 """Steps in worker processes of this machine; each keeps what it loaded."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Self
 
 from unequal.study.launch.launcher import Crew, Ending, Watcher
 from unequal.study.step import Step
-from unequal.workers import Workers, tell
+from unequal.workers import Workers, n_cores, tell
 
 
 class LocalPlace:
@@ -45,11 +44,6 @@ class LocalPlace:
                 raise error
             endings.append((step, error))
         return endings
-
-
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run_step(study: Path, step: Step) -> None:
