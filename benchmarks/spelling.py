@@ -3,16 +3,18 @@
     python benchmarks/spelling.py --facts country-capital --corpus '../shared/data/text/*.zst'
 
 The facts are those of the tables, and of the public sets in ../shared/data/facts (or --sets).
-Counts all names of the facts in both spellings and prints, for every name that one of them finds more often
-in a document, how often that is so and the first such place. A false match is one that names something else.
+Counts all names of the facts in both spellings and prints the names that loose spelling finds more often in a
+document: by how many, how they are written there, and the first such place. A false match is one that names
+something else.
 """
 
 import argparse
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from count_material import FACT_FILES, SHARED, imported
 from unequal.counting.characters import Spelling
@@ -23,48 +25,51 @@ from unequal.counting.scan.documents import ShardReader
 from unequal.counting.scan.names import index_names
 from unequal.counting.scan.occurrences import find_occurrences
 from unequal.counting.scan.shards import Shard, find_shards
+from unequal.counting.words import Ints
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 
 BLOCK = 1 << 19  # characters that are searched at once
 AROUND = 40  # characters that are shown on each side
-Key = tuple[int, str]
-"""A document and the name of an entity."""
-
-Places = dict[Key, list[str]]
 DASH_OR_APOSTROPHE = re.compile("['-]")
+MOST = 1 << 20  # more occurrences than one name has in a document
 
 
-@dataclass
 class Search:
-    """The names of facts, found in one spelling; an entity is known by the first fact that has it."""
+    """The names of facts, compiled in one spelling, and the occurrences in the block looked at last."""
 
-    facts: list[Fact]
-    spelling: Spelling
-    owner: dict[int, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Compile the names."""
-        self.names = index_names(self.facts, spelling=self.spelling)
-        for fact, pair in zip(self.facts, self.names.fact_pair.tolist(), strict=True):
-            self.owner.setdefault(int(self.names.pair_subject[pair]), fact.subject)
-            self.owner.setdefault(int(self.names.pair_object[pair]), fact.object)
+    def __init__(self, facts: Sequence[Fact], spelling: Spelling) -> None:
+        self.spelling = spelling
+        self.names = index_names(facts, spelling=spelling)
+        pairs = self.names.fact_pair
+        self.entities = np.concatenate([self.names.pair_subject[pairs], self.names.pair_object[pairs]])
         matcher = choose_matcher("words", len(self.names.patterns))
-        self.matcher = MATCHERS.get(matcher)(self.names.patterns)
-        self.normaliser = Normaliser(spelling=self.spelling)
+        self._matcher = MATCHERS.get(matcher)(self.names.patterns)
+        self._normaliser = Normaliser(spelling=spelling)
 
-    def found(self, texts: list[str]) -> Places:
-        """Return what stands at every occurrence and around it, by document and entity."""
-        block = self.normaliser.block(texts)
-        found = find_occurrences(self.matcher, self.names, block, Definition(spelling=self.spelling))
-        places: Places = {}
-        numbers = (found.document.tolist(), found.entity.tolist(), found.start.tolist(), found.end.tolist())
-        for document, entity, start, end in zip(*numbers, strict=True):
-            cuts = (slice(max(0, start - AROUND), start), slice(start, end), slice(end, end + AROUND))
-            shown = "|".join(block.data[cut].decode("utf-8", "replace") for cut in cuts)
-            places.setdefault((document, self.owner[entity]), []).append(shown)
-        return places
+    def look(self, texts: Sequence[str], number: Ints) -> dict[int, int]:
+        """Return the most occurrences by document and number of an entity; entities may share a number."""
+        self._block = self._normaliser.block(texts)
+        found = find_occurrences(self._matcher, self.names, self._block, Definition(spelling=self.spelling))
+        self.found = found
+        own, counts = np.unique(found.document * MOST + found.entity, return_counts=True)
+        document, entity = np.divmod(own, MOST)
+        most: dict[int, int] = {}
+        for key, count in zip((document * MOST + number[entity]).tolist(), counts.tolist(), strict=True):
+            most[key] = max(count, most.get(key, 0))
+        self._keys = found.document * MOST + number[found.entity]
+        return most
+
+    def places(self, key: int) -> list[tuple[str, str]]:
+        """Return what stands at every occurrence, alone and with what is around it."""
+        at = np.flatnonzero(self._keys == key)
+        spans = zip(self.found.start[at].tolist(), self.found.end[at].tolist(), strict=True)
+        data = self._block.data
+        return [
+            (data[start:end].decode(), data[max(0, start - AROUND) : end + AROUND].decode("utf-8", "replace"))
+            for start, end in spans
+        ]
 
 
 def main() -> None:
@@ -75,33 +80,37 @@ def main() -> None:
     parser.add_argument("--corpus", required=True, help="glob of shards")
     arguments = parser.parse_args()
     facts = list(read_all(arguments.facts, arguments.sets))
-    searches = [Search(facts, spelling) for spelling in ("exact", "loose")]
-    more, fewer, first, total = Counter[str](), Counter[str](), dict[str, str](), 0
+    loose, exact = Search(facts, "loose"), Search(facts, "exact")
+    own = np.arange(loose.names.n_entities)
+    shared = np.zeros(exact.names.n_entities, dtype=np.int64)
+    shared[exact.entities] = loose.entities
+    gained: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], str] = {}
+    total = 0
     for shard in find_shards(arguments.corpus):
         for texts in blocks(shard):
-            exact, loose = (search.found(texts) for search in searches)
-            total += sum(map(len, loose.values()))
-            for key in exact.keys() | loose.keys():
-                gained = len(loose.get(key, [])) - len(exact.get(key, []))
-                if gained:
-                    (more if gained > 0 else fewer)[key[1]] += abs(gained)
-                    first.setdefault(key[1], example(key, exact, loose, texts[key[0]]))
-    print(
-        f"{len(facts)} facts, {total} occurrences;"
-        f" loose spelling adds {more.total()} and takes {fewer.total()}"
-    )
-    for title, counted in (("added", more), ("taken", fewer)):
-        for name, number in counted.most_common():
-            print(f"{title}\t{number}\t{name}\t{first[name]}")
+            more, fewer = loose.look(texts, own), exact.look(texts, shared)
+            total += sum(more.values())
+            for key in [key for key, count in more.items() if fewer.get(key) != count]:
+                name, around = example(loose.places(key), exact.places(key))
+                what = (name, written(name, texts[key // MOST]))
+                gained[what] += more[key] - fewer.get(key, 0)
+                first.setdefault(what, around)
+    print(f"{len(facts)} facts, {total} occurrences in loose spelling, of which {gained.total()} are new:")
+    for (name, as_written), number in gained.most_common():
+        print(f"{number}\t{name}\t{as_written}\t{first[name, as_written]}")
 
 
-def example(key: Key, exact: Places, loose: Places, text: str) -> str:
-    """Return one place that only one spelling finds, as the text has it where it can be told."""
-    only = [place for place in loose.get(key, []) if place not in exact.get(key, [])] or exact.get(key, [])
-    name = only[0].split("|")[1]
-    pattern = DASH_OR_APOSTROPHE.sub(r"[^\\w\\s]", re.escape(name).replace(r"\-", "-"))
-    written = {found[0] for found in re.finditer(pattern, text, re.IGNORECASE)}
-    return f"{only[0]!r} written {sorted(written)}"
+def example(loose: list[tuple[str, str]], exact: list[tuple[str, str]]) -> tuple[str, str]:
+    """Return one place that only loose spelling finds, or the first."""
+    return next((place for place in loose if place not in exact), loose[0])
+
+
+def written(name: str, text: str) -> str:
+    """Return the ways in which a name stands in a text, any sign for its dashes and apostrophes."""
+    pattern = "[^\\w\\s]".join(map(re.escape, DASH_OR_APOSTROPHE.split(name)))
+    found = {match[0].lower() for match in re.finditer(pattern, text, re.IGNORECASE)}
+    return " / ".join(sorted(found - {name}))
 
 
 def read_all(tables: list[Path], folder: Path) -> Iterator[Fact]:

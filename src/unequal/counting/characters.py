@@ -4,7 +4,8 @@ NFKC makes letters and digits of many signs, and these would be part of the word
 be "legotm", and Paris² "paris2". So a sign of ownership is white space, and every other sign (a superscript,
 a circled number, a fraction, a unit in one character) stands between spaces. A subscript is not such a sign:
 CO₂ is CO2. Characters that nobody sees (a soft hyphen, a zero-width space, a mark of direction) are taken
-out. In loose spelling every dash is a hyphen and every apostrophe the straight one.
+out. In loose spelling every dash is a hyphen and every apostrophe the straight one; letters that look like an
+apostrophe stay in texts, and a name is looked for with each of them (`spellings`).
 """
 
 import re
@@ -38,8 +39,11 @@ INVISIBLE_RANGES = (
 
 OWNERSHIP = "™℠®"
 WAVES = "〜〰"  # dashes by category only
-APOSTROPHES = "'`\u00b4ʹʻʼʽʾʿ՚׳‘’‛′‵❛❜Ꞌꞌ"
-"""Apostrophes and what is typed for one; the last two are the saltillo."""
+APOSTROPHES = "'`\u00b4՚׳‘’‛′‵❛❜"
+"""Apostrophes, and other signs that are typed for one."""
+
+LETTER_APOSTROPHES = "ʹʻʼʽʾʿꞌ"
+"""Letters that look like one, such as the Hawaiian ʻokina; a word goes on after them, so texts keep them."""
 
 FLAG = "\U0001f3f4[\U000e0020-\U000e007f]+"
 """A flag that is told from others by tags, such as Scotland's."""
@@ -66,6 +70,19 @@ def prepared(text: str, spelling: Spelling) -> str:
         return text.replace("`", "'") if spelling == "loose" else text
     changes, special = _changes(spelling)
     return special.sub(lambda found: changes.get(found[0], found[0]), text)
+
+
+def spellings(name: str, spelling: Spelling) -> list[str]:
+    """Return a name as it is, and in loose spelling with each letter for its apostrophes."""
+    marks = f"{APOSTROPHES}{LETTER_APOSTROPHES}"
+    if spelling == "exact" or not any(character in marks for character in name):
+        return [name]
+    return [name, *(straightened(name, own, marks) for own in f"'{LETTER_APOSTROPHES}")]
+
+
+def straightened(text: str, own: str = "'", marks: str = LETTER_APOSTROPHES) -> str:
+    """Return a text of the same length with one apostrophe for all of those given."""
+    return text.translate(dict.fromkeys(map(ord, marks), own))
 
 
 @cache

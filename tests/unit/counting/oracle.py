@@ -33,12 +33,6 @@ HYPHENS = "\u2212\u2043\u02d7"
 APOSTROPHE_NAMES = (
     "GRAVE ACCENT",
     "ACUTE ACCENT",
-    "MODIFIER LETTER PRIME",
-    "MODIFIER LETTER TURNED COMMA",
-    "MODIFIER LETTER APOSTROPHE",
-    "MODIFIER LETTER REVERSED COMMA",
-    "MODIFIER LETTER RIGHT HALF RING",
-    "MODIFIER LETTER LEFT HALF RING",
     "ARMENIAN APOSTROPHE",
     "HEBREW PUNCTUATION GERESH",
     "LEFT SINGLE QUOTATION MARK",
@@ -48,8 +42,6 @@ APOSTROPHE_NAMES = (
     "REVERSED PRIME",
     "HEAVY SINGLE TURNED COMMA QUOTATION MARK ORNAMENT",
     "HEAVY SINGLE COMMA QUOTATION MARK ORNAMENT",
-    "LATIN CAPITAL LETTER SALTILLO",
-    "LATIN SMALL LETTER SALTILLO",
 )
 
 
@@ -186,15 +178,28 @@ def matches(raw, names, case="fold", as_written=()):
     """The spans of one entity's names in the text, overlapping ones too."""
     text, written = normal(raw), cased(raw)
     found = set()
-    for own in names:
-        name = normal(own)
+    variants = [(own, variant) for own in names for variant in apostrophes(own)]
+    for own, as_spelled in variants:
+        name = normal(as_spelled)
         exact = case == "exact" or own in as_written or (case == "acronyms" and is_acronym(own))
         for i in range(len(text) - len(name) + 1):
             j = i + len(name)
             same = text[i:j] == name and border(text, i, i) and border(text, j, j - 1)
-            if same and (not exact or "".join(written[i:j]) == "".join(cased(own))):
+            if same and (not exact or "".join(written[i:j]) == "".join(cased(as_spelled))):
                 found.add((i, j))
     return found
+
+
+LETTERS = "\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\ua78c"
+
+
+def apostrophes(name):
+    """The name with the straight apostrophe, and with each letter that looks like one."""
+    marks = [c for c in name if c in LETTERS or spelled(c) == "'"]
+    out = {name}
+    for own in ("'" + LETTERS) if marks else "":
+        out.add("".join(own if c in marks else c for c in name))
+    return out
 
 
 def leftmost_longest(found):

@@ -34,7 +34,7 @@ from unequal.counting.words import Rank, word_characters, words_of
         ("Kel\u200bburn\u200e\ufeff", "kelburn"),
         ("e\u00ad\u0301", "\u00e9"),
         ("Jean\u2011Paul O\u2019Brien", "jean-paul o'brien"),
-        ("\u22125\u2014\u0149", "-5-'n"),
+        ("\u22125\u2014\u0149", "-5-\u02bcn"),
         ("\U0001f3f4\U000e0067\U000e007fa\U000e0067", "\U0001f3f4\U000e0067\U000e007fa"),
         ("", ""),
     ],

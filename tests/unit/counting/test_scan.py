@@ -316,3 +316,37 @@ def test_progress_rises_to_the_size_of_the_shards(tmp_path):
     assert seen == sorted(seen)
     assert seen[-1] == (total, total)
     assert {of for _, of in seen} == {total}
+
+
+@pytest.mark.parametrize(
+    ("document", "subject", "n_subjects"),
+    [
+        ("Windrose\u2122 is made by Quillco\u2120.", "Windrose", 1),
+        ("Torvale\u00b2 lies in Estland\u00b9.", "Torvale", 1),
+        ("Bexley\u2460 in Norland\u24b6.", "Bexley", 1),
+        ("1\u00ba Bexley\u00aa", "Bexley", 1),
+        ("Ham\u00adfurt", "Hamfurt", 1),
+        ("Kel\u200bburn", "Kelburn", 1),
+        ("\ufeffDor\u2060vik", "Dorvik\u200e", 1),
+        ("An Iran\u00adian poet", "Iran", 0),
+        ("An Iran\u200dian poet", "Iran", 0),
+        ("CO\u2082 and CO2", "CO2", 2),
+        ("CO\u2082", "CO", 0),
+        ("Jean\u2011Paul, Jean-Paul, Jean\u2013Paul, Jean Paul", "Jean\u2010Paul", 3),
+        ("O'Brien, O\u2019Brien, O\u02bcBrien, O`Brien", "O\u2018Brien", 4),
+        ("Guns N\u2019 Roses", "Guns N' Roses", 1),
+        ("Hawai\u02bbi and Hawai'i", "Hawai\u2019i", 2),
+        ("the K\u02bciche\u02bc kingdom", "K", 0),
+    ],
+)
+def test_signs_and_invisible_characters_and_spellings(document, subject, n_subjects, scan):
+    fact = make_fact(subject, "poet")
+    assert scan([document], [fact])[0][0] == n_subjects
+    assert oracle.count_all([document], [((subject,), ("poet",), ())])[0][0] == n_subjects
+
+
+def test_exact_spelling_tells_dashes_and_apostrophes_apart(scan):
+    fact = make_fact("Jean-Paul", "O\u2019Brien", case_sensitive=["O\u2019Brien"])
+    documents = ["Jean\u2011Paul O'Brien", "Jean-Paul O\u2019Brien", "jean-paul o\u2019brien"]
+    assert scan(documents, [fact])[0][:2] == (3, 2)
+    assert scan(documents, [fact], spelling="exact")[0][:2] == (2, 1)

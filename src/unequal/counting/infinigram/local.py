@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from unequal.counting.characters import spellings
 from unequal.counting.infinigram.index import LocalIndex
 from unequal.counting.infinigram.index_build import build_index, file_sizes
 from unequal.counting.normalise import normalise
@@ -182,7 +183,7 @@ def _names(fact: Fact, side: str) -> Names:
             " infinigram-local is case folded; count with --engine scan or empty the fact's case_sensitive"
         )
     names = [getattr(fact, side), *getattr(fact, f"{side}_aliases")]
-    normal = {name: normalise(name) for name in names}
+    normal = {own: normalise(own) for name in names for own in spellings(name, "loose")}
     for name, form in normal.items():
         if not form:
             raise DataError(

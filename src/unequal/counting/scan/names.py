@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from unequal.counting.characters import Spelling
+from unequal.counting.characters import Spelling, spellings
 from unequal.counting.groups import Groups, group
 from unequal.counting.normalise import Normaliser, normalise, utf8
 from unequal.counting.scan.definition import Case
@@ -84,8 +84,9 @@ def index_names(facts: Sequence[Fact], case: Case = "fold", spelling: Spelling =
 
 def _entity(fact: Fact, names: Sequence[str], case: Case, spelling: Spelling) -> Entity:
     entity: dict[bytes, set[bytes]] = {}
-    for name in names:
-        folded = normalise(name, spelling)
+    spelled = [(name, own) for name in names for own in spellings(name, spelling)]
+    for name, own in spelled:
+        folded = normalise(own, spelling)
         if not folded:
             raise DataError(
                 f"fact '{fact.fact_id}': nothing is left of the name {name!r} after normalisation;"
@@ -99,7 +100,7 @@ def _entity(fact: Fact, names: Sequence[str], case: Case, spelling: Spelling) ->
         as_written = (
             case == "exact" or name in fact.case_sensitive or (case == "acronyms" and _is_acronym(name))
         )
-        cased = _CASED[spelling].block([name]).cased.strip() if as_written else b""
+        cased = _CASED[spelling].block([own]).cased.strip() if as_written else b""
         entity.setdefault(utf8(folded), set()).add(cased)
     return tuple((folded, cased) for folded in sorted(entity) for cased in _widest(entity[folded]))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
+from unequal.counting.characters import straightened
 from unequal.counting.normalise import normalise_in_place
 from unequal.counting.words import word_characters
 
@@ -47,11 +48,12 @@ def tokens_of(text: str) -> tuple[Token, ...]:
     if not text.isascii():
         text = _THIN_SPACE.sub("'", text)
     normal = normalise_in_place(text)
-    pattern = _pattern(text.isascii() and normal.text.isascii())
+    plain = straightened(normal.text)
+    pattern = _pattern(plain.isascii())
     return tuple(
         Token(word, normal.begin[start], normal.end[end - 1], kind)
-        for found in pattern.finditer(normal.text)
-        for word, start, end, kind in _tokens(found, normal.text)
+        for found in pattern.finditer(plain)
+        for word, start, end, kind in _tokens(found, plain)
     )
 
 
