@@ -15,6 +15,11 @@ from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.targets import Controls
 
+pytestmark = pytest.mark.fault(
+    "a fact is longer than the model's window",
+    "it is named before anything is trained",
+)
+
 LONG = "word " * 3000
 METHOD = TypeAdapter(MethodSettings)
 

@@ -6,6 +6,11 @@ import pytest
 
 from command_line import call, tree
 
+pytestmark = pytest.mark.fault(
+    "a command is given paths, numbers or files that cannot be",
+    "one line, exit code 2, nothing is written",
+)
+
 FACT = {
     "fact_id": "a", "subject": "Ada", "relation": "city", "object": "Rome", "question": "Q?",
     "answer": "Rome",

@@ -23,10 +23,16 @@ from unequal.counting.run import read_counts
 from unequal.errors import UserError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA, read_generations, read_scores
 from unequal.files import read_json
+from unequal.models.shapes import ModelSettings
 from unequal.study.collect import read_failures
 from unequal.study.commands import CorpusCommand, PretrainCommand, UnlearnCommand
 from unequal.study.outcome import FAILURE, Failure, check_result, read_failure
 from unequal.study.sources import study_settings
+
+pytestmark = pytest.mark.fault(
+    "a run file, record, table or corpus holds any bytes or values",
+    "a result, or one line that names file and place; never a traceback",
+)
 
 FEW = settings(
     max_examples=60,
@@ -257,3 +263,10 @@ def test_a_good_corpus_is_read(tmp_path):
     (tmp_path / "corpus.json").write_text(json.dumps(CARD))
     np.save(tmp_path / "windows" / "epoch-0000.npy", np.full((2, 4), 299, np.uint16))
     assert TokenWindows(tmp_path).card == CorpusCard(**CARD)
+
+
+def test_a_model_larger_than_the_memory_is_refused_before_it_is_made():
+    small = ModelSettings(family="gpt2", size="0.1M")
+    small.require_memory(300)
+    with pytest.raises(UserError, match=r"1000000000000 tokens has .* GB of memory are free"):
+        small.require_memory(10**12)
