@@ -33,9 +33,10 @@ def question(scene: Scene, fact: Fact) -> Probe:
 
 def fits(scene: Scene, probe: Probe) -> bool:
     """Return whether the prompt fits into the model's window with each of its answers."""
+    from unequal.models.configuration import window_of  # noqa: PLC0415
     from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
 
-    window = getattr(scene.model.config, "max_position_embeddings", None)
+    window = window_of(scene.model)
     answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors), extra_tokens=0)
     asked = open_prompt(scene.tokenizer, answers)
     return window is None or len(asked.ids) + asked.limit <= window

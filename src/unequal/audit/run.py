@@ -183,8 +183,11 @@ def _scores(
 
 
 def _shared_tokenizer(settings: AuditSettings) -> "PreTrainedTokenizerBase":
+    from unequal.models.folders import check_model  # noqa: PLC0415
     from unequal.models.load import load_tokenizer  # noqa: PLC0415
 
+    for name in (settings.before, settings.after):  # before any work on either of them
+        check_model(name, settings.merge_adapter)
     first, second = load_tokenizer(settings.before), load_tokenizer(settings.after)
     if first.get_vocab() != second.get_vocab():
         raise ConfigError(

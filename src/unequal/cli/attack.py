@@ -19,6 +19,7 @@ def attack(
     chat: bool | None = None,
     system: str | None = None,
     known_by: str | None = None,
+    merge_adapter: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -48,6 +49,8 @@ def attack(
     known_by
         The reading of generated texts that says what is known: answer_said, exact_match or contains_answer.
         [default: answer_said]
+    merge_adapter
+        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision
@@ -65,6 +68,7 @@ def attack(
     flags = {
         "model": model, "facts": facts, "attacks": kind, "retain": retain, "never_seen": never_seen,
         "seed": seed, "out": out, **prompt_flags(chat, system), "known_by": known_by,
+        "merge_adapter": merge_adapter,
         "device": device, "precision": precision, "compile": compile,
     }  # fmt: skip
     settings = settings_from(AttackCommand, config, flags)

@@ -31,6 +31,7 @@ def audit(
     n_wordings: int | None = None,
     known_by: str | None = None,
     seed: int | None = None,
+    merge_adapter: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -73,6 +74,8 @@ def audit(
         [default: answer_said]
     seed
         Seed of attacks and intervals. [default: 0]
+    merge_adapter
+        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision

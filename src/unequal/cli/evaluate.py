@@ -23,6 +23,7 @@ def evaluate(
     top_p: float | None = None,
     reference: str | None = None,
     gradient_norms: bool | None = None,
+    merge_adapter: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -58,6 +59,8 @@ def evaluate(
         A model that never saw the facts, for reference_loss.
     gradient_norms
         Run a backward pass for each prompt, for gradient_norm; slow.
+    merge_adapter
+        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision
@@ -78,6 +81,7 @@ def evaluate(
         "passes.samples.top_p": top_p,
         "reference": reference,
         "passes.gradient_norms": gradient_norms,
+        "merge_adapter": merge_adapter,
         "device": device,
         "precision": precision,
         "compile": compile,

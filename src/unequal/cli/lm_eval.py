@@ -18,6 +18,7 @@ def lm_eval(
     chat: bool | None = None,
     system: str | None = None,
     out: Path | None = None,
+    merge_adapter: bool | None = None,
     config: Path | None = None,
 ) -> None:
     """Judge a model by tasks of lm-eval, such as arc_easy, or of one's own.
@@ -43,6 +44,8 @@ def lm_eval(
         What the system says first in a chat. [default: nothing]
     out
         JSON file to write.
+    merge_adapter
+        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
     config
         TOML file with any of these settings; flags win.
     """
@@ -61,7 +64,8 @@ def lm_eval(
 
     check_tasks(settings)
     hint_chat(settings.model, settings.chat)
-    scores = run_tasks(load_model(settings.model), load_tokenizer(settings.model), settings)
+    loaded = load_model(settings.model, merge_adapter=settings.merge_adapter)
+    scores = run_tasks(loaded, load_tokenizer(settings.model), settings)
     rows = [(row["task"], row["metric"], *_numbers(row), row["n"]) for row in scores.iter_rows(named=True)]
     show_table("Scores by lm-eval", ["task", "metric", "value", "standard error", "documents"], rows)
     if settings.out is not None:

@@ -31,6 +31,7 @@ def ask(
     retain: Path | None = None,
     share: float | None = None,
     extrapolate: bool | None = None,
+    merge_adapter: bool | None = None,
     config: Path | None = None,
 ) -> None:
     """Predict how many steps each fact takes, with which method, and what it costs. Nothing is unlearned.
@@ -59,6 +60,8 @@ def ask(
         Share of the facts that the budget for all together is to forget. [default: 0.9]
     extrapolate
         Predict facts too whose features lie outside those of the study.
+    merge_adapter
+        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
     config
         TOML file with any of these settings, and the table prompts.
     """

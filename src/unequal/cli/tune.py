@@ -26,6 +26,7 @@ def tune(
     system: str | None = None,
     known_by: str | None = None,
     allow_unknown: bool | None = None,
+    merge_adapter: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -61,6 +62,8 @@ def tune(
         [default: answer_said]
     allow_unknown
         Go on though the model says none of the facts to forget.
+    merge_adapter
+        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision
@@ -78,6 +81,7 @@ def tune(
         "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,
         "unlearn.steps": steps, "search.utility_drop": utility_drop, "seed": seed, "out": out,
         **prompt_flags(chat, system), "known_by": known_by, "allow_unknown": allow_unknown,
+        "merge_adapter": merge_adapter,
         "device": device, "unlearn.precision": precision, "unlearn.compile": compile,
     }  # fmt: skip
     settings = settings_from(TuneCommand, config, flags)

@@ -25,6 +25,7 @@ def unlearn(
     chat: bool | None = None,
     system: str | None = None,
     known_by: str | None = None,
+    merge_adapter: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
@@ -67,6 +68,8 @@ def unlearn(
     known_by
         The reading of generated texts that says what is known: answer_said, exact_match or contains_answer.
         [default: answer_said]
+    merge_adapter
+        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
     device
         auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
     precision
@@ -88,6 +91,7 @@ def unlearn(
         "unlearn.stopping.utility_drop": utility_drop, "seed": seed,
         "checkpoint_every": checkpoint_every, "allow_unknown": allow_unknown, "out": out,
         **prompt_flags(chat, system), "known_by": known_by,
+        "merge_adapter": merge_adapter,
         "device": device, "unlearn.precision": precision, "unlearn.compile": compile,
     }  # fmt: skip
     settings = settings_from(UnlearnCommand, config, flags)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from unequal.models.compute import LoadSettings
 from unequal.strict import Place, StrictModel
 
 
@@ -31,7 +32,7 @@ class TaskSettings(StrictModel):
         return self
 
 
-class TaskCommand(TaskSettings):
+class TaskCommand(TaskSettings, LoadSettings):
     """Settings of ``unequal lm-eval``."""
 
     model: Place

@@ -14,7 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from unequal.errors import ConfigError, DataError
 from unequal.harness.export import LOADER
-from unequal.models.load import TRUSTED
+from unequal.models.reasons import TRUSTED
 from unequal.shortage import first_line
 
 FUNCTION = "!function"

@@ -1,17 +1,23 @@
 """Low-rank adapters: a few weights are trained beside the model's own, and without them it is what it was."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
+from warnings import catch_warnings, simplefilter
 
 from pydantic import Field
 
-from unequal.errors import ConfigError, MissingExtraError
+from unequal.errors import ConfigError, DataError, MissingExtraError
 from unequal.strict import Many, StrictModel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from transformers import PreTrainedModel
+
+logger = logging.getLogger(__name__)
 
 _MIXED_BY_KERNEL = "out_proj"
 """State-space layers read this weight inside a kernel of their own, where an adapter would go unseen."""
@@ -121,3 +127,59 @@ class Adapter:
 
 def _has_state_space(model: "PreTrainedModel") -> bool:
     return any("mamba" in f"{name} {type(module).__name__}".lower() for name, module in model.named_modules())
+
+
+@contextmanager
+def adapters_unseen() -> Iterator[None]:
+    """Keep transformers from putting an adapter that lies beside a model into it while the block runs."""
+    from transformers import modeling_utils  # noqa: PLC0415
+    from transformers.models.auto import auto_factory  # noqa: PLC0415
+
+    seen = auto_factory.is_peft_available, modeling_utils.maybe_load_adapters
+    auto_factory.is_peft_available = lambda: False
+    modeling_utils.maybe_load_adapters = lambda name, _settings, **more: (None, name, more)
+    try:
+        yield
+    finally:
+        auto_factory.is_peft_available, modeling_utils.maybe_load_adapters = seen
+
+
+def merge_saved(model: "PreTrainedModel", folder: "Path", name_or_path: "str | Path") -> None:
+    """Add the adapter in a folder to the model's own parameters, in place.
+
+    Raises `DataError` when the adapter is not one of this model or cannot be merged, `MissingExtraError`
+    without peft.
+    """
+    require_peft()
+    import torch  # noqa: PLC0415
+
+    from unequal.models.quantised import silence_bitsandbytes  # noqa: PLC0415
+    from unequal.models.reasons import explained  # noqa: PLC0415
+    from unequal.models.snapshot import ADAPTER_SETTINGS  # noqa: PLC0415
+
+    silence_bitsandbytes()  # which peft loads
+    from peft import PeftConfig, get_peft_model, load_peft_weights, set_peft_model_state_dict  # noqa: PLC0415
+
+    with explained("an adapter", name_or_path, (ADAPTER_SETTINGS,)), torch.no_grad(), catch_warnings():
+        simplefilter("ignore")  # peft's, of what is deprecated
+        config = PeftConfig.from_pretrained(str(folder))
+        if config.is_prompt_learning:
+            raise DataError(
+                f"the adapter in {name_or_path} ({config.peft_type.value}) adds to what is asked and not to"
+                " the parameters, so it cannot be merged; move its files away"
+            )
+        config.inference_mode, config.base_model_name_or_path = True, None  # else it warns of another name
+        wrapped = get_peft_model(model, config)
+        values = load_peft_weights(str(folder), device="cpu")
+        found = set_peft_model_state_dict(wrapped, values)
+        absent = [name for name in found.missing_keys if wrapped.base_model.prefix in name]
+        wrong = sorted([*found.unexpected_keys, *absent])
+        if wrong or not values:
+            raise DataError(
+                f"the adapter in {name_or_path} does not fit the model: {len(wrong)} of its parameters are"
+                f" missing or not used, such as {wrong[0] if wrong else 'all'}"
+            )
+        wrapped.merge_and_unload(safe_merge=True)
+    logger.warning("note: the adapter in %s is merged into the model", name_or_path)
+    for weight in model.parameters():
+        weight.requires_grad_(True)

@@ -38,6 +38,13 @@ def is_causal(model: PreTrainedModel) -> bool:
     return (longer[:4] - part).abs().max().item() <= _tolerance(model) * part.std().item() + 1e-6
 
 
+def gives_numbers(model: PreTrainedModel) -> bool:
+    """Return whether a model's logits are finite but for tokens that it rules out with -∞."""
+    with torch.no_grad():
+        logits = logits_of(model, ids_of(model, 4))
+    return not bool(logits.isnan().any() or logits.isposinf().any() or logits.isneginf().all(-1).any())
+
+
 def ids_of(model: PreTrainedModel, n_tokens: int) -> list[int]:
     """Return ids of different tokens from the middle of the vocabulary, few of which are special there."""
     size = int(model.get_input_embeddings().weight.shape[0])

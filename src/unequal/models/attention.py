@@ -15,6 +15,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from unequal.models.ask import agree, ask, ids_of, logits_of
+from unequal.models.configuration import text_config, window_of
 from unequal.models.sharding import is_sharded
 
 _NAME = "unequal_rows"
@@ -53,7 +54,7 @@ def sees_by_attention_alone(model: PreTrainedModel, longest: int) -> bool:
     inputs = signature(model.forward).parameters
     return (
         {"attention_mask", "position_ids"} <= set(inputs)
-        and not getattr(model.config, "alibi", False)
+        and not getattr(text_config(model), "alibi", False)
         and model.config._attn_implementation in ("sdpa", "eager")
         and all(_looks_back(layer, longest) for layer in _cache_layers(model))
         and _tried(model, f"tree in {model.config._attn_implementation}", _sees_a_tree, longest)
@@ -72,7 +73,7 @@ def _tried(
     if is_sharded(model):
         return False
     length = max(8, 1 << (longest - 1).bit_length())
-    if (window := getattr(model.config, "max_position_embeddings", None) or 0) > 0:
+    if window := window_of(model):
         length = max(1, min(length, window - _BRANCH))
     return ask(model, f"{name}, {length}", lambda model: trial(model, length))
 

@@ -46,7 +46,15 @@ def choose_for_workers(name: str) -> None:
     os.environ[DEVICE_VARIABLE] = build(DeviceSettings, {"device": name}, "command line").device
 
 
-class ComputeSettings(DeviceSettings):
+class LoadSettings(StrictModel):
+    """How the folder of a model is read."""
+
+    merge_adapter: bool = Field(
+        default=False, description="add an adapter that lies beside the model's parameters to them"
+    )
+
+
+class ComputeSettings(DeviceSettings, LoadSettings):
     """Where and how finely a model is judged."""
 
     precision: Precision = Field(default="fp32", description="fp32, bf16 (products) or bf16-pure (weights)")

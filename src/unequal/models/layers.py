@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
+from unequal.models.configuration import text_config
 
 _PARTS = {
     "gpt2": ("attn.c_proj", "mlp"),
@@ -24,10 +25,16 @@ _PARTS = {
 def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     """Return the model's layers in order: the one list of modules that is as long as the model is deep.
 
-    Raises `ConfigError` when there is none.
+    It is that of the part which reads text, and not one of a part for pictures that is as deep. Raises
+    `ConfigError` when there is none.
     """
-    depth = model.config.num_hidden_layers
-    for module in model.base_model.modules():
+    config = text_config(model)
+    depth = getattr(config, "num_hidden_layers", None)
+    inner = (
+        module for module in model.modules() if isinstance(module, PreTrainedModel) and module is not model
+    )
+    reader = next((module for module in inner if module.config is config), model.base_model)
+    for module in reader.modules():
         if isinstance(module, nn.ModuleList) and len(module) == depth:
             return module
     raise ConfigError(f"cannot find the {depth} layers of a model of type {model.config.model_type}")

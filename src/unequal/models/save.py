@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
+from unequal.models.configuration import as_it_was
 from unequal.models.processes import is_first
 from unequal.models.sharding import gathered_state, is_sharded, skeleton
+from unequal.models.tokens import own_padding
 from unequal.seals import seal
 
 if TYPE_CHECKING:
@@ -18,15 +20,16 @@ def save_model(model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", fol
 
     All processes must come here, and those without a folder write nothing.
     """
-    if is_sharded(model):
-        state = gathered_state(model)
-        if is_first():
-            saved = skeleton(model.config, model.dtype)
-            saved.load_state_dict(state, assign=True)
-            saved.tie_weights()
-            saved.generation_config = model.generation_config
-            model = saved
-    if folder is not None:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        seal(folder)
+    with as_it_was(model), own_padding(tokenizer):
+        if is_sharded(model):
+            state = gathered_state(model)
+            if is_first():
+                saved = skeleton(model.config, model.dtype)
+                saved.load_state_dict(state, assign=True)
+                saved.tie_weights()
+                saved.generation_config = model.generation_config
+                model = saved
+        if folder is not None:
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            seal(folder)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from unequal.errors import DataError, MissingExtraError
 from unequal.files import content_hash, file_hash
@@ -19,6 +19,8 @@ WEIGHTS = "*.safetensors"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 SMALL = ("*.json", "*.model", "*.txt", "*.jinja")
 """Files beside the weights that a model or its tokenizer may need; code is not among them."""
+ADAPTER_SETTINGS = "adapter_config.json"
+ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 SAMPLES = 64
 BLOCK = 1 << 16
 
@@ -109,6 +111,16 @@ def is_folder(model: str) -> bool:
 def check_safe(model: str, names: Iterable[str]) -> None:
     """Raise `DataError` unless a model's files hold its settings and weights as safetensors."""
     names = list(names)
+    adapted = has_adapter(names)
+    own = [name for name in names if name not in ADAPTER_WEIGHTS]
+    whole = any(fnmatch(name, kind) for name in own for kind in (WEIGHTS, "pytorch_model*.bin"))
+    if adapted and not ("config.json" in names and whole):
+        raise DataError(
+            f"{model} holds an adapter and not the model that it changes; merge the two with peft:"
+            " AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW), and"
+            " copy the tokenizer's files to NEW too"
+        )
+    names = own
     if any(fnmatch(name, WEIGHTS) for name in names) and "config.json" in names:
         return
     if "config.json" not in names:
@@ -120,6 +132,20 @@ def check_safe(model: str, names: Iterable[str]) -> None:
             " convert them to safetensors where you trust them, or choose a revision that has them"
         )
     raise DataError(f"{model} holds no weights ({WEIGHTS})")
+
+
+def has_adapter(names: Iterable[str]) -> bool:
+    """Return whether an adapter is among a model's files."""
+    return any(name in (ADAPTER_SETTINGS, *ADAPTER_WEIGHTS) for name in names)
+
+
+def refuse_adapter(model: str) -> NoReturn:
+    """Raise `DataError` for an adapter beside a model, of which nobody said that it is to be merged."""
+    raise DataError(
+        f"{model} holds an adapter ({ADAPTER_SETTINGS}) beside the model's own parameters, so it is not clear"
+        " which model is meant; give --merge-adapter (in a file: merge_adapter = true) to add it to them, or"
+        " move its files away"
+    )
 
 
 def fingerprint(folder: Path) -> str:
@@ -135,8 +161,19 @@ def fingerprint(folder: Path) -> str:
 
 
 def count_weights(folder: Path) -> int:
-    """Return how many numbers the weight files of a folder hold, by their headers."""
-    return sum(_numbers(path) for path in _files(folder) if fnmatch(path.name, WEIGHTS))
+    """Return how many numbers the weight files of a folder hold, by their headers, without an adapter's."""
+    return sum(_size(tensor) for tensor in headers(folder).values())
+
+
+def headers(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return dtype and shape of each tensor in a folder's weight files, those of an adapter left out."""
+    files = (path for path in _files(folder) if fnmatch(path.name, WEIGHTS))
+    return {
+        name: tensor
+        for path in files
+        if path.name not in ADAPTER_WEIGHTS
+        for name, tensor in _tensors(path).items()
+    }
 
 
 def named_weights(name: str) -> int | None:
@@ -266,12 +303,12 @@ def _header(path: Path) -> bytes:
     return header
 
 
-def _numbers(path: Path) -> int:
+def _tensors(path: Path) -> dict[str, dict[str, Any]]:
     try:
         tensors = json.loads(_header(path))
-    except ValueError as error:
+        return {str(name): dict(tensor) for name, tensor in tensors.items() if name != "__metadata__"}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} is not a safetensors file; fetch it again") from error
-    return sum(_size(tensor) for name, tensor in tensors.items() if name != "__metadata__")
 
 
 def _size(tensor: dict[str, Any]) -> int:

@@ -94,7 +94,8 @@ def model_features(
     settings: PlanSettings, predictor: Predictor, facts: Sequence[Fact], retain: Sequence[Fact]
 ) -> tuple[pl.DataFrame, int]:
     """Return the features of the facts under the model, one row each, and the number of its parameters."""
-    model, tokenizer = load_model(settings.model), load_tokenizer(settings.model)
+    model = load_model(settings.model, merge_adapter=settings.merge_adapter)
+    tokenizer = load_tokenizer(settings.model)
     needed = [name for name in STARTING_METRICS if name in {SAID, "answer_prob", *predictor.features}]
     needed = [KNOWN_BY if name == SAID else name for name in needed]
     maker = ProbeMaker(facts, settings.prompts)

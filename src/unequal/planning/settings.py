@@ -5,10 +5,11 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from unequal.facts.probes import PromptFormat
-from unequal.strict import Place, StrictModel
+from unequal.models.compute import LoadSettings
+from unequal.strict import Place
 
 
-class PlanSettings(StrictModel):
+class PlanSettings(LoadSettings):
     """Settings of ``unequal plan``. Unknown keys are refused."""
 
     model: Place = Field(description="a folder, or a name on the hub")

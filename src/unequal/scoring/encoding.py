@@ -184,8 +184,10 @@ def room(model: "PreTrainedModel", n_tokens: int) -> int | None:
 
     Raises `DataError` when there are too many already.
     """
-    window: int | None = getattr(model.config, "max_position_embeddings", None)
-    if window is None or window < 1:  # some write -1
+    from unequal.models.configuration import window_of  # noqa: PLC0415
+
+    window = window_of(model)
+    if window is None:
         return None
     if n_tokens > window:
         raise DataError(

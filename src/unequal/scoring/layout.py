@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from unequal.models.absorbed import asked_at, can_absorb, last_layer_absorbed
 from unequal.models.attention import can_do_without_padding, rows_apart
+from unequal.models.configuration import window_of
 from unequal.models.layers import last_layer_at
 from unequal.scoring.forward import pad_rows
 
@@ -72,7 +73,7 @@ def laid_out(
         with rows_apart(model, single.lengths, single.needed, shared), last:
             yield layout
         return
-    window = getattr(model.config, "max_position_embeddings", None) or 0
+    window = window_of(model) or 0
     multiple = _WIDTHS if window % _WIDTHS == 0 else 1  # never wider than the window
     owners = torch.repeat_interleave(torch.tensor([end - start for start, end in spans]))
     places = torch.cat([torch.arange(*span) for span in spans])

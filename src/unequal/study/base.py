@@ -33,6 +33,11 @@ class Base(ABC):
     def model_folder(self, study: Path) -> Path:
         """Return the folder of the model and its tokenizer; raises `DataError` when it has changed."""
 
+    @property
+    def merge_adapter(self) -> bool:
+        """Whether an adapter that lies beside the model's parameters is added to them."""
+        return False
+
     @abstractmethod
     def facts_file(self, study: Path) -> Path:
         """Return the fact table with each fact's role."""

@@ -28,7 +28,7 @@ class Workbench:
         self._prompts = base.prompts
         self._seed = base.draw_seed
         self._facts = read_facts(base.facts_file(study))
-        self._model = load_model(model_folder, quantised)
+        self._model = load_model(model_folder, quantised, merge_adapter=base.merge_adapter)
         self.tokenizer = load_tokenizer(model_folder)
         self._evaluators: dict[tuple[object, ...], Evaluator] = {}
 

@@ -10,7 +10,7 @@ from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
-from unequal.models.compute import ComputeSettings, DeviceSettings
+from unequal.models.compute import ComputeSettings, DeviceSettings, LoadSettings
 from unequal.models.shapes import ModelSettings
 from unequal.strict import Many, Place, Seed, StrictModel
 from unequal.training.settings import PretrainSettings
@@ -74,7 +74,7 @@ class AttackCommand(ComputeSettings):
     _distinct = field_validator("attacks")(distinct)
 
 
-class UnlearnCommand(DeviceSettings):
+class UnlearnCommand(DeviceSettings, LoadSettings):
     """Settings of ``unequal unlearn``."""
 
     model: Place

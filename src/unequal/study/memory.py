@@ -77,7 +77,8 @@ class ModelSize(NamedTuple):
             return guess
         if not isinstance(config, dict):
             return guess
-        told = {**config, **config.get("text_config", {})}
+        text = config.get("text_config")  # of a model of several parts
+        told = {**config, **(text if isinstance(text, dict) else {})}
         return cls(
             n_weights,
             _first(told, ("hidden_size", "n_embd", "d_model"), guess.width),

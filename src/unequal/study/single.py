@@ -237,7 +237,7 @@ def _unlearn_and_judge(
     forget, retain, utility, never_seen = (roles.get(role, []) for role in _ROLES)
     judged = [*forget, *retain, *utility, *never_seen]
     precision = settings.unlearn.precision
-    model = load_model(settings.model, settings.unlearn.quantise, precision)
+    model = load_model(settings.model, settings.unlearn.quantise, precision, settings.merge_adapter)
     tokenizer = load_tokenizer(settings.model)
     described = (model.config.model_type, n_weights(model))
     maker = ProbeMaker(judged, settings.prompts, settings.n_wordings)

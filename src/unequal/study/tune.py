@@ -13,7 +13,7 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import check_file_name, write_json
-from unequal.models.compute import DeviceSettings
+from unequal.models.compute import DeviceSettings, LoadSettings
 from unequal.records import read_record
 from unequal.strict import Place, Seed
 from unequal.unlearning.method import MethodSettings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-class TuneCommand(DeviceSettings):
+class TuneCommand(DeviceSettings, LoadSettings):
     """Settings of ``unequal tune``."""
 
     model: Place
@@ -92,7 +92,9 @@ class _Bench:
         self._settings = settings
         self._forget = read_facts(settings.forget)
         self._retain = read_facts(settings.retain) if settings.retain else []
-        self._model = load_model(settings.model, settings.unlearn.quantise)
+        self._model = load_model(
+            settings.model, settings.unlearn.quantise, merge_adapter=settings.merge_adapter
+        )
         self._tokenizer = load_tokenizer(settings.model)
 
         def rows(facts: Sequence[Fact]) -> "list[Row]":

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.configuration import text_config
 from unequal.models.layers import decoder_layers
 from unequal.models.sharding import is_sharded, whole
 from unequal.scoring.forward import pad_rows, precise
@@ -55,7 +56,7 @@ class HiddenObjective:
         if method.forget_weight > 0:
             self._forget = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
         start = states_in_batches(model, self._layer, self._forget, self._padding)
-        direction = random_direction(model.config.hidden_size, seed).to(model.device)
+        direction = random_direction(text_config(model).hidden_size, seed).to(model.device)
         self._targets = [method.target(direction, states) for states in start]
         self._retain: list[Row] = []
         if method.retain_weight > 0:

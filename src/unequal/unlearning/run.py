@@ -12,6 +12,7 @@ from unequal.errors import ConfigError, DivergedError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.adapters import Adapter, require_peft
+from unequal.models.configuration import window_of
 from unequal.models.precision import computing_in, in_precision
 from unequal.models.processes import n_processes
 from unequal.models.quantised import quantise, require_bitsandbytes
@@ -261,7 +262,7 @@ def _check_fit(
         len(answer_row(tokenizer, prompts, fact, fact.answer, end=False, before=prefix).ids)
         for fact in forget
     )
-    window = getattr(model.config, "max_position_embeddings", None)
+    window = window_of(model)
     if window and longest > window:
         raise ConfigError(
             f"with the prefix of method {method.kind} a question has {longest} tokens, but the model's window"

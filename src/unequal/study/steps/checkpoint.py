@@ -11,8 +11,10 @@ from unequal.models.snapshot import (
     Snapshot,
     count_weights,
     fingerprint,
+    has_adapter,
     is_folder,
     named_weights,
+    refuse_adapter,
     take_snapshot,
 )
 from unequal.records import read_record
@@ -34,6 +36,9 @@ class CheckpointSettings(StrictModel):
     start: Literal["base", "instruct"] | None = Field(default=None, description="what it was trained to be")
     family: str | None = Field(default=None, description="by default the model type of its configuration")
     size: str | None = Field(default=None, description="by default its weights, counted")
+    merge_adapter: bool = Field(
+        default=False, description="add an adapter that lies beside the model's parameters to them"
+    )
 
     @property
     def label(self) -> str:
@@ -51,14 +56,25 @@ class CheckpointStep(Step):
     revision: str | None
     content: str | None
     folder_of_model: Path | None = Field(default=None, exclude=True)
+    merge_adapter: bool = Field(default=False, exclude=True)  # what is there is merged or refused, never left
 
     @classmethod
     def of(cls, settings: CheckpointSettings) -> Self:
-        """Return the step; raises `DataError` for a folder without a model or with pickled weights only."""
+        """Return the step.
+
+        Raises `DataError` for a folder without a model, with pickled weights only, or with an adapter that is
+        not to be merged.
+        """
+        merged = settings.merge_adapter
         if not is_folder(settings.model):
-            return cls(model=settings.model, revision=settings.revision, content=None)
+            return cls(model=settings.model, revision=settings.revision, content=None, merge_adapter=merged)
         path = Path(settings.model).absolute()
-        return cls(model=path.name, revision=None, content=fingerprint(path), folder_of_model=path)
+        if not merged and has_adapter(one.name for one in path.iterdir()):
+            refuse_adapter(settings.model)
+        content = fingerprint(path)
+        return cls(
+            model=path.name, revision=None, content=content, folder_of_model=path, merge_adapter=merged
+        )
 
     @property
     def name(self) -> str:
@@ -85,9 +101,10 @@ class CheckpointStep(Step):
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
         """Write ``checkpoint.json``: where the files are, and what they hash to."""
         place = str(self.folder_of_model or self.model)
-        write_json(
-            folder / "checkpoint.json", take_snapshot(place, self.revision, progress).model_dump(mode="json")
-        )
+        found = take_snapshot(place, self.revision, progress)
+        if not self.merge_adapter and has_adapter(one.name for one in found.files):
+            refuse_adapter(place)
+        write_json(folder / "checkpoint.json", found.model_dump(mode="json"))
 
     def snapshot(self, study: Path) -> Snapshot:
         """Return what was found, once the step is done."""
@@ -145,6 +162,11 @@ class CheckpointBase(StrictModel, Base):
     def model_folder(self, study: Path) -> Path:
         """Return the folder of the files, which still are what they were."""
         return self.checkpoint.snapshot(study).verified()
+
+    @property
+    def merge_adapter(self) -> bool:
+        """As the run file says."""
+        return self.checkpoint.merge_adapter
 
     def facts_file(self, study: Path) -> Path:
         """Return the facts with their roles."""
