@@ -10,7 +10,6 @@ from unequal.errors import DataError
 from unequal.evaluation.known_by import KnownBy, gated
 from unequal.evaluation.score_table import BUCKET, OPTIONAL_SCORES, SCORE_KEY
 from unequal.records import refuse_rows
-from unequal.strict import GREATEST
 
 PLAIN_WEIGHTING = ("", "uniform", "none")
 MIXED, SINGLE = "mixed levels", "one level alone"
@@ -89,9 +88,9 @@ def observe(
 def _refuse_repeats(scores: pl.DataFrame) -> None:
     if scores.is_empty():
         raise DataError("the score table has no rows; run the study's evaluation first")
-    what = f"column value holds infinity or a number beyond {GREATEST}, of which no mean can be taken"
+    what = "column value holds infinity, of which no mean can be taken"
     advice = "leave the row's value empty, with a reason"
-    refuse_rows(scores, pl.col("value").abs() > GREATEST, what, "the score table", advice)
+    refuse_rows(scores, pl.col("value").is_infinite(), what, "the score table", advice)
     keys = scores.select(pl.struct(SCORE_KEY).hash())
     if keys.n_unique() < scores.height:
         repeated = scores.filter(scores.select(SCORE_KEY).is_duplicated()).row(0, named=True)

@@ -6,20 +6,20 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from unequal.models.compute import Precision
-from unequal.strict import StrictModel
+from unequal.strict import GREATEST, StrictModel
 
 
 class OptimiserSettings(StrictModel):
     """AdamW (Loshchilov and Hutter, 2019) with warm-up, a schedule, and clipping by global norm."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = 6e-3
+    learning_rate: Annotated[float, Field(gt=0, le=GREATEST)] = 6e-3
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_share: float = Field(default=0.05, ge=0.0, lt=1.0, description="of all steps")
     final_share: float = Field(default=0.1, ge=0.0, le=1.0, description="of the peak rate, at the last step")
-    weight_decay: float = Field(default=0.01, ge=0.0)
+    weight_decay: float = Field(default=0.01, ge=0.0, le=GREATEST)
     beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
     beta2: float = Field(default=0.99, ge=0.0, lt=1.0)
-    clip_norm: float = Field(default=1.0, gt=0.0)
+    clip_norm: float = Field(default=1.0, gt=0.0, le=GREATEST)
 
     def rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step, counted from 0: a pure function, so resuming needs no state."""

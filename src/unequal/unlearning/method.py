@@ -13,7 +13,7 @@ from pydantic import (
 
 from unequal.config import chosen
 from unequal.facts.schema import Fact
-from unequal.strict import StrictModel
+from unequal.strict import GREATEST, StrictModel
 from unequal.unlearning.methods import METHODS
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Method(StrictModel):
     """What weights may scale for each fact, and the setting that it is; `ForgetScores.each` gives them."""
 
     kind: str
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    learning_rate: Annotated[float, Field(gt=0, le=GREATEST)] = 1e-5
     forget_weight: float = Field(default=1.0, ge=0.0, description="γ")
     retain_weight: float = Field(default=1.0, ge=0.0, description="α")
     question_weight: float = Field(default=0.0, ge=0.0, description="λ, on the tokens of the forget question")

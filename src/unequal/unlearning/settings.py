@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from unequal.models.adapters import AdapterSettings
 from unequal.models.compute import Precision
-from unequal.strict import StrictModel
+from unequal.strict import GREATEST, StrictModel
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.weighting import Weighting
@@ -49,8 +49,8 @@ class UnlearnSettings(StrictModel):
     )
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     warmup_share: float = Field(default=0.0, ge=0.0, lt=1.0)
-    weight_decay: float = Field(default=0.0, ge=0.0)
-    clip_norm: float = Field(default=1.0, gt=0.0)
+    weight_decay: float = Field(default=0.0, ge=0.0, le=GREATEST)
+    clip_norm: float = Field(default=1.0, gt=0.0, le=GREATEST)
     # Left out where they are not set, so that settings without them keep the names of their folders.
     weighting: Weighting = Field(
         default=Weighting(), exclude_if=lambda rule: rule == Weighting(), description="of facts to forget"

@@ -182,7 +182,7 @@ def test_numbers_of_unlearning_are_finite_and_within_64_bits(key, value):
     if made is not None:
         found = getattr(made.unlearn, key)
         assert np.isfinite(found)
-        assert abs(found) < (2**63 if isinstance(found, int) else 1e31)
+        assert abs(found) < (2**63 if isinstance(found, int) else 2e37)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**40, "9" * 30])
