@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from unequal.errors import ConfigError, DataError, UserError
 from unequal.strict import path_problem, value_problem
+from unequal.temporary import held, prefix_for, remove_left_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,11 +28,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises `DataError` when the folder cannot be written. After an error nothing stays behind.
     """
     with output_folder(path.parent):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(handle)
-        beside = Path(name)
+        beside = _temporary_file(path)
         try:
-            with _told_of(path):
+            with _told_of(path), held(beside):
                 yield beside
                 with beside.open("rb+") as file:
                     os.fsync(file.fileno())
@@ -45,16 +44,46 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder beside ``path``; when the block ends well it takes the place of ``path``."""
     with output_folder(path.parent):
-        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+        beside = _temporary_folder(path)
         try:
-            with _told_of(path):
+            with _told_of(path), held(beside):
                 yield beside
                 beside.chmod(0o755)
-                if path.exists():
-                    shutil.rmtree(path)
-                beside.replace(path)
+                _put_in_place(beside, path)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def _put_in_place(beside: Path, path: Path) -> None:
+    """Give the folder the path's name; what had it before goes once the new one is there."""
+    if not path.exists():
+        beside.replace(path)
+        return
+    before = _temporary_folder(path)
+    try:
+        path.replace(before)
+        beside.replace(path)
+    except OSError:
+        if not path.exists():
+            before.replace(path)
+        raise
+    finally:
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _temporary_file(path: Path) -> Path:
+    """Return a new empty file beside the path, once what dead processes left of it is gone."""
+    remove_left_of(path)
+    with _told_of(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix_for(path), suffix=".tmp")
+    os.close(handle)
+    return Path(name)
+
+
+def _temporary_folder(path: Path) -> Path:
+    remove_left_of(path)
+    with _told_of(path):
+        return Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix_for(path), suffix=".tmp"))
 
 
 @contextmanager
@@ -134,6 +163,29 @@ def check_file_name(out: Path, example: str) -> None:
         raise ConfigError(f"--out {str(out) or '.'} is a folder; name a file, such as {example}")
 
 
+def probe_folder(folder: Path, flag: str = "--out") -> None:
+    """Raise `DataError` when nothing can be written into a folder; one that is not there is only tried.
+
+    ``flag`` names the setting in the message.
+    """
+    made = []
+    try:
+        for place in reversed([folder, *folder.parents]):
+            if not place.exists():
+                place.mkdir(exist_ok=True)
+                made.append(place)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"cannot write into {folder}: {error.strerror or error}; choose another {flag}"
+        ) from error
+    finally:
+        with suppress(OSError):
+            for place in reversed(made):
+                place.rmdir()
+
+
 def check_replaceable(out: Path, made: str) -> None:
     """Raise `ConfigError` for a folder with anything but an earlier result, which has the file ``made``."""
     if out.is_dir() and any(out.iterdir()) and not (out / made).is_file():
@@ -180,6 +232,7 @@ def locked(lock: Path, doing: str, advice: str = "choose another --out") -> Iter
 
 def lock_of(result: Path) -> Path:
     """Return the lock file of a file or folder that takes its place as a whole; it stands beside it."""
+    result = result if result.name not in ("", "..") else result.resolve()
     return result.with_name(f".{result.name}.lock")
 
 
@@ -203,15 +256,6 @@ def _opened_and_locked(lock: Path, advice: str) -> TextIO | None:
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
         file.close()  # its holder took it away as it was done
-
-
-def remove_temporaries(folder: Path) -> None:
-    """Delete what killed processes left of files and folders that were to be written below this one."""
-    for leftover in [*folder.rglob(".*.tmp")]:
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink(missing_ok=True)  # it may have been in a folder that is gone
 
 
 def content_hash(*parts: Any) -> str:

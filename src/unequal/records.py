@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from unequal.errors import DataError
+from unequal.errors import DamagedError, DataError
 from unequal.files import read_json
+from unequal.seals import check_listed, read_sealed_json, unsealed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +26,19 @@ def read_record(kind: type[Record], path: Path, advice: str, otherwise: str = "d
     Raises `DataError`, whose message ends with the advice, when the file is broken or holds something else,
     which makes it ``otherwise``.
     """
-    value = read_json(path)
+    return _as_kind(kind, unsealed(read_json(path), path, advice), path, advice, otherwise)
+
+
+def read_sealed_record(kind: type[Record], path: Path, advice: str) -> Record:
+    """Return what a sealed JSON file holds; raises `DamagedError` unless that is what was written."""
+    held = read_sealed_json(path, advice)
+    try:
+        return _as_kind(kind, held, path, advice, "damaged")
+    except DataError as error:  # of another version
+        raise DamagedError(str(path), "it was written by another version", advice) from error
+
+
+def _as_kind(kind: type[Record], value: Any, path: Path, advice: str, otherwise: str) -> Record:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
@@ -55,10 +68,12 @@ def read_object(path: Path, advice: str) -> dict[str, Any]:
 def read_table(path: Path, advice: str) -> "pl.DataFrame":
     """Return a Parquet table with the columns it has; raises `DataError`, which ends with the advice.
 
-    It does so for a file that is missing, a folder, or no Parquet table, whichever way polars says so.
+    It does so for a file that is missing, a folder, or no Parquet table, whichever way polars says so, and
+    for one that is not as it was when its folder was sealed.
     """
     import polars as pl  # noqa: PLC0415
 
+    check_listed(path)
     try:
         return pl.read_parquet(path, glob=False)
     except FileNotFoundError as error:

@@ -1,50 +1,190 @@
-"""Sealed folders: the SHA-256 of each of their files, so that a flipped byte is refused and not believed."""
+"""Seals: the SHA-256 of what is read again, so that a flipped byte is found and not believed.
 
+A folder has a file of the hashes of its files; a single file that only this library reads ends with its own,
+and JSON holds that of its values.
+"""
+
+import hashlib
+import json
+import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from unequal.errors import DamagedError
-from unequal.files import file_hash
+from unequal.errors import DamagedError, DataError
+from unequal.files import atomic_path, content_hash, file_hash, read_json, write_json, write_text
 
 SEAL = "SHA256SUMS"
 """The file of a folder's hashes, which ``sha256sum --check`` reads too."""
 
+DIGEST = "sha256"
+"""The key of sealed JSON that holds the hash of all other keys."""
+
+_HEAD = "# files: "  # which sha256sum takes for a comment
+_CHANGED = "has not the SHA-256 it was written with"
+
+logger = logging.getLogger(__name__)
+
+
+def say_made_anew(what: str, reason: object) -> None:
+    """Note in one line that something kept is damaged, and that it is made anew."""
+    logger.warning("%s is damaged (%s); it is made anew", what, reason)
+
 
 def seal(folder: Path) -> None:
     """Write the hash of every file below the folder into it; to be done before the folder takes its name."""
-    lines = [f"{digest}  {name}\n" for name, digest in hashes(folder, {SEAL}).items()]
-    (folder / SEAL).write_text("".join(lines), encoding="utf-8")
+    (folder / SEAL).write_text(_sums(hashes(folder, {SEAL})), encoding="utf-8")
 
 
-def check_seal(folder: Path, advice: str = "") -> None:
+def seal_files(folder: Path, names: Iterable[str]) -> None:
+    """Write the hash of these files of the folder, where there are such, into it, atomically."""
+    found = {name: _hash_of(folder / name) for name in names if (folder / name).is_file()}
+    write_text(folder / SEAL, _sums(found))
+
+
+def _sums(found: Mapping[str, str]) -> str:
+    lines = [f"{digest}  {name}\n" for name, digest in found.items()]
+    return f"{_HEAD}{len(lines)}\n" + "".join(lines)
+
+
+def check_seal(folder: Path, advice: str = "", *, required: bool = False) -> None:
     """Raise `DamagedError` when a file is not as it was when the folder was sealed; others are not looked at.
 
-    A folder without a seal is taken as it is.
+    A folder without a seal is taken as it is, unless one is ``required``.
     """
-    if not (folder / SEAL).is_file():
+    seal_file = folder / SEAL
+    if not seal_file.is_file():
+        if required:
+            raise DamagedError(str(folder), f"{SEAL} is missing", advice)
         return
-    lines = (folder / SEAL).read_text(encoding="utf-8", errors="replace").splitlines()
+    advice = advice or f"fetch or make it again, or delete {seal_file} if you changed it on purpose"
+    try:
+        head, *lines = seal_file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] or [""]
+    except OSError as error:
+        raise DamagedError(str(folder), f"{SEAL} cannot be read: {error.strerror}", advice) from error
+    if not head.startswith("#"):  # an older version wrote none
+        lines = [head, *lines]
     expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    otherwise = f"fetch or make it again, or delete {folder / SEAL} if you changed it on purpose"
-    check_hashes(folder, expected, advice or otherwise)
+    if not expected or (head.startswith("#") and head != f"{_HEAD}{len(lines)}"):
+        raise DamagedError(str(folder), f"{SEAL} is not whole", advice)
+    check_hashes(folder, expected, advice)
+
+
+def check_listed(path: Path) -> None:
+    """Raise `DamagedError` when a file's folder is sealed and names it with another hash than it has."""
+    seal_file = path.parent / SEAL
+    if not (seal_file.is_file() and path.is_file()):
+        return
+    end = f"  {path.name}"
+    lines = seal_file.read_text(encoding="utf-8", errors="replace").split("\n")
+    listed = [line.removesuffix(end) for line in lines if line.endswith(end)]
+    if listed and _hash_of(path) not in listed:
+        advice = f"make it again, or delete {seal_file} if you changed it on purpose"
+        raise DamagedError(str(path), f"it {_CHANGED}", advice)
 
 
 def check_hashes(folder: Path, expected: Mapping[str, str], advice: str) -> None:
     """Raise `DamagedError`, whose message ends with the advice, unless each file has the hash expected."""
     for name, digest in expected.items():
         path = folder / name
-        if not path.is_file():
+        try:
+            found = _hash_of(path) if path.is_file() else None
+        except (OSError, ValueError) as error:  # a name that no file can have is an error too
+            raise DamagedError(str(folder), f"a file cannot be read: {error}", advice) from error
+        if found is None:
             raise DamagedError(str(folder), f"{name} is missing", advice)
-        if _hash_of(path) != digest:
-            raise DamagedError(str(folder), f"{name} has not the SHA-256 it was written with", advice)
+        if found != digest:
+            raise DamagedError(str(folder), f"{name} {_CHANGED}", advice)
 
 
 def hashes(folder: Path, left_out: Collection[str] = ()) -> dict[str, str]:
-    """Return the SHA-256 of each file below the folder by its path within, but for some paths at the top."""
+    """Return the SHA-256 of each file below the folder by its path within, but for some paths at the top.
+
+    Temporary files are left out too, which are those of others.
+    """
     found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     kept = {place: path for place, path in found.items() if place.parts[0] not in left_out}
-    return {place.as_posix(): _hash_of(path) for place, path in kept.items()}
+    return {place.as_posix(): _hash_of(path) for place, path in kept.items() if not _is_temporary(place)}
+
+
+def _is_temporary(place: Path) -> bool:
+    return any(part.startswith(".") and part.endswith(".tmp") for part in place.parts)
+
+
+def write_sealed(path: Path, data: bytes, identity: str = "") -> None:
+    """Write bytes, atomically, and behind them the SHA-256 of these bytes and of what they are.
+
+    With an ``identity`` the file is not taken for another that is whole too.
+    """
+    with atomic_path(path) as beside:
+        beside.write_bytes(data + _digest(data, identity))
+
+
+def read_sealed(path: Path, identity: str = "", advice: str = "") -> bytes:
+    """Return the bytes that were written so; raises `DamagedError` unless they are the same."""
+    try:
+        whole = path.read_bytes()
+    except OSError as error:
+        raise DamagedError(str(path), f"it cannot be read: {error.strerror or error}", advice) from error
+    size = hashlib.sha256().digest_size
+    data, digest = whole[:-size], whole[-size:]
+    if len(whole) < size or _digest(data, identity) != digest:
+        raise DamagedError(str(path), f"it {_CHANGED}", advice)
+    return data
+
+
+def _digest(data: bytes, identity: str) -> bytes:
+    return hashlib.sha256(identity.encode() + b"\n" + data).digest()
+
+
+def write_sealed_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as JSON, atomically, with the hash of its values under the key ``sha256``."""
+    write_json(path, {**value, DIGEST: _json_hash(value)})
+
+
+def read_sealed_json(path: Path, advice: str, *, required: bool = True) -> dict[str, Any]:
+    """Return the object in a file without its hash; raises `DamagedError` when it has another.
+
+    One without a hash is damaged too if one is ``required``, and taken as it is otherwise.
+    """
+    try:
+        held = read_json(path)
+    except DataError as error:
+        raise DamagedError(str(path), "it cannot be read as JSON", advice) from error
+    if not isinstance(held, dict):
+        raise DamagedError(str(path), "it holds no object", advice)
+    if required and DIGEST not in held:
+        raise DamagedError(str(path), "its SHA-256 is missing", advice)
+    found: dict[str, Any] = unsealed(held, path, advice)
+    return found
+
+
+def unsealed(value: Any, path: Path, advice: str) -> Any:
+    """Return what JSON holds without its hash, if it has one; raises `DamagedError` for another hash."""
+    if not isinstance(value, dict) or DIGEST not in value:
+        return value
+    rest = {key: inner for key, inner in value.items() if key != DIGEST}
+    if value[DIGEST] != _json_hash(rest):
+        raise DamagedError(str(path), f"it {_CHANGED}", advice)
+    return rest
+
+
+def _json_hash(value: Mapping[str, Any]) -> str:
+    return content_hash(json.loads(json.dumps(value)))
+
+
+def is_ours(path: Path, *keys: str) -> bool:
+    """Return whether a file that cannot be read was sealed JSON of these keys: all but one of them are there.
+
+    What is not ours is never to be written over.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    words = [f'"{key}"'.encode() for key in (*keys, DIGEST)]
+    return not data or sum(word in data for word in words) >= len(words) - 1
 
 
 def _hash_of(path: Path) -> str:
@@ -53,7 +193,7 @@ def _hash_of(path: Path) -> str:
     Of a file that was just written the time alone does not tell whether it has changed.
     """
     stat = path.stat()
-    identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     if identity in _KNOWN:
         return _KNOWN[identity]
     digest = file_hash(path)
@@ -62,4 +202,4 @@ def _hash_of(path: Path) -> str:
     return digest
 
 
-_KNOWN: dict[tuple[int, int, int, int], str] = {}
+_KNOWN: dict[tuple[int, ...], str] = {}

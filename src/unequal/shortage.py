@@ -1,5 +1,6 @@
 """Shortage of memory: how it shows, and the smaller batches of a second try, which change no result."""
 
+import errno
 import gc
 import logging
 import os
@@ -28,20 +29,31 @@ _WORDS = (
     "cannot allocate memory",
     "bad_alloc",
     "alloc_failed",  # cuBLAS, cuDNN
+)
+
+_PERHAPS = (
     "could not create a primitive",  # oneDNN, whose kernels are written into memory
     "error return without exception set",  # C code that did not look whether it got memory
 )
+"""What libraries say for want of memory, and for other reasons too."""
 
 _DIVISOR: ContextVar[int] = ContextVar("batches are divided by", default=1)
 
 
 def ran_out(error: BaseException) -> bool:
     """Return whether an error says that memory ran out."""
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, OSError | RuntimeError | SystemError) and any(
-        word in str(error).lower() for word in _WORDS
-    )
+    return _ran_out_surely(error) or _says(error, _PERHAPS)
+
+
+def _ran_out_surely(error: BaseException) -> bool:
+    """Return whether nothing else can be meant; of files the number counts, since names say anything."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or _says(error, _WORDS)
+
+
+def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+    return isinstance(error, RuntimeError | SystemError) and any(word in str(error).lower() for word in words)
 
 
 @contextmanager
@@ -83,24 +95,26 @@ def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
     """Return the work as one that is tried again with smaller batches when memory runs out.
 
     It must go on from, or begin anew over, what the first try left. Processes that share the work make no
-    second try, since the others are in the middle of the first. Raises `ShortOfMemoryError` when memory runs
-    out again.
+    second try, since the others are in the middle of the first. Where something else than memory may be the
+    matter nothing is said of memory before the second try has shown it. Raises `ShortOfMemoryError` when
+    memory runs out again.
     """
 
     @wraps(work)
     def tried(*values: Given.args, **named: Given.kwargs) -> Made:
-        reason = ""
+        reason, sure = "", True
         try:
             return work(*values, **named)
         except Exception as error:
             if not ran_out(error) or launched.several():
                 raise
-            reason = first_line(error)
+            reason, sure = first_line(error), _ran_out_surely(error)
         gc.collect()  # now that no frame of the first try is left
-        logger.warning("memory ran out (%s); trying again with smaller batches", reason)
+        if sure:
+            logger.warning("memory ran out (%s); trying again with smaller batches", reason)
         with smaller_batches():
             try:
-                return work(*values, **named)
+                made = work(*values, **named)
             except Exception as error:
                 if not ran_out(error):
                     raise
@@ -108,5 +122,8 @@ def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
                     f"memory ran out, with smaller batches too ({first_line(error)}); take a smaller model,"
                     " fewer facts or probes, or a larger machine"
                 ) from error
+        if not sure:
+            logger.warning("memory ran out (%s); done with smaller batches", reason)
+        return made
 
     return tried

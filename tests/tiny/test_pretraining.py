@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -194,9 +195,9 @@ class TestCheckpoints:
     @pytest.mark.parametrize("damage", ["gone", "cut", "empty", "other", "a flipped bit"])
     @pytest.mark.fault(
         "a checkpoint is cut, emptied, swapped, gone or has a flipped bit",
-        "it is refused in one sentence that says what to do",
+        "it is not believed: training begins anew, with a note",
     )
-    def test_a_damaged_one_is_a_data_error_in_one_line(self, trained, short, tmp_path, file, damage):
+    def test_a_damaged_one_is_noted_and_removed(self, trained, short, tmp_path, caplog, file, damage):
         save_checkpoint(tmp_path, 7, *trained)
         path = tmp_path / "step-0000007" / file
         content = path.read_bytes()
@@ -210,8 +211,18 @@ class TestCheckpoints:
             path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
         else:
             path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
-        with pytest.raises(DataError, match=r"the checkpoint .*step-0000007 is damaged.*run again") as caught:
-            load_checkpoint(tmp_path, *self.fresh(short))
+        model, optimiser = self.fresh(short)
+        assert load_checkpoint(tmp_path, model, optimiser) == 0
+        assert_equal(dict(model.state_dict()), dict(self.fresh(short)[0].state_dict()))
+        (note,) = caplog.messages
+        assert re.search(r"the checkpoint .*step-0000007 is damaged \(.*\); training begins anew$", note)
+        assert not list(tmp_path.iterdir())
+
+    def test_one_of_another_model_is_a_data_error_in_one_line(self, trained, tmp_path):
+        save_checkpoint(tmp_path, 7, *trained)
+        other = torch.nn.Linear(3, 1)
+        with pytest.raises(DataError, match=r"step-0000007 is not of this model.*run again") as caught:
+            load_checkpoint(tmp_path, other, build_optimiser(other, OptimiserSettings()))
         assert "\n" not in str(caught.value)
 
 

@@ -2,14 +2,17 @@
 
 import copy
 import json
+import random
+import shutil
 
+import polars as pl
 import pytest
 import torch
 from polars.testing import assert_frame_equal
 
 from command_line import call, toml
+from flipped_bytes import flipped
 from tiny_world import PROMPTS
-from unequal.errors import DataError
 from unequal.evaluation.evaluate import Evaluator
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.facts.table import facts_frame
@@ -118,12 +121,12 @@ def test_random_streams_go_on_too(run):
     assert not torch.equal(*(kept[STEPS][0]["lm_head.weight"] for kept in (whole, run("plain"))))
 
 
-def test_a_checkpoint_without_what_the_run_remembers_is_damaged(run, tmp_path):
+def test_a_checkpoint_without_what_the_run_remembers_is_damaged(run, tmp_path, caplog):
     with pytest.raises(KilledError):
         run("plain", 5, every=2)
     next((tmp_path / "plain").iterdir()).joinpath("memory.safetensors").unlink()
-    with pytest.raises(DataError, match="is damaged"):
-        run("plain", every=2)
+    same(run("plain", every=2), run("plain"))
+    assert "memory.safetensors is missing); training begins anew" in caplog.text
 
 
 # --- the command
@@ -257,3 +260,38 @@ def test_a_run_that_diverges_keeps_its_last_good_model(words, tmp_path, monkeypa
     assert same_weights[0].read_bytes() == same_weights[1].read_bytes()
     losses.clear()
     assert call(*words, "--out", out, "--seed", 3).code == 2, "another try may follow at once"
+
+
+@pytest.mark.fault(
+    "a byte of an interrupted unlearning's kept files flips, or one is cut or emptied",
+    "the same command notes it in one line and ends with the same bits",
+)
+@pytest.mark.parametrize("fail_at", [4, 5], ids=["in the middle", "at the last evaluation"])
+def test_nothing_damaged_is_gone_on_with(fail_at, words, tmp_path, monkeypatch, caplog):
+    run = {"method": {"kind": "npo", "learning_rate": 1e-3}, "unlearn": {"steps": STEPS}}
+    (tmp_path / "run.toml").write_text(toml({**run, "probes": ["question"], "allow_unknown": True}))
+    assert call(*words, "--out", tmp_path / "whole").code == 0
+    out, chance = tmp_path / "cut", random.Random(f"unfinished {fail_at}")
+    words = [*words, "--checkpoint-every", 2, "--out", out]
+    with monkeypatch.context() as patch:
+        evaluations(patch, fail_at)
+        assert call(*words).code == 130
+    kept = tmp_path / "kept"
+    (tmp_path / "cut.unfinished").rename(kept)
+    files = ["config.json", "judged/1/scores.parquet", "judged/2/generations.parquet", "judged/2/SHA256SUMS"]
+    at_end = ["end/step.json", "end/model/model.safetensors"]
+    on_the_way = ["checkpoints/step-0000004/state.json", "checkpoints/step-0000004/memory.safetensors"]
+    files += at_end if fail_at == 5 else on_the_way
+    for file in files:
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(kept, tmp_path / "cut.unfinished")
+        path, data = tmp_path / "cut.unfinished" / file, (kept / file).read_bytes()
+        path.write_bytes(flipped(data, chance.randrange(len(data)), chance.randrange(1, 256)))
+        caplog.clear()
+        result = call(*words)
+        assert result.code == 0, (file, result.err)
+        assert sum("is damaged" in note for note in caplog.messages) == 1, (file, caplog.messages)
+        assert not (tmp_path / "cut.unfinished").exists()
+        for name in ("scores", "generations"):
+            whole, cut = (pl.read_parquet(one / f"{name}.parquet") for one in (tmp_path / "whole", out))
+            assert_frame_equal(cut.drop("run_id"), whole.drop("run_id"), check_exact=True)

@@ -1,6 +1,8 @@
 """Each stage alone, as a newcomer runs it: corpus, pretrain, unlearn, evaluate."""
 
 import json
+import random
+import shutil
 import signal
 
 import polars as pl
@@ -10,9 +12,11 @@ from polars.testing import assert_frame_equal
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from command_line import call, finish, group_members, start, toml, tree
+from flipped_bytes import flipped
 from study_settings import changed
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.facts.table import facts_frame, read_facts
+from unequal.seals import write_sealed_json
 
 SMALL = changed()
 
@@ -110,6 +114,55 @@ def test_a_killed_training_goes_on_to_the_same_weights(here, model, pretrain_wor
         assert (out / name).read_bytes() == (model.parent / name).read_bytes()
 
 
+@pytest.mark.fault(
+    "a byte of a killed training's kept files flips, or of the finished model",
+    "the same command notes it in one line and ends with the same weights and losses",
+)
+def test_nothing_damaged_is_trained_on(here, model, pretrain_words, caplog):
+    out, chance = here / "struck", random.Random(17)
+    process = start(*pretrain_words, "--out", out)
+    while not list((out / "checkpoints").glob("step-*")):
+        assert process.poll() is None, process.communicate()
+    process.kill()
+    finish(process)
+    kept = here / "kept"
+    out.rename(kept)
+    files = ["config.json", "checkpoints/losses.json", "model.safetensors", "state.json", "SHA256SUMS"]
+    for name in files:
+        shutil.copytree(kept, out)
+        path = out / name if "json" in name and name != "state.json" else next(out.rglob(name))
+        data = path.read_bytes()
+        path.write_bytes(flipped(data, chance.randrange(len(data)), chance.randrange(1, 256)))
+        caplog.clear()
+        result = call(*pretrain_words, "--out", out)
+        assert result.code == 0, (name, result.err)
+        assert sum("is damaged" in note for note in caplog.messages) == 1, (name, caplog.messages)
+        for made in ("model/model.safetensors", "metrics.json"):
+            assert (out / made).read_bytes() == (model.parent / made).read_bytes(), name
+        assert not list(out.rglob(".*.tmp"))
+        if name != files[-1]:
+            shutil.rmtree(out)
+    path = out / "model" / "model.safetensors"
+    path.write_bytes(flipped(path.read_bytes(), 300))
+    assert call(*pretrain_words, "--out", out).code == 0
+    assert path.read_bytes() == (model / "model.safetensors").read_bytes()
+    assert "is damaged (model.safetensors has not the SHA-256" in caplog.text
+    shutil.rmtree(out)
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(here, pretrain_words, corpus):
+    broken = here / "broken"
+    shutil.copytree(corpus, broken)
+    shard = next((broken / "windows").iterdir())
+    shard.write_bytes(flipped(shard.read_bytes(), 200))
+    before = tree(here)
+    words = [broken if word == corpus else word for word in pretrain_words]
+    result = call(*words, "--out", here / "new")
+    assert result.code == 2
+    assert "is damaged" in result.err
+    assert tree(here) == before
+
+
 def test_a_finished_training_is_not_done_again(here, model, pretrain_words):
     before = tree(model)
     result = call(*pretrain_words, "--out", model.parent)
@@ -121,7 +174,9 @@ def test_a_folder_begun_with_another_corpus_is_refused(here, corpus, model, pret
     """Even one at the same place: weights of two corpora must not be mixed."""
     made_from = corpus / "manifest.json"
     kept = made_from.read_text()
-    made_from.write_text(kept.replace('"seed": 3', '"seed": 8'))
+    other = json.loads(kept.replace('"seed": 3', '"seed": 8'))
+    other.pop("sha256")
+    write_sealed_json(made_from, other)
     result = call(*pretrain_words, "--out", model.parent)
     made_from.write_text(kept)
     assert result.code == 2

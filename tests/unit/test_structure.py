@@ -9,9 +9,9 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
     "plain_text", "errors", "streams", "strict",
-    "launched", "shortage", "workers", "cluster", "seeds", "files", "cells", "seals", "registry",
-    "config", "records", "console", "manifest", "facts", "counting", "corpus", "models", "scoring",
-    "training",
+    "launched", "shortage", "workers", "cluster", "seeds", "temporary", "files", "places", "cells", "seals",
+    "registry", "config", "records", "console", "manifest", "facts", "counting", "corpus", "models",
+    "scoring", "training",
     "unlearning", "evaluation", "harness", "attacks", "analysis", "report", "audit", "study", "planning",
     "cli",
 ]  # fmt: skip

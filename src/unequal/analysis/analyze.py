@@ -50,6 +50,7 @@ from unequal.evaluation.known_by import KnownBy, known_by_of, reading_of
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.files import atomic_folder, file_hash
 from unequal.records import read_record, read_table
+from unequal.seals import check_seal, seal
 
 FEW_SEEDS = 5
 
@@ -276,6 +277,7 @@ def write_analysis(analysis: Analysis, folder: Path) -> Path:
         for name, table in analysis.tables().items():
             table.write_parquet(beside / f"{name}.parquet")
             inert_frame(table).write_csv(beside / f"{name}.csv")
+        seal(beside)
     return target
 
 
@@ -284,6 +286,8 @@ def read_analysis(folder: Path) -> Analysis:
     version."""
     source = folder / "analysis"
     advice = f"run: unequal analyze {folder}"
+    check_seal(source, advice)
+    check_seal(source, advice)
     record = read_record(_Kept, source / "verdicts.json", advice)
     others = ("verdicts", "remarks", "settings")
     names = [field.name for field in fields(Analysis) if field.name not in others]

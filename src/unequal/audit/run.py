@@ -35,8 +35,9 @@ from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
-from unequal.files import atomic_folder, check_replaceable, write_json, write_table, write_text
+from unequal.files import atomic_folder, write_json, write_table, write_text
 from unequal.manifest import manifest
+from unequal.places import check_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -79,9 +80,9 @@ def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total
     from unequal.models.device import choose_device  # noqa: PLC0415
     from unequal.models.processes import by_first, in_first  # noqa: PLC0415
 
+    check_settings(settings)
     choose_device(settings.device)
     policy = read_policy(settings.policy) if settings.policy else None
-    check_replaceable(settings.out, "audit.json")
     filled_in = completed(read_roles(settings), relation_templates(settings.wordings))
     facts = filled_in.facts
     with in_first(atomic_folder(settings.out)) as folder:

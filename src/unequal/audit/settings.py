@@ -9,6 +9,7 @@ from unequal.attacks.attack import AttackSettings, distinct
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute import ComputeSettings
+from unequal.places import Output
 from unequal.strict import Many, Place, Seed
 
 SHORTHANDS: dict[str, dict[str, str]] = {
@@ -51,6 +52,10 @@ class AuditSettings(ComputeSettings):
         return [SHORTHANDS.get(one, one) if isinstance(one, str) else one for one in value]
 
     _distinct = field_validator("attacks")(distinct)
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out, kind="whole", made="audit.json")]
 
     @model_validator(mode="after")
     def _one_source_of_counts(self) -> "AuditSettings":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from unequal.console import say, show_table
 from unequal.files import locked
+from unequal.places import Output, check_places
 
 
 def analyze(study: Path) -> None:
@@ -18,6 +19,8 @@ def analyze(study: Path) -> None:
     from unequal.analysis.analyze import write_analysis  # noqa: PLC0415
     from unequal.analysis.units import POINTS, in_points  # noqa: PLC0415
 
+    if study.is_dir():
+        check_places([Output(study / "analysis", "STUDY", "whole", "verdicts.json")], {})
     analysis = run_analysis(study)
     with locked(study / ".lock", f"analysing {study}", "run it later"):
         write_analysis(analysis, study)

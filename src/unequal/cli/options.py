@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from unequal.config import build, overlaid, read_toml
 from unequal.console import say, show_table
 from unequal.errors import ConfigError, DataError, MissingExtraError
+from unequal.places import check_settings
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -30,11 +31,14 @@ EXTRAS = {
 def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str, Any]) -> Settings:
     """Return settings from a TOML file (if given) with the flags that were given on top.
 
-    A flag ``a.b`` sets key ``b`` of table ``a``. Raises `ConfigError` for unknown keys and bad values.
+    A flag ``a.b`` sets key ``b`` of table ``a``. Raises `ConfigError` for unknown keys and bad values, and
+    where an output cannot be written or would destroy what is read.
     """
     where = str(config) if config else "command line"
     values = read_toml(config) if config else {}
-    return build(model, overlaid(values, flags, where), where)
+    settings = build(model, overlaid(values, flags, where), where)
+    check_settings(settings, {"--config": config})
+    return settings
 
 
 def prompt_flags(chat: bool | None, system: str | None) -> dict[str, Any]:

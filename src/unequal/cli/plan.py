@@ -101,11 +101,13 @@ def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> No
     """
     from unequal.analysis.difficulty import fit_study  # noqa: PLC0415
     from unequal.analysis.difficulty_skill import SETS, skill_table  # noqa: PLC0415
-    from unequal.files import write_json  # noqa: PLC0415
+    from unequal.places import Output, check_places, files_in  # noqa: PLC0415
+    from unequal.seals import write_sealed_json  # noqa: PLC0415
 
+    check_places([Output(out)], {"--study": files_in(study, "analysis")})
     aligned = _alignments(study) if alignment else None
     learned = fit_study(study, aligned, seed)
-    write_json(out, learned.model_dump(mode="json"))
+    write_sealed_json(out, learned.model_dump(mode="json"))
     columns = ["method", "predicted", *SETS]
     show_table("Skill for people and seeds left out", columns, skill_table(learned.skill))
     for sentence in (*learned.count, *learned.remarks):

@@ -8,6 +8,7 @@ from pathlib import Path
 from unequal.console import say
 from unequal.errors import ConfigError
 from unequal.files import locked
+from unequal.places import Output, check_places, files_in
 
 
 def report(
@@ -32,8 +33,20 @@ def report(
         raise ConfigError("--small is of one study; name one folder, or leave --small out to compare several")
     if others and paper:
         raise ConfigError("--paper is of one study; name one folder, or leave --paper out to compare several")
+    _check_places((study, *others), out, paper)
     with _held(study):
         _draw(study, others, out, paper, small)
+
+
+def _check_places(studies: Sequence[Path], out: Path | None, paper: Path | None) -> None:
+    """Refuse pages that cannot be written, or would be written over what they are drawn from."""
+    page = out or studies[0] / ("comparison.html" if len(studies) > 1 else "report.html")
+    outputs = [Output(page)] if out or studies[0].is_dir() else []
+    if outputs and len(studies) == 1 and page.name not in ("", ".."):
+        outputs.append(Output(page.with_suffix(".facts.js")))
+    if paper:
+        outputs.append(Output(paper, "--paper", "whole", "report.tex"))
+    check_places(outputs, {"STUDY": [path for study in studies for path in files_in(study, "analysis")]})
 
 
 def _held(study: Path) -> AbstractContextManager[None]:

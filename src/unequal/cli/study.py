@@ -10,6 +10,7 @@ from cyclopts import App
 from unequal.cli.options import missing_libraries, require_training
 from unequal.console import console, say, show_table
 from unequal.errors import ConfigError, DataError
+from unequal.places import Output, check_places
 
 if TYPE_CHECKING:
     from unequal.study.conduct import Conducted
@@ -89,6 +90,13 @@ def run(
         _show_plan(plan_steps(load_study(run_file, flags)), out, number or n_cores())
         return
     require_training("running a study")
+    names = ("study.json", "scores.parquet", "generations.parquet", "report.html")
+    outputs = [Output(out, kind="folder"), *(Output(out / name) for name in names)]
+    check_places(outputs, {"RUN_FILE": run_file})
+    if launcher == "local" and device:
+        from unequal.models.device import check_device  # noqa: PLC0415
+
+        check_device(device)
     conducted = run_study(run_file, out, Crew(number, launcher, address), StudyProgress(console), flags)
     say(f"the report is {conducted.report}")
     _show_failures(conducted)

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
+from unequal.places import Output
 from unequal.strict import StrictModel
 
 Progress = Callable[[int, int], None]
@@ -91,6 +92,10 @@ class CountSettings(StrictModel):
     def determines(self) -> dict[str, Any]:
         """Return the settings on which the counts of given facts and given text depend."""
         return self.model_dump(mode="json", exclude=set(self.running))
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out), *([Output(self.report, "--report")] if self.report else [])]
 
     def build(self) -> Counter:
         """Return the engine; raises `DataError` or `ConfigError` when it cannot be had."""

@@ -1,5 +1,6 @@
 """The count command: from a fact table and a corpus to a count table on disk."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,16 @@ from typing import Any
 import polars as pl
 
 from unequal.counting.protocol import COUNT_SCHEMA, NUMBERS, Counter, CountSettings, Progress, count_table
-from unequal.errors import DataError
+from unequal.errors import DamagedError, DataError
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import atomic_path
+from unequal.places import check_settings
 from unequal.records import read_table, refuse_rows, refuse_twice, with_types
 
 METADATA_KEY = "unequal"
+DIGEST_KEY = "unequal-sha256"
 
 
 def count_facts(
@@ -24,23 +27,25 @@ def count_facts(
 
     Raises `DataError` for facts or a corpus that cannot be read, and for a table that cannot be written.
     """
+    check_settings(settings)
     facts = read_facts(resolve_facts(settings.facts))
-    if settings.out.is_dir():
-        raise DataError(f"cannot write {settings.out}: it is a folder; choose another --out")
     with atomic_path(settings.out) as beside:
         table = count_table(counter, facts, progress)
         metadata = counter.metadata() | {"settings": settings.model_dump(mode="json")}
-        table.write_parquet(beside, metadata={METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+        text = json.dumps(metadata, sort_keys=True)
+        kept = {METADATA_KEY: text, DIGEST_KEY: _digest(table, text)}
+        table.write_parquet(beside, metadata=kept)
     return facts, table, metadata
 
 
 def read_counts(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Return a count table and its metadata (empty where another program wrote it).
 
-    Raises `DataError` when the file cannot be read, has no ``fact_id`` or has one twice, or holds what no
-    count can be.
+    Raises `DamagedError` when it is not as it was written, and `DataError` when the file cannot be read, has
+    no ``fact_id`` or has one twice, or holds what no count can be.
     """
     table = read_table(path, "make a count table with: unequal count")
+    _check_digest(path, table)
     if "fact_id" not in table.columns:
         raise DataError(f"{path} is not a count table: it has no column fact_id")
     table = with_types(
@@ -62,6 +67,34 @@ def _metadata(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _check_digest(path: Path, table: pl.DataFrame) -> None:
+    """Raise `DamagedError` when a table says other things than its metadata has the hash of."""
+    kept = pl.read_parquet_metadata(path)
+    if DIGEST_KEY not in kept:
+        return
+    try:
+        whole = kept[DIGEST_KEY] == _digest(table, kept.get(METADATA_KEY, "{}"))
+    except pl.exceptions.PolarsError:  # such as a column of a type that none of ours has
+        whole = False
+    if not whole:
+        raise DamagedError(str(path), "its counts have not the SHA-256 they were written with", _ADVICE)
+
+
+def _digest(table: pl.DataFrame, metadata: str) -> str:
+    """Return the SHA-256 of all that a count table says; the way it is stored in a file is no part of it."""
+    digest = hashlib.sha256(metadata.encode())
+    for column in table:
+        digest.update(f"{column.name} {column.dtype}".encode())
+        digest.update(column.is_null().to_numpy().tobytes())
+        if column.dtype == pl.String:
+            texts = column.fill_null("")
+            digest.update(texts.str.len_bytes().to_numpy().tobytes())
+            digest.update("".join(texts).encode())
+        else:
+            digest.update(column.cast(pl.Int64).fill_null(0).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 _ADVICE = "make it anew with: unequal count"

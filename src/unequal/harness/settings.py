@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from unequal.models.compute import LoadSettings
+from unequal.places import Output
 from unequal.strict import Place, StrictModel
 
 
@@ -37,3 +38,7 @@ class TaskCommand(TaskSettings, LoadSettings):
 
     model: Place
     out: Path | None = Field(default=None, description="file of the scores (JSON)")
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out)] if self.out else []

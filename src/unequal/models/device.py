@@ -25,6 +25,13 @@ def choose_device(name: str) -> None:
         raise
 
 
+def check_device(name: str) -> None:
+    """Raise `ConfigError` for a device that is not here; nothing is computed, and nothing begun, there."""
+    kind = name.partition(":")[0]
+    if kind not in ("auto", "cpu"):
+        _n_cards(name)
+
+
 def process_state() -> PartialState:
     """Return accelerate's state: this process's ``device``, ``process_index`` and ``num_processes``.
 

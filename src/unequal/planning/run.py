@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,9 +19,10 @@ from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
-from unequal.files import atomic_folder, check_replaceable, write_json, write_table
+from unequal.files import atomic_folder, write_json, write_table
 from unequal.manifest import manifest
 from unequal.models.load import load_model, load_tokenizer
+from unequal.places import check_settings, files_in
 from unequal.planning.alignment import alignments
 from unequal.planning.settings import PlanSettings
 
@@ -50,7 +52,7 @@ def make_plan(settings: PlanSettings) -> Plan:
 
     Nothing is unlearned. Raises `ConfigError` and `DataError` before the model is loaded where it can.
     """
-    check_replaceable(settings.out, "plan.json")
+    check_settings(settings, _of_the_study(settings))
     predictor = _predictor(settings)
     facts, counted = _facts(settings)
     retain = read_facts(settings.retain) if settings.retain else []
@@ -66,6 +68,10 @@ def make_plan(settings: PlanSettings) -> Plan:
         write_table(plan.facts, folder / "plan.parquet")
         write_json(folder / "plan.json", _record(settings, predictor, plan, n_params))
     return plan
+
+
+def _of_the_study(settings: PlanSettings) -> dict[str, list[Path]]:
+    return {"--study": files_in(settings.study, "analysis")} if settings.study else {}
 
 
 def _predictor(settings: PlanSettings) -> Predictor:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute import LoadSettings
+from unequal.places import Output
 from unequal.strict import Place
 
 
@@ -22,6 +23,10 @@ class PlanSettings(LoadSettings):
     share: float = Field(default=0.9, gt=0, lt=1, description="of the facts that the budget is to forget")
     extrapolate: bool = Field(default=False, description="predict facts outside what was fitted too")
     prompts: PromptFormat = PromptFormat()
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out, kind="whole", made="plan.json")]
 
     @model_validator(mode="after")
     def _learned_from_one(self) -> "PlanSettings":

@@ -1,7 +1,6 @@
 """One self-contained HTML file from a study folder: the finding in words, the verdicts, the pictures, how
 to reproduce."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from markupsafe import Markup
 from unequal.analysis.analyze import Analysis, analyze, belongs_to, read_analysis, write_analysis
 from unequal.analysis.study_record import read_study_record
 from unequal.analysis.verdicts import NOT_DECIDABLE
-from unequal.errors import DataError
+from unequal.errors import DamagedError, DataError
 from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
 from unequal.files import check_file_name, write_text
@@ -21,6 +20,7 @@ from unequal.report.contents import BESIDE, contents_of, main_model
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
 from unequal.report.words import attack_sentence, effect, finding, order_sentence, sample_sentence
+from unequal.seals import say_made_anew
 
 
 def build_report(study_folder: Path, out: Path | None = None, small: bool = False) -> Path:
@@ -57,10 +57,14 @@ def current_analysis(study_folder: Path) -> Analysis:
     """Return the folder's analysis, made anew when it is missing or of another version or other scores."""
     path = study_folder / "scores.parquet"
     if path.exists():
-        with suppress(DataError):
+        try:
             analysis = read_analysis(study_folder)
             if belongs_to(analysis, study_folder):
                 return analysis
+        except DamagedError as error:
+            say_made_anew(error.folder, error.what)
+        except DataError:  # there is none, or one of another version
+            pass
     analysis = analyze(study_folder)
     write_analysis(analysis, study_folder)
     return analysis

@@ -1,18 +1,19 @@
 """Collect the tables of all runs into one, run after run, so that memory holds one run at a time."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
+from unequal.analysis.factor_rows import CROSSED
 from unequal.analysis.left_out import FAILURES, STOPPED
-from unequal.errors import DataError
+from unequal.errors import DamagedError
 from unequal.evaluation.score_table import BUCKET, SCORE_KEY, read_generations, read_scores
 from unequal.files import atomic_path, content_hash, file_hash, write_json
-from unequal.records import read_object, read_record
+from unequal.records import read_object, read_record, read_sealed_record
+from unequal.seals import check_hashes, check_listed, say_made_anew, write_sealed_json
 from unequal.study.outcome import Failure, written
 
 GENERATION_KEY = ("run_id", "step", "fact_id", "probe", "prompt")
@@ -20,6 +21,9 @@ ROWS_A_GROUP = 1_000_000
 """Rows that are read or left out together by a reader that looks for some; about 100 MB in memory."""
 
 COLLECTED = "collected.json"
+
+TABLES = ("scores.parquet", "generations.parquet", "diverged.parquet", FAILURES, STOPPED, CROSSED)
+"""What is read of a study's folder once it is collected, and is sealed for that."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def collect(name: str, runs: Sequence[Path], diverged: Sequence[Path], out: Path
         tables["diverged.parquet"] = _joined(diverged, scores, out / "diverged.parquet")
     else:
         (out / "diverged.parquet").unlink(missing_ok=True)
-    write_json(out / COLLECTED, asdict(Collected(made_of, tables)))
+    write_sealed_json(out / COLLECTED, asdict(Collected(made_of, tables)))
 
 
 def write_failures(failures: Sequence[Failure], out: Path) -> None:
@@ -86,6 +90,7 @@ def read_failures(out: Path) -> list[Failure]:
     """Return which steps of a study have no result, and why."""
     if not (out / FAILURES).is_file():
         return []
+    check_listed(out / FAILURES)
     return read_record(list[Failure], out / FAILURES, "delete it, or run the study again")
 
 
@@ -133,9 +138,12 @@ def _identity(runs: Sequence[Path]) -> dict[str, object]:
 def _is_made_of(out: Path, made_of: str) -> bool:
     if not (out / COLLECTED).is_file():
         return False
-    with suppress(DataError):  # then the tables are made anew
-        kept = read_record(Collected, out / COLLECTED, "")
-        return kept.made_of == made_of and all(
-            (out / name).is_file() and file_hash(out / name) == digest for name, digest in kept.tables.items()
-        )
-    return False
+    try:
+        kept = read_sealed_record(Collected, out / COLLECTED, "")
+        if kept.made_of != made_of:
+            return False
+        check_hashes(out, kept.tables, "")
+    except DamagedError as error:
+        say_made_anew(f"what was collected in {error.folder}", error.what)
+        return False
+    return True

@@ -12,6 +12,7 @@ from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.models.compute import ComputeSettings, DeviceSettings, LoadSettings
 from unequal.models.shapes import ModelSettings
+from unequal.places import Output, beside_of
 from unequal.strict import Many, Place, Seed, StrictModel
 from unequal.training.settings import PretrainSettings
 from unequal.unlearning.method import MethodSettings
@@ -26,6 +27,10 @@ class CorpusCommand(StrictModel):
     corpus: CorpusSettings = CorpusSettings()
     prompts: PromptFormat = PromptFormat()
 
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out, kind="whole", made="corpus.json")]
+
 
 class PretrainCommand(DeviceSettings):
     """Settings of ``unequal pretrain``."""
@@ -36,6 +41,10 @@ class PretrainCommand(DeviceSettings):
     pretrain: PretrainSettings = PretrainSettings()
     seed: Seed = 0
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out, kind="folder"), Output(self.out / "model", kind="whole")]
 
 
 class JudgeCommand(ComputeSettings):
@@ -53,6 +62,11 @@ class JudgeCommand(ComputeSettings):
     )
     passes: Passes = Passes()
     reference: Place | None = Field(default=None, description="a model that never saw the facts")
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        names = ("scores.parquet", "aggregates.parquet", "generations.parquet", "manifest.json")
+        return [Output(self.out, kind="folder"), *(Output(self.out / name) for name in names)]
 
 
 class AttackCommand(ComputeSettings):
@@ -72,6 +86,11 @@ class AttackCommand(ComputeSettings):
     seed: Seed = 0
 
     _distinct = field_validator("attacks")(distinct)
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        names = ("scores.parquet", "generations.parquet", "manifest.json")
+        return [Output(self.out, kind="folder"), *(Output(self.out / name) for name in names)]
 
 
 class UnlearnCommand(DeviceSettings, LoadSettings):
@@ -98,3 +117,8 @@ class UnlearnCommand(DeviceSettings, LoadSettings):
     checkpoint_every: int = Field(
         default=0, ge=0, description="steps after which an interrupted run can go on; 0 keeps nothing"
     )
+
+    def outputs(self) -> list[Output]:
+        """Return what is written, and what may be kept beside it."""
+        beside = (Output(beside_of(self.out, end), kind="whole") for end in ("unfinished", "diverged"))
+        return [Output(self.out, kind="whole", made="scores.parquet"), *beside]

@@ -1,6 +1,5 @@
 """The conductor: run what is not done, collect the tables, analyse and report."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +8,25 @@ from typing import Any
 
 import polars as pl
 
-from unequal.analysis.study_record import read_study_record
-from unequal.errors import ConfigError
+from unequal.analysis.study_record import STUDY_RECORD, read_study_record
+from unequal.errors import ConfigError, DataError
 from unequal.evaluation.known_by import HOW_TO_ASK, known_of, reading_of
-from unequal.files import locked, remove_temporaries, write_json, write_text
+from unequal.files import file_hash, locked, write_text
 from unequal.manifest import manifest
-from unequal.study.collect import collect, write_failures, write_stopped
+from unequal.seals import (
+    SEAL,
+    check_hashes,
+    is_ours,
+    say_made_anew,
+    seal_files,
+    write_sealed_json,
+)
+from unequal.study.collect import TABLES, collect, write_failures, write_stopped
 from unequal.study.factor_table import collect_factors
 from unequal.study.launch.agenda import StepError
 from unequal.study.launch.launcher import Crew
 from unequal.study.launch.run import run_steps
-from unequal.study.outcome import Failure, is_whole, mark_damaged
+from unequal.study.outcome import Failure, is_whole, mark_damaged, read_status
 from unequal.study.plan import plan_steps
 from unequal.study.progress import StudyProgress
 from unequal.study.settings import StudySettings
@@ -27,6 +34,7 @@ from unequal.study.sources import load_study
 from unequal.study.step import Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.study.steps.unlearn import UnlearnStep
+from unequal.temporary import remove_left_below, remove_left_in
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,10 @@ class Conducted:
 
 def study_of(out: Path) -> StudySettings:
     """Return the settings of the study in a folder, with the flags that it was run with."""
-    flags = read_study_record(out).get("flags", {})
+    held = read_study_record(out)
+    flags, digest = held.get("flags", {}), held.get("run_file_sha256")
+    if digest:
+        check_hashes(out, {"study.toml": digest}, "run the study again")
     return load_study(out / "study.toml", flags)
 
 
@@ -69,7 +80,9 @@ def run_study(
         _claim(out, settings)
         remove_leftovers(out, steps)
         write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
-        write_json(out / "study.json", describe(settings, run_file, out, flags))
+        described = describe(settings, run_file, out, flags)
+        (out / SEAL).unlink(missing_ok=True)
+        write_sealed_json(out / "study.json", {**described, "run_file_sha256": file_hash(out / "study.toml")})
         progress.start(steps, [step for step in steps if not step.is_done(out)])
         try:
             _run(out, steps, crew, progress)
@@ -81,6 +94,7 @@ def run_study(
         failures = tuple(progress.failures.values())
         _collect(settings.name, steps, failures, out)
         collect_factors(steps, out)
+        seal_files(out, TABLES)
         return Conducted(build_report(out), failures)
 
 
@@ -119,7 +133,8 @@ def _damaged_runs(out: Path, steps: Sequence[Step], progress: StudyProgress) -> 
     found: list[Step] = []
     for step in steps:
         folder = out / step.folder
-        if isinstance(step, UnlearnStep) and step.is_done(out) and not is_whole(folder):
+        ended = step.is_done(out) or read_status(folder) == "diverged"
+        if isinstance(step, UnlearnStep) and ended and not is_whole(folder):
             progress.say(f"{step.folder} is damaged; it is made anew")
             mark_damaged(folder)
             found.append(step)
@@ -165,8 +180,15 @@ def _words(flags: Mapping[str, Any]) -> str:
 
 def _claim(out: Path, settings: StudySettings) -> None:
     """Refuse a folder that belongs to a study of another name."""
-    if (out / "study.json").is_file():
-        name = read_study_record(out).get("name")
+    record = out / STUDY_RECORD
+    if record.is_file():
+        try:
+            name = read_study_record(out).get("name")
+        except DataError as error:
+            if not is_ours(record, "name", "settings", "commands", "versions", "seeds"):
+                raise
+            say_made_anew(str(record), error)
+            return
         if name != settings.name:
             raise ConfigError(f"{out} holds the study '{name}', not '{settings.name}'; choose another --out")
 
@@ -174,6 +196,5 @@ def _claim(out: Path, settings: StudySettings) -> None:
 def remove_leftovers(out: Path, steps: Sequence[Step]) -> None:
     """Delete temporary files that a killed process left in the study folder and in its kinds of steps."""
     for kind in dict.fromkeys(step.kind for step in steps):
-        remove_temporaries(out / kind)
-    for leftover in out.glob(".*.tmp"):
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        remove_left_below(out / kind)
+    remove_left_in(out)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from unequal.errors import DamagedError, DataError
-from unequal.files import write_json, write_text
-from unequal.records import read_record
-from unequal.seals import check_hashes
+from unequal.files import write_text
+from unequal.records import read_record, read_sealed_record
+from unequal.seals import check_hashes, say_made_anew, write_sealed_json
 
 FAILURE = "failure.json"
 NO_RESULTS = frozenset({"status", "config.json", "manifest.json", "checkpoints", FAILURE, ".lock"})
@@ -47,14 +47,14 @@ class Failure:
 def read_status(folder: Path) -> str:
     """Return ``done``, ``diverged``, ``failed`` or ``running``, and nothing for a step not begun."""
     try:
-        return (folder / "status").read_text(encoding="utf-8").strip()
+        return (folder / "status").read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return ""
 
 
 def write_failure(folder: Path, failure: Failure) -> None:
     """Mark the step as one without a result; one that diverged is not run again."""
-    write_json(folder / FAILURE, asdict(failure))
+    write_sealed_json(folder / FAILURE, asdict(failure))
     write_text(folder / "status", "diverged\n" if failure.is_final else "failed\n")
 
 
@@ -62,7 +62,12 @@ def read_failure(folder: Path) -> Failure | None:
     """Return why the step diverged, None for one that did not or may be tried again."""
     if read_status(folder) != "diverged":
         return None
-    return read_record(Failure, folder / FAILURE, "delete the folder, and the step is done anew")
+    try:
+        return read_sealed_record(Failure, folder / FAILURE, "")
+    except DamagedError as error:
+        say_made_anew(error.folder, error.what)
+        mark_damaged(folder)
+        return None
 
 
 def check_result(folder: Path) -> None:

@@ -17,18 +17,18 @@ from unequal.facts.schema import Fact, Role
 from unequal.facts.table import read_facts
 from unequal.files import (
     atomic_folder,
-    check_replaceable,
     file_hash,
     lock_of,
     locked,
     output_folder,
-    read_json,
     write_json,
     write_table,
 )
 from unequal.manifest import manifest
 from unequal.models.compute import Precision, master_weights
+from unequal.places import check_settings
 from unequal.records import read_object
+from unequal.seals import SEAL, seal_files, write_sealed_json
 from unequal.shortage import with_second_try
 from unequal.study.commands import AttackCommand, CorpusCommand, JudgeCommand, PretrainCommand, UnlearnCommand
 from unequal.unlearning.targets import Controls
@@ -50,11 +50,19 @@ def run_corpus(settings: CorpusCommand, progress: Progress) -> None:
     """Build the corpus folder ``settings.out``; an existing one is replaced as a whole."""
     from unequal.corpus.build import build_corpus  # noqa: PLC0415
 
-    check_replaceable(settings.out, "corpus.json")
+    check_settings(settings)
     with locked(lock_of(settings.out), f"building {settings.out}"):
         build_corpus(settings.world, settings.corpus, settings.prompts, settings.out, progress)
         made_from = settings.model_dump(mode="json", exclude={"out"})
-        write_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})
+        write_sealed_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})
+
+
+def _made_from(corpus_manifest: Path) -> object:
+    """Return the settings that a corpus was made from, None where it does not say."""
+    if not corpus_manifest.is_file():
+        return None
+    advice = "build the corpus anew"
+    return read_object(corpus_manifest, advice).get("settings")
 
 
 @with_second_try
@@ -63,22 +71,21 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
 
     Goes on from a checkpoint of the same settings and corpus, and does nothing where that was finished.
     """
-    from unequal.corpus.shards import read_card  # noqa: PLC0415
+    from unequal.corpus.shards import TokenWindows  # noqa: PLC0415
     from unequal.models.device import choose_device  # noqa: PLC0415
     from unequal.models.processes import in_first, is_first  # noqa: PLC0415
+    from unequal.study.claim import claimed  # noqa: PLC0415
     from unequal.training.pretrain import pretrain  # noqa: PLC0415
 
+    check_settings(settings)
     choose_device(settings.device)
-    card = read_card(settings.corpus)  # refuse what is no corpus before anything is written
+    card = TokenWindows(settings.corpus).card  # refuse what is no whole corpus before anything is written
     settings.model.require_memory(card.vocabulary_size)
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
-    made_by = settings.corpus / "manifest.json"
-    resolved["corpus_made_from"] = (
-        read_object(made_by, "build the corpus anew").get("settings") if made_by.is_file() else None
-    )
-    with in_first(locked(lock_of(settings.out), f"training in {settings.out}")):
-        _claim_folder(settings.out, resolved)
-        if not (settings.out / "manifest.json").is_file():
+    resolved["corpus_made_from"] = _made_from(settings.corpus / "manifest.json")
+    lock = in_first(locked(lock_of(settings.out), f"training in {settings.out}"))
+    with lock, claimed(settings.out, resolved) as finished:
+        if not finished:
             pretrain(
                 settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
                 settings.checkpoint_every, progress,
@@ -98,6 +105,7 @@ def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
     from unequal.models.precision import computing_in  # noqa: PLC0415
     from unequal.models.processes import in_first  # noqa: PLC0415
 
+    check_settings(settings)
     choose_device(settings.device)
     facts = read_facts(settings.facts)
     model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
@@ -146,6 +154,7 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     from unequal.models.precision import computing_in  # noqa: PLC0415
     from unequal.models.processes import in_first  # noqa: PLC0415
 
+    check_settings(settings)
     choose_device(settings.device)
     facts = [
         fact if fact.role else fact.model_copy(update={"role": "forget"})
@@ -196,10 +205,10 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     from unequal.models.processes import in_first  # noqa: PLC0415
     from unequal.study.unfinished import Unfinished  # noqa: PLC0415
 
+    check_settings(settings)
     choose_device(settings.device)
     roles = {role: _in_role(path, role) for role in _ROLES if (path := getattr(settings, role))}
     _check_unique([fact for facts in roles.values() for fact in facts])
-    check_replaceable(settings.out, "scores.parquet")
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     hashes = {role: file_hash(getattr(settings, role)) for role in roles}
     with in_first(locked(lock_of(settings.out), f"unlearning into {settings.out}")):
@@ -315,6 +324,7 @@ def _write_tables(
     family: str,
     n_params: int,
 ) -> None:
+    (folder / SEAL).unlink(missing_ok=True)  # until the tables are those that it is to be of
     described = {**columns, "family": family, "size": f"{n_params / 1e6:.3g}M", "n_params": n_params}
     literals = {name: pl.lit(value) for name, value in described.items()}
     scores = pl.concat([tables.scores.with_columns(step=step) for step, tables in found]).with_columns(
@@ -328,6 +338,7 @@ def _write_tables(
     texts = texts.with_columns(run_id=literals["run_id"])
     typed = [pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()]
     write_table(texts.select(typed), folder / "generations.parquet")
+    seal_files(folder, ("scores.parquet", "generations.parquet"))
 
 
 def _precision_column(precision: Precision) -> dict[str, object]:
@@ -348,15 +359,3 @@ def _check_unique(facts: Sequence[Fact]) -> None:
                 " a fact can have one role only"
             )
         seen[fact.fact_id] = fact
-
-
-def _claim_folder(out: Path, resolved: dict[str, object]) -> None:
-    """Refuse a folder that was begun with other settings, and remember them in ``config.json``."""
-    from unequal.models.processes import is_first, wait_for_all  # noqa: PLC0415
-
-    config = out / "config.json"
-    if config.is_file() and read_json(config) != resolved:
-        raise ConfigError(f"{out} was begun with other settings; choose another --out or delete it")
-    wait_for_all()  # before the first of several processes writes it
-    if is_first():
-        write_json(config, resolved)

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from unequal.errors import DivergedError, ShortOfMemoryError
-from unequal.files import content_hash, remove_temporaries, write_json, write_text
+from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
 from unequal.seals import hashes
 from unequal.shortage import first_line, ran_out, smaller_batches
 from unequal.study.outcome import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
+from unequal.temporary import remove_left_below
 
 LONGEST_NAME = 150  # of a folder, in characters; file systems end at 255
 
@@ -99,7 +100,7 @@ class Step(BaseModel):
         folder = study / self.folder
         for one in self.inputs:
             check_result(study / one)
-        remove_temporaries(folder)  # of a process that was killed, before the hashes are taken
+        remove_left_below(folder)  # of a process that was killed, before the hashes are taken
         write_text(folder / "status", "running\n")
         write_json(folder / "config.json", self.model_dump(mode="json"))
         try:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from unequal.errors import DataError, DivergedError
+from unequal.errors import DamagedError, DataError, DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
-from unequal.files import check_file_name, write_json
+from unequal.files import check_file_name
 from unequal.models.compute import DeviceSettings, LoadSettings
-from unequal.records import read_record
+from unequal.places import Output, check_settings
+from unequal.records import read_sealed_record
+from unequal.seals import is_ours, say_made_anew, write_sealed_json
 from unequal.strict import Place, Seed
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.search import Look, SearchSettings, Trial, search
@@ -48,6 +50,10 @@ class TuneCommand(DeviceSettings, LoadSettings):
     )
     seed: Seed = 0
 
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out)]
+
 
 def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial]]:
     """Return all trials with their rungs, the last one with the rate to use; each is written when it is done.
@@ -58,9 +64,10 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
     from unequal.models.device import choose_device  # noqa: PLC0415
     from unequal.models.processes import is_first, wait_for_all  # noqa: PLC0415
 
+    check_settings(settings)
     choose_device(settings.device)
-    bench = _Bench(settings)
     known = _known_trials(settings)
+    bench = _Bench(settings)
     if not known:
         bench.require_known()
     wait_for_all()  # before the first of several processes writes there
@@ -77,7 +84,7 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
             known.append(made)
             held = {"settings": _identity(settings), "trials": [asdict(one) for one in known]}
             if is_first():
-                write_json(settings.out, held)
+                write_sealed_json(settings.out, held)
         progress(len(found), n_trials)
     return found
 
@@ -155,7 +162,13 @@ def _known_trials(settings: TuneCommand) -> list[Trial]:
     check_file_name(settings.out, "tune.json")
     if not settings.out.exists():
         return []
-    held = read_record(_Held, settings.out, "name another --out, or delete it to begin anew")
+    try:
+        held = read_sealed_record(_Held, settings.out, "")
+    except DamagedError as error:
+        if not is_ours(settings.out, "settings", "trials"):
+            raise DataError(f"{settings.out} holds no trials ({error.what}); name another --out") from error
+        say_made_anew(str(settings.out), error.what)
+        return []
     if held.settings != _identity(settings):
         raise DataError(
             f"{settings.out} holds trials of other settings; name another --out, or delete it to begin anew"

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from unequal.errors import ConfigError
+from unequal.errors import ConfigError, DamagedError
 from unequal.evaluation.evaluate import Tables
 from unequal.files import atomic_folder, read_json, write_json, write_table
 from unequal.models.processes import by_first, in_first, is_first
 from unequal.models.save import save_model
+from unequal.seals import check_seal, read_sealed_json, say_made_anew, seal, write_sealed_json
+from unequal.temporary import remove_left_below
 from unequal.unlearning.stopping import Stopped
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 class Unfinished:
     """The folder ``<out>.unfinished``: checkpoints, the tables of judged steps, and the model at the end.
 
-    Raises `ConfigError` when a run of other settings was begun there that could still go on.
+    What is there and is not as it was written is noted and removed, and made anew. Raises `ConfigError` when
+    a run of other settings was begun there that could still go on.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
@@ -30,15 +33,43 @@ class Unfinished:
         by_first(self._claim)
 
     def _claim(self) -> None:
-        """Remove what a run of other settings left, unless it could still go on."""
-        begun = self._folder / "config.json"
-        if begun.is_file() and read_json(begun) != self._settings:
+        """Remove what is damaged, and what a run of other settings left, unless it could still go on."""
+        remove_left_below(self._folder)
+        begun = self._folder / CONFIG
+        if not begun.is_file():
+            return
+        try:
+            settings = read_sealed_json(begun, "")
+            self._check_judged()
+        except DamagedError as error:
+            say_made_anew(error.folder, error.what)
+            self.remove()
+            return
+        self._check_end()
+        if settings != self._settings:
             if self.can_go_on:
                 raise ConfigError(
                     f"{self._folder} holds an unfinished run of other settings or facts; finish that one"
                     " first, delete the folder, or choose another --out"
                 )
             self.remove()
+
+    def _check_judged(self) -> None:
+        """Raise `DamagedError` for tables of a step that may not be made again on the way from here."""
+        for folder in (self._folder / "judged").glob("[0-9]*"):
+            check_seal(folder, required=True)
+
+    def _check_end(self) -> None:
+        """Remove a damaged model at the end; the run goes on from a checkpoint, or begins anew."""
+        end = self._folder / "end"
+        if not end.exists():
+            return
+        try:
+            check_seal(end, required=True)
+            check_seal(self.model, required=True)
+        except DamagedError as error:
+            say_made_anew(error.folder, error.what)
+            shutil.rmtree(end)
 
     @property
     def can_go_on(self) -> bool:
@@ -59,10 +90,11 @@ class Unfinished:
         """Keep what was found at a judged step; of several processes the first does."""
         if not is_first():
             return
-        write_json(self._folder / "config.json", self._settings)
+        write_sealed_json(self._folder / CONFIG, self._settings)
         with atomic_folder(self._folder / "judged" / str(step)) as folder:
             write_table(tables.scores, folder / "scores.parquet")
             write_table(tables.generations, folder / "generations.parquet")
+            seal(folder)
 
     def judged(self) -> dict[int, Tables]:
         """Return what was found at each judged step so far."""
@@ -90,10 +122,11 @@ class Unfinished:
         with in_first(atomic_folder(self._folder / "end")) as folder:
             save_model(model, tokenizer, folder / "model" if folder else None)
             if folder:
-                write_json(self._folder / "config.json", self._settings)
+                write_sealed_json(self._folder / CONFIG, self._settings)
                 write_json(folder / "step.json", step)
                 if stopped is not None:
                     write_json(folder / "stopped.json", stopped._asdict())
+                seal(folder)
 
     def last_step(self) -> int | None:
         """Return the step of the model at the end, None as long as there is none."""
@@ -111,4 +144,5 @@ class Unfinished:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+CONFIG = "config.json"
 _TABLES = ("scores", "generations")

@@ -14,6 +14,7 @@ from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_sco
 from unequal.files import read_json
 from unequal.records import read_record
 from unequal.report.compare_settings import differing, flat
+from unequal.seals import check_seal
 from unequal.study.sources import study_settings
 
 N_SHOWN = 10
@@ -169,6 +170,7 @@ def _tables(folder: Path) -> dict[str, pl.DataFrame]:
         tables["generations"] = read_generations(folder / "generations.parquet")
     path = folder / "analysis" / "verdicts.json"
     if path.exists():
+        check_seal(path.parent, f"run: unequal analyze {folder}")
         schema = {"claim": pl.String, **dict.fromkeys(VERDICT_NUMBERS, pl.Float64)}
         schema |= {"verdict": pl.String} | dict.fromkeys(VERDICT_TEXTS[1:], pl.Int64)
         try:

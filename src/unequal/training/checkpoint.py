@@ -4,6 +4,7 @@ A checkpoint says nothing of how many processes wrote it, nor whether they share
 either kind goes on from it.
 """
 
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from unequal.files import atomic_folder, read_json, write_json
 from unequal.models.processes import is_first
 from unequal.models.sharding import full, is_sharded, parted
 from unequal.seals import check_seal, seal
+
+logger = logging.getLogger(__name__)
 
 
 class Memory(Protocol):
@@ -62,16 +65,14 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, memory: Memory | None = None
 ) -> int:
-    """Load the newest checkpoint in place and return its step, or 0 when there is none.
+    """Load the newest checkpoint that is as it was written, in place, and return its step, 0 without any.
 
-    Raises `DamagedError` when it is not as it was written, and `DataError` when it is of another model.
+    One that is damaged is noted and removed. Raises `DataError` for a checkpoint of another model.
     """
-    found = sorted(folder.glob("step-*"))
-    if not found:
+    newest = _newest_whole(folder)
+    if newest is None:
         return 0
-    newest = found[-1]
     try:
-        check_seal(newest, "delete it and run again")
         if is_sharded(model):
             _load_parts(model, newest / "model.safetensors")
         else:
@@ -80,11 +81,24 @@ def load_checkpoint(
         if memory:
             memory.restore(load_file(newest / "memory.safetensors"))
         return int(read_json(newest / "state.json")["step"])
-    except DamagedError as error:
-        raise DamagedError(f"the checkpoint {newest}", error.what, error.advice) from error
     except (DataError, OSError, SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].removesuffix(":")
-        raise DataError(f"the checkpoint {newest} is damaged ({reason}); delete it and run again") from error
+        raise DataError(
+            f"the checkpoint {newest} is not of this model ({reason}); delete it and run again"
+        ) from error
+
+
+def _newest_whole(folder: Path) -> Path | None:
+    for newest in sorted(folder.glob("step-*"), reverse=True):
+        try:
+            check_seal(newest, required=True)
+        except DamagedError as error:
+            logger.warning("the checkpoint %s is damaged (%s); training begins anew", newest, error.what)
+            if is_first():
+                shutil.rmtree(newest, ignore_errors=True)
+            continue
+        return newest
+    return None
 
 
 def _named_once(model: nn.Module) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Pre-train a model from scratch on a corpus, in the corpus's own fixed order."""
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -12,20 +13,24 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from unequal.corpus.shards import TokenWindows
+from unequal.errors import DamagedError
 from unequal.files import atomic_folder, write_json
 from unequal.models.load import load_tokenizer, scratch_model
-from unequal.models.processes import in_first, is_first, n_processes, number, wait_for_all
+from unequal.models.processes import by_first, in_first, is_first, n_processes, number, wait_for_all
 from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.models.sharding import is_sharded
-from unequal.records import read_record
+from unequal.records import read_sealed_record
 from unequal.scoring.forward import logits_at
+from unequal.seals import write_sealed_json
 from unequal.shortage import at_most
 from unequal.training.loop import run_steps
 from unequal.training.recompute import recomputing
 from unequal.training.settings import PretrainSettings
 
 Progress = Callable[[int, int], None]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,13 @@ class Loss:
 
     step: int
     loss: float
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What ``losses.json`` holds."""
+
+    losses: tuple[Loss, ...]
 
 
 def pretrain(
@@ -60,16 +72,14 @@ def pretrain(
     model = scratch_model(model_settings, vocabulary, seed, precision=settings.precision)
     n_steps = ceil(len(windows) / settings.batch_windows)
     kept = out / "checkpoints" / "losses.json"  # so that a resumed run reports all its losses
-    history: list[Loss] = []
-    if kept.is_file():
-        history += read_record(list[Loss], kept, f"delete {kept.parent} and run again")
+    history = by_first(lambda: _losses_so_far(kept))
 
     def after_step(done: int, loss: float) -> None:
         if done and (done % 10 == 0 or done == n_steps):
             history[:] = [row for row in history if row.step < done]
             history.append(Loss(done, loss))
         if done and checkpoint_every and done % checkpoint_every == 0 and is_first():
-            write_json(kept, [asdict(row) for row in history])
+            write_sealed_json(kept, {"losses": [asdict(row) for row in history]})
         progress(done, n_steps)
 
     with recomputing(model, settings.gradient_checkpointing):
@@ -93,6 +103,18 @@ def pretrain(
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     wait_for_all()
     return out / "model"
+
+
+def _losses_so_far(kept: Path) -> list[Loss]:
+    """Return the losses that an interrupted run kept; where they are damaged the run begins anew."""
+    if not kept.is_file():
+        return []
+    try:
+        return list(read_sealed_record(_Kept, kept, "").losses)
+    except DamagedError as error:
+        logger.warning("%s is damaged (%s); training begins anew", kept, error.what)
+        shutil.rmtree(kept.parent)
+        return []
 
 
 def _losses(

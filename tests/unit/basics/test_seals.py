@@ -1,12 +1,25 @@
 """A sealed folder: one flipped byte is refused in one sentence, and one never sealed is taken as it is."""
 
 import os
+import random
 import subprocess
 
 import pytest
 
+from flipped_bytes import flipped, harms
 from unequal.errors import DamagedError
-from unequal.seals import SEAL, check_seal, hashes, seal
+from unequal.seals import (
+    SEAL,
+    check_listed,
+    check_seal,
+    hashes,
+    read_sealed,
+    read_sealed_json,
+    seal,
+    seal_files,
+    write_sealed,
+    write_sealed_json,
+)
 
 
 @pytest.fixture
@@ -65,3 +78,60 @@ def test_the_seal_is_what_sha256sum_reads(folder):
 
 def test_what_stands_beside_the_results_is_left_out(folder):
     assert set(hashes(folder, {SEAL, "deep"})) == {"a.bin"}
+
+
+def test_a_seal_that_is_cut_is_no_seal(folder):
+    text = (folder / SEAL).read_text()
+    for cut in (text[:-1], text.rsplit("\n", 2)[0] + "\n", "", text[:20]):
+        (folder / SEAL).write_text(cut)
+        with pytest.raises(DamagedError):
+            check_seal(folder)
+
+
+@pytest.mark.fault("a byte of sealed files flips", "it is found wherever it is; nothing else is raised")
+def test_a_flipped_byte_anywhere_is_found(tmp_path):
+    chance = random.Random(17)
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "a.bin").write_bytes(b"some bytes")
+    seal(tmp_path / "f")
+    write_sealed(tmp_path / "bytes", b"some bytes", "a name")
+    value = {"name": "Zürich", "numbers": [1, 2.5, None], "deep": {"a": {"b": "c"}}}
+    write_sealed_json(tmp_path / "value.json", value)
+    assert read_sealed(tmp_path / "bytes", "a name") == b"some bytes"
+    assert read_sealed_json(tmp_path / "value.json", "") == value
+    with pytest.raises(DamagedError):
+        read_sealed(tmp_path / "bytes", "another name")
+    reads = {
+        tmp_path / "bytes": lambda: read_sealed(tmp_path / "bytes", "a name"),
+        tmp_path / "value.json": lambda: read_sealed_json(tmp_path / "value.json", ""),
+        tmp_path / "f" / SEAL: lambda: check_seal(tmp_path / "f", required=True),
+        tmp_path / "f" / "a.bin": lambda: check_seal(tmp_path / "f", required=True),
+    }
+    for path, read in reads.items():
+        whole = path.read_bytes()
+        for place in range(len(whole)):
+            path.write_bytes(flipped(whole, place, chance.randrange(1, 256)))
+            try:
+                found = read()
+            except DamagedError as error:
+                assert "\n" not in str(error)
+            else:
+                assert found == value, (path.name, place)  # white space, or letters of an escape
+        path.write_bytes(whole)
+        for harm in harms(path, chance, 0):
+            if "cut" in harm:
+                with pytest.raises(DamagedError):
+                    read()
+        read()
+
+
+def test_files_are_named_by_the_seal_of_their_folder(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    check_listed(tmp_path / "a")
+    seal_files(tmp_path, ["a", "none"])
+    for name in ("a", "b", "none"):
+        check_listed(tmp_path / name)
+    (tmp_path / "a").write_text("b")
+    with pytest.raises(DamagedError, match=r"a is damaged .*make it again, or delete .*SHA256SUMS"):
+        check_listed(tmp_path / "a")

@@ -39,7 +39,14 @@ def test_words_of_the_libraries_are_known(text):
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), RuntimeError("shapes differ"), KeyError("x")]
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError(errno.ENOENT, os.strerror(errno.ENOENT), "tales of a man out of memory.jsonl"),
+        OSError("cannot allocate memory/model is not the path to a folder with a file named config.json"),
+        RuntimeError("shapes differ"),
+        KeyError("x"),
+    ],
 )
 def test_other_errors_are_not_taken_for_it(error):
     assert not ran_out(error)
@@ -84,6 +91,28 @@ def test_memory_that_runs_out_twice_is_one_sentence_for_the_user():
     with pytest.raises(ShortOfMemoryError, match=r"ran out, with smaller batches too \(Unable"):
         work(7)
     assert sizes == [16, 2]
+
+
+@pytest.mark.parametrize("text", ["could not create a primitive", "error return without exception set"])
+def test_what_may_be_something_else_is_not_called_memory(text, caplog):
+    """Libraries say so for want of memory, and of what they cannot do at all."""
+    tries = []
+
+    @with_second_try
+    def work(ends):
+        tries.append(1)
+        if ends == "well" and len(tries) > 1:
+            return 7
+        if len(tries) > 1:
+            raise DataError("the model has 0 layers")
+        raise RuntimeError(text)
+
+    with pytest.raises(DataError, match="0 layers"):
+        work("badly")
+    assert caplog.messages == []
+    tries.clear()
+    assert work("well") == 7
+    assert caplog.messages == [f"memory ran out ({text}); done with smaller batches"]
 
 
 def test_other_errors_are_not_tried_again():

@@ -9,6 +9,7 @@ from time import time
 import pytest
 
 from fake_infinigram import KNOWN, FakeInfinigram
+from flipped_bytes import flipped
 from unequal.counting.infinigram.answers import NameCount, read_name, read_pair
 from unequal.counting.infinigram.cache import AnswerCache, default_cache_folder
 from unequal.counting.infinigram.client import ApiClient, RefusedError
@@ -191,10 +192,32 @@ def test_a_damaged_answer_is_asked_again(service, make_client):
     assert len(service.requests) == 2
 
 
-def test_a_broken_cache_file_is_one_sentence(tmp_path):
-    (tmp_path / "answers.sqlite").write_bytes(b"not a database at all, just a text" * 50)
-    with pytest.raises(DataError, match=r"answers.sqlite cannot be used .*delete it"):
-        AnswerCache(tmp_path)
+def test_a_broken_cache_file_is_set_aside(tmp_path, caplog):
+    text = b"not a database at all, just a text" * 50
+    (tmp_path / "answers.sqlite").write_bytes(text)
+    cache = AnswerCache(tmp_path)
+    cache.put("url", PLAIN, {"count": 3})
+    assert AnswerCache(tmp_path).get("url", PLAIN) == {"count": 3}
+    (note,) = caplog.messages
+    assert "is damaged (file is not a database) and set aside as answers.sqlite.damaged" in note
+    assert (tmp_path / "answers.sqlite.damaged").read_bytes() == text
+
+
+@pytest.mark.fault("a byte of kept answers of the web service flips", "they are asked again, with a note")
+def test_a_flipped_byte_of_the_cache_never_changes_an_answer(tmp_path):
+    requests = [{"query": f"name {number}"} for number in range(30)]
+    cache = AnswerCache(tmp_path)
+    for number, request in enumerate(requests):
+        cache.put("url", request, {"count": number})
+    whole, chance = cache.path.read_bytes(), random.Random(17)
+    places = sorted({*range(110), *chance.sample(range(len(whole)), 120)})
+    for place in places:
+        cache.path.write_bytes(flipped(whole, place, chance.randrange(1, 256)))
+        again = AnswerCache(tmp_path)
+        for number, request in enumerate(requests[::7]):
+            assert again.get("url", request) in (None, {"count": 7 * number})
+            again.put("url", request, {"count": 7 * number})
+            assert again.get("url", request) in (None, {"count": 7 * number}), place
 
 
 def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path):

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from count_cases import make_fact, write_shard
+from flipped_bytes import flipped
 
 pytest.importorskip("infini_gram")
 
@@ -95,16 +96,25 @@ def test_a_broken_shard_is_named_and_leaves_nothing(tmp_path):
     assert visible(tmp_path / "indexes") == []
 
 
-@pytest.mark.parametrize("name", ["table.0", "tokenized.0", "offset.0", "words.0", "vocabulary.txt"])
-@pytest.mark.parametrize("harm", ["cut", "remove"])
-def test_a_damaged_index_is_refused(shard, tmp_path, name, harm):
-    damaged = counter(shard, tmp_path / "indexes").index.folder / name
-    if harm == "cut":
-        damaged.write_bytes(damaged.read_bytes()[:-1])
-    else:
+@pytest.mark.fault("a kept index of a corpus is cut, or a byte flips", "it is built again, with a note")
+@pytest.mark.parametrize(
+    "name", ["table.0", "tokenized.0", "offset.0", "words.0", "vocabulary.txt", "index.json", "SHA256SUMS"]
+)
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
+def test_a_damaged_index_is_built_again(shard, tmp_path, name, harm, caplog):
+    first = counter(shard, tmp_path / "indexes")
+    counts = first.count([FACT])
+    damaged = first.index.folder / name
+    data = damaged.read_bytes()
+    if harm == "remove":
         damaged.unlink()
-    with pytest.raises(DataError, match=rf"is damaged: {name} .*; remove the folder"):
-        counter(shard, tmp_path / "indexes").count([FACT])
+    else:
+        half = len(data) // 2
+        damaged.write_bytes(data[:-1] if harm == "cut" else flipped(data, half))
+    assert counter(shard, tmp_path / "indexes").count([FACT]) == counts
+    (note,) = caplog.messages
+    assert note.startswith(f"the index {first.index.folder} is damaged (")
+    assert damaged.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(shard, tmp_path):

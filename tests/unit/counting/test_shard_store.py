@@ -1,8 +1,11 @@
 """Counts of single shards on disk: used again when they mean the same, and never when they do not."""
 
+import random
+
 import pytest
 
 from count_cases import make_fact, numbers, write_shard
+from flipped_bytes import harms
 from unequal.counting.scan import counter as counter_module
 from unequal.counting.scan.counter import Running, ScanCounter
 from unequal.counting.scan.definition import Definition
@@ -86,6 +89,35 @@ def test_a_damaged_file_is_counted_again(count, corpus, damage):
     for path in (corpus / "store").glob("0.jsonl-*.npz"):
         path.write_bytes(path.read_bytes()[:-40] if damage is None else damage)
     assert count() == (found, ["0.jsonl"])
+
+
+@pytest.mark.fault(
+    "a byte of a count's kept results of single shards flips, or one is cut or emptied",
+    "it is noted in one line and the shard counted anew; the counts are the same",
+)
+@pytest.mark.parametrize("choices", [{}, {"repeated": "once"}])
+def test_nothing_damaged_is_counted_with(count, corpus, choices, caplog):
+    found, _ = count(**choices)
+    chance = random.Random(17)
+    for path in sorted((corpus / "store").iterdir()):
+        for harm in harms(path, chance, 12):
+            caplog.clear()
+            assert count(**choices)[0] == found, harm
+            (note,) = caplog.messages
+            assert note.startswith(f"{path} is damaged ("), harm
+            assert note.endswith("; it is made anew")
+            assert count(**choices)[0] == found, "it was not written again"
+
+
+def test_one_shard_is_not_taken_for_another(count, corpus, caplog):
+    """Whole files under each other's names, as after a mistake in copying."""
+    found, _ = count(repeated="once")
+    first, second, _ = sorted((corpus / "store").glob("*.npz"))
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    assert count(repeated="once")[0] == found
+    assert len(caplog.messages) == 2
 
 
 def test_repeated_documents_are_found_again_without_reading(count, corpus, monkeypatch):

@@ -1,10 +1,11 @@
 """Answers of the web service on disk, by the whole request, so that nothing is asked twice."""
 
 import json
+import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,20 @@ from unequal.files import content_hash
 
 FILE_NAME = "answers.sqlite"
 
+logger = logging.getLogger(__name__)
+
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS answers"
     " (request TEXT PRIMARY KEY, answer TEXT NOT NULL, hash TEXT NOT NULL, answered_at TEXT NOT NULL)"
 )
+
+_COLUMNS = ("request", "answer", "hash", "answered_at")
+_NO_DAMAGE = frozenset({
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH,
+})  # fmt: skip
+"""Errors of SQLite that say nothing against what is in the file."""
 
 
 def default_cache_folder() -> Path:
@@ -28,7 +39,10 @@ def default_cache_folder() -> Path:
 
 
 class AnswerCache:
-    """One SQLite file in a folder. Every answer is a transaction of its own: a kill loses none before it."""
+    """One SQLite file in a folder. Every answer is a transaction of its own: a kill loses none before it.
+
+    A file that is damaged is set aside, and its answers are asked again.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open or create the file; raises `DataError` when the folder or the file cannot be used."""
@@ -38,19 +52,18 @@ class AnswerCache:
         except OSError as error:
             problem = f"cannot make the cache folder {folder}: {error.strerror or error}"
             raise DataError(f"{problem}; choose another --cache") from error
-        with self._open() as database:
-            database.execute(_TABLE)
+        self._ask(f"SELECT {', '.join(_COLUMNS)} FROM answers LIMIT 0")
 
     def get(self, url: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the kept answer to a request, or None; a damaged one counts as none and is asked again."""
         request = _canonical(url, payload)
-        with self._open() as database:
-            row = database.execute(
-                "SELECT answer, hash FROM answers WHERE request = ?", (request,)
-            ).fetchone()
-        if row is None or content_hash(request, row[0]) != row[1]:
+        rows = self._ask("SELECT answer, hash FROM answers WHERE request = ?", (request,))
+        if not rows:
             return None
-        answer: dict[str, Any] = json.loads(row[0])
+        if content_hash(request, rows[0][0]) != rows[0][1]:
+            logger.warning("an answer in %s is damaged; it is asked again", self.path)
+            return None
+        answer: dict[str, Any] = json.loads(rows[0][0])
         return answer
 
     def put(self, url: str, payload: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -58,20 +71,43 @@ class AnswerCache:
         request, text = _canonical(url, payload), json.dumps(answer, ensure_ascii=True)
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         row = (request, text, content_hash(request, text), stamp)
-        with self._open() as database:
-            database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
+        self._ask("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection; raises `DataError` for a file that is damaged, locked or not writable."""
+    def _ask(self, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return a statement's rows; raises `DataError` for a file that is locked or cannot be written."""
         try:
-            with closing(sqlite3.connect(self.path, timeout=60.0, isolation_level=None)) as database:
-                yield database
-        except sqlite3.Error as error:
+            try:
+                return self._execute(statement, values)
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not self._tells_of_damage(error):
+                    raise
+                self._set_aside(error)
+                return self._execute(statement, values)
+        except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
             raise DataError(
                 f"the cache {self.path} cannot be used ({error}); delete it, and its answers are asked again,"
                 " or choose another --cache"
             ) from error
+
+    def _execute(self, statement: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path, timeout=60.0, isolation_level=None)) as database:
+            database.execute(_TABLE)
+            return database.execute(statement, values).fetchall()
+
+    def _tells_of_damage(self, error: Exception) -> bool:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code == sqlite3.SQLITE_READONLY:  # SQLite says so of a file of a version that it does not know
+            return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        return code not in _NO_DAMAGE
+
+    def _set_aside(self, error: Exception) -> None:
+        beside = self.path.with_name(f"{FILE_NAME}.damaged")
+        self.path.replace(beside)
+        self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
+        logger.warning(
+            "%s is damaged (%s) and set aside as %s; its answers are asked again",
+            self.path, error, beside.name,
+        )  # fmt: skip
 
 
 def _canonical(url: str, payload: Mapping[str, Any]) -> str:

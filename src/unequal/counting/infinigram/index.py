@@ -1,7 +1,6 @@
 """A finished index, opened: where a name occurs, in which document, and after how many words."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ from infini_gram.engine import InfiniGramEngine
 from numpy.typing import NDArray
 
 from unequal.counting.infinigram.index_build import (
-    MANIFEST,
     OFFSETS,
     STRIDE,
     SUFFIXES,
@@ -17,13 +15,11 @@ from unequal.counting.infinigram.index_build import (
     TOKENS,
     VOCABULARY,
     WORDS,
-    file_sizes,
     suffix_width,
 )
 from unequal.counting.infinigram.vocabulary import N_IDS, OTHER, WORD, Vocabulary
 from unequal.counting.words import Bools, Ints
-from unequal.errors import ConfigError, DataError
-from unequal.records import read_record
+from unequal.errors import ConfigError
 
 BATCH = 1 << 16
 FILE_KINDS = ("tokenized", "table", "offset", "metadata", "metaoff", "unigram")
@@ -33,7 +29,6 @@ class LocalIndex:
     """An index folder; its large files are mapped, not read."""
 
     def __init__(self, folder: Path) -> None:
-        _check(folder)
         self.folder = folder
         self._vocabulary = Vocabulary((folder / VOCABULARY).read_bytes().split(b"\n"))
         self._tokens = np.memmap(folder / TOKENS, dtype="<u2", mode="r")
@@ -101,22 +96,6 @@ class LocalIndex:
         counted = begins & (np.arange(STRIDE) < rest[:, None])
         before: NDArray[np.int64] = self._words[stride] + counted.sum(axis=1)
         return before
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    """What is read again of an index's manifest: the sizes of its files."""
-
-    bytes: dict[str, int]
-
-
-def _check(folder: Path) -> None:
-    """Raise `DataError` unless all files have the sizes of the manifest: the package does not look."""
-    noted = read_record(_Manifest, folder / MANIFEST, "remove the folder to have it built again")
-    wrong = sorted(set(noted.bytes.items()) ^ set(file_sizes(folder).items()))
-    if wrong:
-        what = f"{wrong[0][0]} is missing or has another size"
-        raise DataError(f"the index {folder} is damaged: {what}; remove the folder to have it built again")
 
 
 def _open_engine(folder: Path) -> InfiniGramEngine:

@@ -21,8 +21,10 @@ from unequal.counting.infinigram.vocabulary import DOCUMENT_BORDER, Vocabulary, 
 from unequal.counting.normalise import normalise
 from unequal.counting.scan.documents import ShardReader
 from unequal.counting.scan.shards import Shard, corpus_id
-from unequal.errors import DataError
+from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, content_hash, output_folder, write_json
+from unequal.seals import check_seal, say_made_anew, seal
+from unequal.temporary import remove_left_of
 
 logger = logging.getLogger(__name__)
 
@@ -53,19 +55,30 @@ def build_index(shards: Shards, text_key: str, index_dir: Path, part: int = PART
     """Return the folder of the finished index of these shards, which is built unless it is there already.
 
     The folder takes its name only when all is written; what a killed build left is removed by the next one,
-    and of two builds at once the second waits. Raises `DataError` for a broken shard, a folder that cannot
-    be written and an indexer that fails.
+    an index that is not as it was written is built again, and of two builds at once the second waits. Raises
+    `DataError` for a broken shard, a folder that cannot be written and an indexer that fails.
     """
     options = content_hash(LAYOUT, unicodedata.unidata_version, text_key)[:8]
     folder = index_dir / f"{corpus_id(shards)}-{options}"
     with output_folder(index_dir), _lock(index_dir / f".{folder.name}.lock"):
-        for left in index_dir.glob(f".{folder.name}.*.tmp"):
-            shutil.rmtree(left, ignore_errors=True)
-        if not folder.exists():
+        remove_left_of(folder)
+        if not _is_whole(folder):
             with atomic_folder(folder) as beside:
                 _write_index(shards, text_key, beside, part)
                 logger.info("the index %s is ready", folder)
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether there is an index as it was written; one that is damaged is noted."""
+    if not folder.exists():
+        return False
+    try:
+        check_seal(folder, required=True)
+    except DamagedError as error:
+        say_made_anew(f"the index {folder}", error.what)
+        return False
+    return True
 
 
 def file_sizes(folder: Path) -> dict[str, int]:
@@ -97,6 +110,7 @@ def _write_index(shards: Shards, text_key: str, folder: Path, part: int) -> None
     logger.info("indexing: sorting the suffixes of %d bytes", (folder / TOKENS).stat().st_size)
     _write_suffixes(folder, part)
     write_json(folder / MANIFEST, {"documents": n_documents, "bytes": file_sizes(folder)})
+    seal(folder)
 
 
 def _sample(shards: Shards, text_key: str) -> Iterator[str]:

@@ -1,13 +1,10 @@
 """Pre-train one model on one corpus."""
 
-import logging
-import shutil
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from unequal.errors import DamagedError
 from unequal.facts.probes import PromptFormat
 from unequal.models.shapes import ModelSettings
 from unequal.study.base import Base
@@ -20,8 +17,6 @@ from unequal.training.settings import PretrainSettings
 CHECKPOINT_EVERY = 200  # steps; does not change the result
 
 Corpus = TypeVar("Corpus", bound=BaseModel)
-
-logger = logging.getLogger(__name__)
 
 
 class PretrainStep(Step, Base):
@@ -113,15 +108,8 @@ class PretrainStep(Step, Base):
         """Write ``folder/model``, from the newest checkpoint on if there is one that is not damaged."""
         from unequal.training.pretrain import pretrain  # noqa: PLC0415
 
-        given = (self.model, study / self.corpus.folder / "data", self.pretrain, self.seed, folder)
-        try:
-            pretrain(*given, CHECKPOINT_EVERY, progress)
-        except DamagedError as error:
-            if not (folder / "checkpoints").exists():
-                raise
-            logger.warning("%s: %s is damaged; training begins anew", self.folder, error.folder)
-            shutil.rmtree(folder / "checkpoints")
-            pretrain(*given, CHECKPOINT_EVERY, progress)
+        corpus = study / self.corpus.folder / "data"
+        pretrain(self.model, corpus, self.pretrain, self.seed, folder, CHECKPOINT_EVERY, progress)
 
 
 class TrainedModel(ModelSettings):
