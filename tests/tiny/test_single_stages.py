@@ -225,7 +225,9 @@ def test_a_flag_wins_over_the_file(here, model, tables):
     out = here / "shorter"
     words = ("unlearn", "--model", model, "--forget", tables / "forget.parquet", "--out", out)
     flags = ("--method", "ga", "--steps", 1, "--learning-rate", "1e-4", "--seed", 9)
-    (here / "longer.toml").write_text(toml({"unlearn": {"steps": 5}, "method": {"kind": "npo"}}))
+    (here / "longer.toml").write_text(
+        toml({"unlearn": {"steps": 5}, "method": {"kind": "npo"}, "allow_unknown": True})
+    )
     assert call(*words, *flags, "--config", here / "longer.toml").code == 0
     settings = json.loads((out / "manifest.json").read_text())["settings"]
     assert (settings["method"]["kind"], settings["method"]["learning_rate"]) == ("ga", 1e-4)

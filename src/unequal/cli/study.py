@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from unequal.cli.options import missing_libraries, require_training
+from unequal.config import build
 from unequal.console import console, say, show_table
 from unequal.errors import ConfigError, DataError
 from unequal.places import Output, check_places
@@ -77,6 +78,7 @@ def run(
     LAUNCHERS.get(launcher)
     if address and launcher == "local":
         raise ConfigError("--address is of a Ray cluster; add --launcher ray, or leave it out")
+    _check_device(device or "auto", launcher)
     choose_for_workers(device or "auto")
     flags = {
         "pretrain.precision": precision, "precisions": [precision] if precision else None,
@@ -93,13 +95,21 @@ def run(
     names = ("study.json", "scores.parquet", "generations.parquet", "report.html")
     outputs = [Output(out, kind="folder"), *(Output(out / name) for name in names)]
     check_places(outputs, {"RUN_FILE": run_file})
-    if launcher == "local" and device:
-        from unequal.models.device import check_device  # noqa: PLC0415
-
-        check_device(device)
     conducted = run_study(run_file, out, Crew(number, launcher, address), StudyProgress(console), flags)
     say(f"the report is {conducted.report}")
     _show_failures(conducted)
+
+
+def _check_device(device: str, launcher: str) -> None:
+    """Raise `ConfigError` for a device that this machine lacks, where steps are to run here."""
+    from unequal.models.compute import DeviceSettings  # noqa: PLC0415
+
+    device = build(DeviceSettings, {"device": device}, "command line").device
+    if launcher != "local" or device == "auto" or "torch" in missing_libraries("train"):
+        return
+    from unequal.models.device import check_device  # noqa: PLC0415
+
+    check_device(device)
 
 
 def _show_failures(conducted: "Conducted") -> None:
