@@ -86,8 +86,8 @@ FACT_FILES = {
     ),
     "wrong list": (
         "f.jsonl",
-        lines(GOOD[0] | {"distractors": "Oslo"}),
-        ["f.jsonl:1: column distractors: found 'Oslo'"],
+        lines(GOOD[0] | {"distractors": {"city": "Oslo"}}),
+        ["f.jsonl:1: column distractors: found {'city': 'Oslo'}"],
     ),
     "unknown role": (
         "f.jsonl",
@@ -179,7 +179,7 @@ FLAGS = {
         ],
         ["window: found -3; it should be greater than or equal to 0"],
     ),
-    "no number": (["count", "--window", "wide"], ["--window", '"wide"', "int"]),
+    "no number": (["count", "--window", "wide"], ["--window", "'wide'", "whole number"]),
     "unknown engine": (
         [
             "count",
@@ -426,7 +426,7 @@ def test_a_fact_in_two_roles(here, model_folder):
 
 def test_a_run_that_diverges_writes_nothing(here, model_folder):
     (here / "mine.toml").write_text('[method]\nkind = "ga"\nforget_weight = 1e39\n')
-    words = ("unlearn", "--model", model_folder, "--forget", "facts.jsonl", "--config", "mine.toml")
+    words = ("unlearn", "--model", model_folder, "--forget", "facts.jsonl", "--config", "mine.toml", "--allow-unknown")
     named = ["the loss is", "at step 1; lower the learning rate"]
     refused(here, *words, "--out", "out/deep", named=named)
 
