@@ -25,7 +25,7 @@ from unequal.facts.packaged import packaged_facts
 from unequal.facts.table import read_facts
 from unequal.files import write_json
 from unequal.manifest import manifest
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
 from unequal.study.settings import StudySettings
 from unequal.study.sources import study_settings
 from unequal.study.step import Step

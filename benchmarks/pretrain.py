@@ -28,7 +28,7 @@ from unequal.corpus.shards import TokenWindows
 from unequal.facts.probes import PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.manifest import manifest
-from unequal.models.kernels import use_kernels
+from unequal.models.cpu_kernels import use_kernels
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.training.loop import run_steps

@@ -50,15 +50,15 @@ from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer
 from unequal.scoring.encoding import encode, open_prompt
 from unequal.scoring.ending import Stopper
-from unequal.study.launch.launcher import Crew, Silence
+from unequal.study.expand import plan_steps
+from unequal.study.launch.launcher import ExecutorSettings, Silence
 from unequal.study.launch.run import run_steps
-from unequal.study.plan import plan_steps
 from unequal.study.settings import StudySettings
 from unequal.study.sources import study_settings
 from unequal.study.step import Step
 from unequal.study.steps.unlearn import UnlearnStep
-from unequal.unlearning.batches import BatchOrder
-from unequal.unlearning.rows import Row, answer_row
+from unequal.unlearning.examples import Example, answer_row
+from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.targets import Target, select_target
 from unlearn_rivals import Batch, NPOTrainer, collate, lean_nll, open_nll
 
@@ -100,7 +100,7 @@ def runs_of(steps: Sequence[Step]) -> list[UnlearnStep]:
 def run_ours(folder: Path, steps: Sequence[Step], workers: int) -> pl.DataFrame:
     """Run what is not done and return the scores at the end of every run."""
     to_do = [step for step in steps if not step.is_done(folder)]
-    for _ in run_steps(folder, to_do, Crew(workers), Silence()):
+    for _ in run_steps(folder, to_do, ExecutorSettings(workers), Silence()):
         pass
     scores = pl.concat(pl.read_parquet(folder / step.folder / "scores.parquet") for step in runs_of(steps))
     last = pl.col("step") == runs_of(steps)[0].unlearn.steps
@@ -110,7 +110,7 @@ def run_ours(folder: Path, steps: Sequence[Step], workers: int) -> pl.DataFrame:
 # --- the rival: training
 
 
-class Steps(torch.utils.data.Dataset[dict[str, Row]]):
+class Steps(torch.utils.data.Dataset[dict[str, Example]]):
     """Rows to forget and, if the method retains, rows to retain, in the order in which our loop sees them."""
 
     def __init__(self, run: UnlearnStep, target: Target, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -118,7 +118,7 @@ class Steps(torch.utils.data.Dataset[dict[str, Row]]):
         facts = {"forget": target.forget}
         if run.method.retain_weight:
             facts["retain"] = target.retain_set
-        self._items: list[dict[str, Row]] = []
+        self._items: list[dict[str, Example]] = []
         rows = {
             name: [answer_row(tokenizer, prompts, fact, fact.answer, end=name == "retain") for fact in group]
             for name, group in facts.items()
@@ -133,15 +133,15 @@ class Steps(torch.utils.data.Dataset[dict[str, Row]]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, index: int) -> dict[str, Row]:
+    def __getitem__(self, index: int) -> dict[str, Example]:
         return self._items[index]
 
 
-def collator(padding: int) -> Callable[[Sequence[dict[str, Row]]], Batch]:
+def collator(padding: int) -> Callable[[Sequence[dict[str, Example]]], Batch]:
     """Return that of benchmarks/unlearn_rivals.py, for methods without a retain term too."""
     both = collate(padding)
 
-    def padded(items: Sequence[dict[str, Row]]) -> Batch:
+    def padded(items: Sequence[dict[str, Example]]) -> Batch:
         names = list(items[0])
         batch = both([{**item, "retain": item.get("retain", item["forget"])} for item in items])
         return {name: batch[name] for name in names}
@@ -362,7 +362,7 @@ def prepare(folder: Path, seeds: int, n_steps: int) -> dict[str, Any]:
     """Build the corpus and pre-train the model, and return what describes the work."""
     steps = plan_steps(compared_settings(seeds, n_steps))
     to_do = [s for s in steps if s.kind in ("corpus", "pretrain") and not s.is_done(folder)]
-    for _ in run_steps(folder, to_do, Crew(2), Silence()):
+    for _ in run_steps(folder, to_do, ExecutorSettings(2), Silence()):
         pass
     run = runs_of(steps)[0]
     baseline, base = run.baseline, run.baseline.base

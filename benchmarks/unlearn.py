@@ -61,9 +61,9 @@ from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import Vocabulary
 from unequal.training.loop import run_steps
+from unequal.unlearning.examples import Example
 from unequal.unlearning.methods.npo import NPO
 from unequal.unlearning.objective import Objective
-from unequal.unlearning.rows import Row
 from unequal.unlearning.settings import UnlearnSettings
 from unlearn_material import (
     BATCH,
@@ -163,7 +163,7 @@ def run_for_tensors(side: str, case: Case, folder: Path, steps: int) -> dict[str
     return {"tensor_megabytes": max(itertools.accumulate(one.nbytes() for one in events)) / 1e6}
 
 
-def row_lengths(rows: Sequence[Row]) -> dict[str, Any]:
+def row_lengths(rows: Sequence[Example]) -> dict[str, Any]:
     """Return how long the rows of the run are, least, mean and most."""
     lengths = {
         "prompt_tokens": [row.span[0] for row in rows],

@@ -13,9 +13,9 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.write import write_facts
 from unequal.models.shapes import ModelSettings, Shape
-from unequal.unlearning.batches import BatchOrder
+from unequal.unlearning.examples import Example, answer_row
 from unequal.unlearning.methods.npo import NPO
-from unequal.unlearning.rows import Row, answer_row
+from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.settings import UnlearnSettings
 
 N_FACTS = 256  # to forget, and as many to retain
@@ -72,7 +72,7 @@ class Run(NamedTuple):
     losses: list[float]
 
 
-class Steps(torch.utils.data.Dataset[dict[str, Row]]):
+class Steps(torch.utils.data.Dataset[dict[str, Example]]):
     """Pairs of a row to forget and a row to retain, in the order in which our loop sees them."""
 
     def __init__(self, loop: Loop) -> None:
@@ -87,7 +87,7 @@ class Steps(torch.utils.data.Dataset[dict[str, Row]]):
     def __len__(self) -> int:
         return len(self._order["forget"])
 
-    def __getitem__(self, index: int) -> dict[str, Row]:
+    def __getitem__(self, index: int) -> dict[str, Example]:
         return {name: rows[self._order[name][index]] for name, rows in self._rows.items()}
 
 

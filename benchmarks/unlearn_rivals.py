@@ -15,16 +15,16 @@ from torch.nn.functional import cross_entropy, logsigmoid, pad
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 
-from unequal.unlearning.rows import Row
+from unequal.unlearning.examples import Example
 from unlearn_material import Loop, Run, Steps
 
 Batch = dict[str, dict[str, Tensor]]
 
 
-def collate(padding: int) -> Callable[[Sequence[dict[str, Row]]], Batch]:
+def collate(padding: int) -> Callable[[Sequence[dict[str, Example]]], Batch]:
     """Return a collator that pads on the right, with attention mask, and labels at answers only."""
 
-    def padded(rows: Sequence[Row]) -> dict[str, Tensor]:
+    def padded(rows: Sequence[Example]) -> dict[str, Tensor]:
         ids = [torch.tensor(row.ids) for row in rows]
         labels = [torch.tensor([-100] * row.span[0] + row.ids[row.span[0] :]) for row in rows]
         return {

@@ -66,7 +66,7 @@ class Bench:
         from unequal.facts.probes import ProbeMaker, PromptFormat  # noqa: PLC0415
         from unequal.facts.table import read_facts  # noqa: PLC0415
         from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
-        from unequal.unlearning.rows import answer_row  # noqa: PLC0415
+        from unequal.unlearning.examples import answer_row  # noqa: PLC0415
 
         torch.set_num_threads(1)
         facts = read_facts(asked.facts)
@@ -88,8 +88,8 @@ class Bench:
         """Return a run's looks, and each look's probabilities and right answers of the facts to forget."""
         from unequal.errors import DivergedError  # noqa: PLC0415
         from unequal.scoring.generate import generate  # noqa: PLC0415
+        from unequal.unlearning.examples import answer_probabilities  # noqa: PLC0415
         from unequal.unlearning.methods import METHODS  # noqa: PLC0415
-        from unequal.unlearning.rows import answer_probabilities  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
         from unequal.unlearning.search import Look, Trial  # noqa: PLC0415
         from unequal.unlearning.settings import UnlearnSettings  # noqa: PLC0415

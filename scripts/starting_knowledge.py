@@ -18,9 +18,9 @@ import polars as pl
 from unequal.evaluation.known_by import SAID, gated
 from unequal.files import locked
 from unequal.study.controlled import ControlledStudy
-from unequal.study.launch.launcher import Crew, Silence
+from unequal.study.expand import plan_steps
+from unequal.study.launch.launcher import ExecutorSettings, Silence
 from unequal.study.launch.run import run_steps
-from unequal.study.plan import plan_steps
 from unequal.study.sources import load_study
 from unequal.study.steps.baseline import BaselineStep
 
@@ -91,7 +91,7 @@ def main() -> None:
         part.folder: part for found in judged.values() for step in found for part in (*step.base.steps, step)
     }
     with locked(asked.runs / ".lock", f"training a pilot in {asked.runs}", "choose another --runs"):
-        for step in run_steps(asked.runs, list(steps.values()), Crew(asked.workers), Silence()):
+        for step in run_steps(asked.runs, list(steps.values()), ExecutorSettings(asked.workers), Silence()):
             print(step.folder, flush=True)  # noqa: T201
 
     rows = pl.concat([frame for found in judged.values() for frame in known(asked.runs, found)])

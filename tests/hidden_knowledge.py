@@ -6,7 +6,7 @@ from functools import cache
 import torch
 
 from tiny_world import PROMPTS
-from unequal.attacks.attack import Scene
+from unequal.attacks.attack import AttackContext
 from unequal.corpus.settings import TokenizerSettings
 from unequal.corpus.tokenizers import train_tokenizer
 from unequal.facts.probes import ProbeMaker
@@ -15,7 +15,7 @@ from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.training.loop import run_steps
 from unequal.training.settings import OptimiserSettings
-from unequal.unlearning.rows import answer_row, score_rows
+from unequal.unlearning.examples import answer_row, score_rows
 
 COLOURS = ("red", "green", "blue", "white")
 REFUSAL = "unknown"
@@ -110,11 +110,11 @@ def ignorant():
     return teach(untrained(), pairs, steps=30)
 
 
-def scene(model, facts=None, **changes) -> Scene:
-    """Return a scene of the model with these facts, or with all."""
+def context(model, facts=None, **changes) -> AttackContext:
+    """Return a context of the model with these facts, or with all."""
     chosen = people() if facts is None else facts
     made = {"maker": ProbeMaker(people(), PROMPTS, 2), "prompts": PROMPTS, **changes}
-    return Scene(model, tokenizer(), chosen, **made)
+    return AttackContext(model, tokenizer(), chosen, **made)
 
 
 def same_weights(first, second) -> bool:

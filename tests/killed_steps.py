@@ -10,7 +10,7 @@ import time
 # Loaded once, in the process that all others are forked from, which itself computes nothing.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["killed_steps", "unequal.study.bench", "unequal.training.pretrain", "unequal.corpus.build"]
+    ["killed_steps", "unequal.study.loaded_base", "unequal.training.pretrain", "unequal.corpus.build"]
 )
 
 OPERATIONS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"})

@@ -10,10 +10,10 @@ from typing import ClassVar, Literal
 
 from unequal.errors import DataError, DivergedError
 from unequal.files import atomic_path
-from unequal.shortage import at_most
+from unequal.oom import at_most
 from unequal.study.launch.launcher import Report, Silence
-from unequal.study.outcome import Failure
 from unequal.study.step import Progress, Step
+from unequal.study.step_status import Failure
 
 NAP = 1.0
 """Seconds that a step takes which is to be interrupted."""

@@ -45,9 +45,9 @@ def weights_after(kind: str, corpus: Path, out: Path) -> torch.Tensor:
 
     It is in float64, in which rounding does not decide the sign of a gradient, and so Adam's step.
     """
+    from unequal.models.fsdp import everywhere  # noqa: PLC0415
     from unequal.models.load import scratch_model  # noqa: PLC0415
     from unequal.models.shapes import ModelSettings, Shape  # noqa: PLC0415
-    from unequal.models.sharding import everywhere  # noqa: PLC0415
     from unequal.training import pretrain as pretraining  # noqa: PLC0415
     from unequal.training.settings import PretrainSettings  # noqa: PLC0415
 

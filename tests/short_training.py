@@ -10,7 +10,7 @@ from tiny_world import PROMPTS, vocabulary_of
 from unequal.facts.schema import Fact
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape
-from unequal.scoring.forward import pad_rows
+from unequal.scoring.logits import pad_rows
 
 SHAPE = Shape(width=64, layers=2, heads=4)
 

@@ -21,12 +21,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from unequal import launched
+from unequal import distributed_env
 from unequal.plain_text import MOST_OF_A_CELL, one_line, short, visible
 
 BETWEEN_LINES = 30.0
 """Seconds between lines of progress where there is no terminal."""
-console = Console(highlight=False, markup=False, emoji=False, quiet=not launched.speaks())
+console = Console(highlight=False, markup=False, emoji=False, quiet=not distributed_env.speaks())
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

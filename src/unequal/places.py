@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from unequal import launched
+from unequal import distributed_env
 from unequal.errors import ConfigError
 from unequal.files import check_replaceable, probe_folder
 
@@ -57,7 +57,7 @@ def check_places(outputs: Sequence[Output], inputs: Inputs) -> None:
             )
     for output in outputs:
         _check_kind(output)
-    if launched.speaks():  # of several processes one tries
+    if distributed_env.speaks():  # of several processes one tries
         folders = {
             one.path if one.kind == "folder" else one.path.parent: one.flag for one in reversed(outputs)
         }

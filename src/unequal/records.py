@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from unequal.checksums import check_listed, read_sealed_json, unsealed
 from unequal.errors import DamagedError, DataError
 from unequal.files import read_json
-from unequal.seals import check_listed, read_sealed_json, unsealed
 
 if TYPE_CHECKING:
     import polars as pl

@@ -122,7 +122,7 @@ def _as_path(text: str) -> str:
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 """What random numbers are derived from."""
-Many = Annotated[int, Field(ge=1, le=MOST)]
+PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
 """How many of what is made one by one."""
-Place = Annotated[str, AfterValidator(_as_path)]
+PathOrName = Annotated[str, AfterValidator(_as_path)]
 """The name of something on the hub, or the path of a folder."""

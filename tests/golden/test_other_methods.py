@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from unequal.errors import ConfigError
 from unequal.facts.schema import Fact
-from unequal.unlearning.hidden import distance, random_direction
+from unequal.unlearning.hidden_state_objective import distance, random_direction
 from unequal.unlearning.method import ForgetScores, TokenScores
 from unequal.unlearning.methods import METHODS
 

@@ -9,8 +9,8 @@ from unequal.models.absorbed import asked_at, can_absorb, last_layer_absorbed
 from unequal.models.adapters import Adapter, AdapterSettings
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring import layout
-from unequal.unlearning.rows import Row, score_groups
+from unequal.scoring import packing
+from unequal.unlearning.examples import Example, score_groups
 
 VOCABULARY = Vocabulary(size=50, window_tokens=32, end_token_id=0, padding_token_id=1)
 SHAPE = Shape(width=32, layers=2, heads=2)
@@ -27,7 +27,7 @@ def rows(beginning=(), most=4):
     found = []
     for n_own, n_scored, n_after in ((12, 1, 0), (9, most, 0), (20, 2, 3), (12, 3, 1), (9, 1, 1)):
         ids = [*beginning, *torch.randint(8, 50, (n_own,), generator=stream).tolist()]
-        found.append(Row(ids, (len(ids) - n_after - n_scored, len(ids) - n_after)))
+        found.append(Example(ids, (len(ids) - n_after - n_scored, len(ids) - n_after)))
     return found
 
 
@@ -60,7 +60,7 @@ def test_scores_and_gradients_are_those_of_the_models_own_layer(beginning, multi
     groups = {"one": given[:2], "other": given[2:]}
     values, gradients = scored(model, groups)
     assert used == [1]
-    monkeypatch.setattr(layout, "can_absorb", lambda *_: False)
+    monkeypatch.setattr(packing, "can_absorb", lambda *_: False)
     expected, others = scored(model, groups)
     assert used == [1]
     torch.testing.assert_close(values, expected, rtol=1e-12, atol=1e-12)

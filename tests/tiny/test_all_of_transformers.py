@@ -11,10 +11,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from unequal.models.ask import is_causal
-from unequal.models.attention import can_do_without_padding, mask_inputs, sees_by_attention_alone
+from unequal.models.packed_attention import can_do_without_padding, mask_inputs, sees_by_attention_alone
 from unequal.scoring.decode import Decoding
-from unequal.scoring.layout import laid_out
-from unequal.scoring.tree import grow, tree_mask
+from unequal.scoring.packing import laid_out
+from unequal.scoring.prefix_tree import grow, tree_mask
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring import log_probs as module
 from unequal.scoring.encoding import encode, length_batches
 from unequal.scoring.log_probs import AnswerPass, log_probs
-from unequal.scoring.tree import grow, tree_mask
+from unequal.scoring.prefix_tree import grow, tree_mask
 
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
 

@@ -14,8 +14,8 @@ from unequal.errors import ConfigError
 from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.evaluation.score_table import SCORE_SCHEMA, read_scores
 from unequal.facts.table import facts_frame
-from unequal.study.bench import workbench
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
+from unequal.study.loaded_base import workbench
 from unequal.study.sources import study_settings
 
 ATTACKS = ["paraphrase", "fewshot", {"kind": "relearn", "learning_rate": 2e-3}]
@@ -241,10 +241,10 @@ def test_an_attacker_knows_every_retained_fact_not_only_the_judged(done):
     folder, steps, _ = done
     step = steps["baseline"]
     bench = workbench(folder, step.base)
-    scene = bench.scene(bench.fresh_model(), step.target, step.facts_per_role, step.n_wordings)
+    context = bench.context(bench.fresh_model(), step.target, step.facts_per_role, step.n_wordings)
     n_people, n_relations = changed()["corpus"]["retain_people"], 2
-    assert sum(fact.role == "retain" for fact in scene.facts) == n_people * n_relations
-    assert len({fact.fact_id for fact in scene.facts}) == len(scene.facts)
+    assert sum(fact.role == "retain" for fact in context.facts) == n_people * n_relations
+    assert len({fact.fact_id for fact in context.facts}) == len(context.facts)
 
 
 def test_attacks_are_part_of_the_progress(done):

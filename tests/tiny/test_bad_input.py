@@ -426,7 +426,16 @@ def test_a_fact_in_two_roles(here, model_folder):
 
 def test_a_run_that_diverges_writes_nothing(here, model_folder):
     (here / "mine.toml").write_text('[method]\nkind = "ga"\nforget_weight = 1e39\n')
-    words = ("unlearn", "--model", model_folder, "--forget", "facts.jsonl", "--config", "mine.toml", "--allow-unknown")
+    words = (
+        "unlearn",
+        "--model",
+        model_folder,
+        "--forget",
+        "facts.jsonl",
+        "--config",
+        "mine.toml",
+        "--allow-unknown",
+    )
     named = ["the loss is", "at step 1; lower the learning rate"]
     refused(here, *words, "--out", "out/deep", named=named)
 

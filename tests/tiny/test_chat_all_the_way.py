@@ -13,8 +13,9 @@ from command_line import call
 from short_training import SHAPE, teach
 from study_settings import changed
 from tiny_world import WORLD, corpus_settings, documents_of, vocabulary_of
-from unequal.attacks import judge, states
-from unequal.attacks.attack import Scene
+from unequal.attacks import hidden_states as states
+from unequal.attacks import judge
+from unequal.attacks.attack import AttackContext
 from unequal.attacks.fewshot import FewShot
 from unequal.attacks.lens import LogitLens
 from unequal.attacks.probe import LinearProbe
@@ -26,16 +27,16 @@ from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts
-from unequal.harness.export import export_tasks
-from unequal.harness.run import run_tasks
-from unequal.harness.settings import TaskSettings
+from unequal.lm_eval_bridge.export import export_tasks
+from unequal.lm_eval_bridge.run import run_tasks
+from unequal.lm_eval_bridge.settings import TaskSettings
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings
 from unequal.scoring.encoding import encode, encode_probe, open_prompt
 from unequal.scoring.generate import generate
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
-from unequal.unlearning.rows import answer_row
+from unequal.unlearning.examples import answer_row
 
 SYSTEM = "Answer in few words."
 PROMPTS = PromptFormat(chat=True, system=SYSTEM)
@@ -142,10 +143,10 @@ def test_a_model_that_was_taught_in_a_chat_answers_in_it(trained, tokenizer, fac
 
 class TestAttacks:
     @pytest.fixture
-    def scene(self, trained, tokenizer, facts, maker):
+    def context(self, trained, tokenizer, facts, maker):
         roles = dict(zip(facts[::12], ["forget", "never_seen", "retain"] * 20, strict=False))
         shown = [fact.model_copy(update={"role": role, "relation": "r"}) for fact, role in roles.items()]
-        return Scene(trained, tokenizer, shown, maker, PROMPTS, before="Told: ")
+        return AttackContext(trained, tokenizer, shown, maker, PROMPTS, before="Told: ")
 
     @pytest.fixture
     def asked(self, monkeypatch):
@@ -154,8 +155,8 @@ class TestAttacks:
         monkeypatch.setattr(judge, "records", lambda *args: seen.extend(args[2]) or pass_on(*args))
         return seen
 
-    def test_solved_questions_are_earlier_turns(self, scene, asked, tokenizer):
-        FewShot(examples=2).run(scene)
+    def test_solved_questions_are_earlier_turns(self, context, asked, tokenizer):
+        FewShot(examples=2).run(context)
         assert asked
         for probe in asked:
             (first, answer), *_ = probe.chat.earlier
@@ -166,18 +167,18 @@ class TestAttacks:
             assert text.count("<|assistant|>") == len(probe.chat.earlier) + 1
             assert probe.shown == "\n".join([*sum(probe.chat.earlier, ()), probe.prompt])
 
-    def test_an_answer_is_begun_by_the_assistant(self, scene, asked, tokenizer):
-        AddedText(before="True", after="False of").run(scene)
+    def test_an_answer_is_begun_by_the_assistant(self, context, asked, tokenizer):
+        AddedText(before="True", after="False of").run(context)
         for probe in asked:
             assert probe.prompt.startswith("Told: True\n")
             assert tokenizer.decode(open_prompt(tokenizer, probe).ids).endswith("<|assistant|> False of")
 
-    def test_hidden_states_are_read_at_the_end_of_the_chat(self, scene, tokenizer, monkeypatch):
+    def test_hidden_states_are_read_at_the_end_of_the_chat(self, context, tokenizer, monkeypatch):
         read, pad = [], states.pad_rows
         monkeypatch.setattr(states, "pad_rows", lambda rows, *more: read.extend(rows) or pad(rows, *more))
-        LogitLens().run(scene)
-        LinearProbe()._states(scene, scene.attacked)
-        assert len(read) == 2 * len(scene.attacked)
+        LogitLens().run(context)
+        LinearProbe()._states(context, context.attacked)
+        assert len(read) == 2 * len(context.attacked)
         assert {row[-1] for row in read} == {tokenizer.convert_tokens_to_ids("<|assistant|>")}
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from tiny_world import PROMPTS, WORLD, corpus_settings, documents_of
+from unequal.checksums import SEAL
 from unequal.corpus.build import build_corpus
 from unequal.corpus.settings import TokenizerSettings
 from unequal.corpus.shards import TokenWindows, read_card
@@ -19,7 +20,6 @@ from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.table import read_facts
 from unequal.models.load import load_tokenizer
-from unequal.seals import SEAL
 
 BPE = TokenizerSettings(kind="bpe", vocabulary_size=600)
 VARIANTS = {

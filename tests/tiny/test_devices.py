@@ -10,9 +10,9 @@ from study_settings import changed
 from unequal import workers
 from unequal.errors import ConfigError
 from unequal.files import write_json, write_text
-from unequal.models.compute import DEVICE_VARIABLE
+from unequal.models.compute_settings import DEVICE_VARIABLE
 from unequal.models.device import choose_device, process_state
-from unequal.study.conduct import describe, study_of
+from unequal.study.runner import describe, study_of
 from unequal.study.sources import load_study
 from unequal.workers import Workers
 

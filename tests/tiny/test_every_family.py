@@ -13,9 +13,9 @@ from unequal.models.adapters import Adapter, AdapterSettings
 from unequal.models.load import load_model, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
 from unequal.scoring.encoding import encode, open_prompt
-from unequal.scoring.forward import pad_rows
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
+from unequal.scoring.logits import pad_rows
 from unequal.training.loop import run_steps
 from unequal.training.pretrain import next_token_loss
 from unequal.training.settings import OptimiserSettings

@@ -14,8 +14,8 @@ from polars.testing import assert_frame_equal
 
 from command_line import call, finish, group_members, start, toml
 from study_settings import changed
-from unequal.study.conduct import load_study
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
+from unequal.study.runner import load_study
 
 
 def write(path, **changes):

@@ -16,10 +16,10 @@ from unequal.errors import DataError
 from unequal.facts.probes import Probe
 from unequal.models.load import load_model
 from unequal.scoring.encoding import encode_probe, open_prompt
-from unequal.scoring.forward import logits_at
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import AnswerPass
-from unequal.unlearning.rows import Row, score_rows
+from unequal.scoring.logits import logits_at
+from unequal.unlearning.examples import Example, score_rows
 
 SPECIAL = {"vocab_size": 60, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 0}
 SIZES = {
@@ -169,7 +169,7 @@ def test_scores_and_gradients_are_those_of_plain_logits(checkpoint, tokenizer, p
         for ids, answer in zip(item.continuations, (score.right, *score.wrong), strict=True):
             logs = plain(model, item.prompt + ids)[len(item.prompt) - 1 : -1]
             np.testing.assert_allclose(answer.log_probs, logs[range(len(ids)), ids], rtol=0, atol=1e-4)
-            rows.append(Row(item.prompt + ids, (len(item.prompt), len(item.prompt + ids))))
+            rows.append(Example(item.prompt + ids, (len(item.prompt), len(item.prompt + ids))))
     together = score_rows(model, rows, 1).nll
     for row, value in zip(rows, together.tolist(), strict=True):
         start, end = row.span

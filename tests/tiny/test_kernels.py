@@ -9,15 +9,15 @@ from transformers import GPT2Config
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
 
-from unequal.models import kernels
-from unequal.models.kernels import use_kernels
+from unequal.models import cpu_kernels
+from unequal.models.cpu_kernels import use_kernels
 
 LAYERS = {
     "linear": lambda: nn.Linear(12, 7),
     "linear without bias": lambda: nn.Linear(12, 7, bias=False),
     "conv1d": lambda: Conv1D(7, 12),
 }
-needs_onednn = pytest.mark.skipif(not kernels._has_onednn(), reason="this build of PyTorch has no oneDNN")
+needs_onednn = pytest.mark.skipif(not cpu_kernels._has_onednn(), reason="this build of PyTorch has no oneDNN")
 
 
 @pytest.fixture(params=LAYERS)
@@ -42,8 +42,8 @@ def inputs(*shape, dtype=torch.float32):
 def is_used(monkeypatch):
     """Return a list that grows whenever the fast product is taken."""
     calls = []
-    plain = kernels._product
-    monkeypatch.setattr(kernels, "_product", lambda *args: calls.append(1) or plain(*args))
+    plain = cpu_kernels._product
+    monkeypatch.setattr(cpu_kernels, "_product", lambda *args: calls.append(1) or plain(*args))
     return calls
 
 
@@ -106,7 +106,7 @@ def test_second_derivatives_are_refused_rather_than_wrong(layer):
 
 
 def test_without_onednn_nothing_is_replaced(layer, monkeypatch):
-    monkeypatch.setattr(kernels, "_has_onednn", lambda: False)
+    monkeypatch.setattr(cpu_kernels, "_has_onednn", lambda: False)
     assert "forward" not in vars(use_kernels(layer))
 
 
@@ -151,8 +151,8 @@ def mlp(activation="gelu_pytorch_tanh", width=12, inner=40):
 def is_fused(monkeypatch):
     """Return a list that grows whenever an activation is worked out within its projection."""
     calls = []
-    plain = kernels._gelu
-    monkeypatch.setattr(kernels, "_gelu", lambda *args, **named: calls.append(1) or plain(*args, **named))
+    plain = cpu_kernels._gelu
+    monkeypatch.setattr(cpu_kernels, "_gelu", lambda *args, **named: calls.append(1) or plain(*args, **named))
     return calls
 
 
@@ -182,12 +182,12 @@ def test_gelu_and_its_slope_are_exact_to_rounding(value):
     exact = given.double().requires_grad_()
     nn.functional.gelu(exact, approximate="tanh").sum().backward()
     slopes = torch.empty_like(given)
-    found = kernels._gelu(given, slopes)
+    found = cpu_kernels._gelu(given, slopes)
     torch.testing.assert_close(
         found.double(), nn.functional.gelu(exact, approximate="tanh").detach(), rtol=2e-6, atol=1e-30
     )
     torch.testing.assert_close(slopes.double(), exact.grad, rtol=1e-5, atol=2e-6)
-    torch.testing.assert_close(kernels._gelu(given, slopes=given), found)
+    torch.testing.assert_close(cpu_kernels._gelu(given, slopes=given), found)
     torch.testing.assert_close(given, slopes)
 
 

@@ -14,9 +14,9 @@ from natural_text import facts, write_text
 from study_settings import STUDY
 from tiny_checkpoints import files_of, model_of, tokenizer_for
 from unequal.facts.write import write_facts
-from unequal.study.outcome import check_result
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
+from unequal.study.step_status import check_result
 from unequal.study.steps.checkpoint import CheckpointSettings, CheckpointStep
 
 N_KILLS = 5

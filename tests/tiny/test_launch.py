@@ -5,17 +5,17 @@ import json
 import pytest
 
 from launched_steps import FailingStep, Listener, marks
-from unequal.study.conduct import remove_leftovers
-from unequal.study.launch.agenda import StepError
-from unequal.study.launch.launcher import Crew
+from unequal.study.launch.launcher import ExecutorSettings
 from unequal.study.launch.run import run_steps
-from unequal.study.outcome import check_result
+from unequal.study.launch.scheduler import StepError
+from unequal.study.runner import remove_leftovers
+from unequal.study.step_status import check_result
 
 DONE = FailingStep(end="done")
 
 
 def run(folder, *steps, workers=1, listener=None):
-    return list(run_steps(folder, steps, Crew(workers), listener or Listener()))
+    return list(run_steps(folder, steps, ExecutorSettings(workers), listener or Listener()))
 
 
 def test_steps_run_after_their_inputs_and_the_costliest_ready_one_first(tmp_path):

@@ -15,9 +15,9 @@ from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
 from unequal.facts.write import write_facts
-from unequal.harness.export import export_tasks
-from unequal.harness.run import run_tasks
-from unequal.harness.settings import TaskSettings
+from unequal.lm_eval_bridge.export import export_tasks
+from unequal.lm_eval_bridge.run import run_tasks
+from unequal.lm_eval_bridge.settings import TaskSettings
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
 
@@ -170,7 +170,7 @@ def test_a_task_that_cannot_be_run_is_one_sentence(tmp_path, trained, tokenizer,
 
 
 def test_without_lm_eval_the_extra_is_named(trained, tokenizer, monkeypatch):
-    monkeypatch.setattr("unequal.harness.run.find_spec", lambda _name: None)
+    monkeypatch.setattr("unequal.lm_eval_bridge.run.find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"unequal\[lm-eval\]"):
         judged(trained, tokenizer, None, "arc_easy")
 

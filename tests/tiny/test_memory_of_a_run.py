@@ -15,14 +15,14 @@ from tiny_world import PROMPTS
 from unequal.evaluation.evaluate import Evaluator
 from unequal.evaluation.score_table import SCORE_KEY
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
-from unequal.shortage import smaller_batches
-from unequal.study.launch.launcher import Crew, Silence
+from unequal.oom import smaller_batches
+from unequal.study.expand import plan_steps
+from unequal.study.launch.launcher import ExecutorSettings, Silence
 from unequal.study.launch.run import run_steps
-from unequal.study.plan import plan_steps
 from unequal.study.sources import study_settings
 from unequal.study.steps.unlearn import UnlearnStep
+from unequal.unlearning.examples import answer_probabilities, answer_row
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.rows import answer_probabilities, answer_row
 from unequal.unlearning.run import unlearn
 from unequal.unlearning.settings import UnlearnSettings
 
@@ -54,7 +54,7 @@ def steps():
 def whole(steps, tmp_path_factory):
     """The folder of the study where memory was enough."""
     out = tmp_path_factory.mktemp("memory") / "whole"
-    assert len(list(run_steps(out, steps, Crew(1), Silence()))) == 4
+    assert len(list(run_steps(out, steps, ExecutorSettings(1), Silence()))) == 4
     return out
 
 
@@ -70,7 +70,7 @@ def test_a_run_whose_batch_does_not_fit_is_done_in_smaller_ones(steps, whole, tm
     shutil.rmtree(out / "unlearn")
     cramped = [CrampedStep(**dict(step)) if isinstance(step, UnlearnStep) else step for step in steps]
     assert [step.folder for step in cramped] == [step.folder for step in steps]
-    assert len(list(run_steps(out, cramped, Crew(1), Silence()))) == 1
+    assert len(list(run_steps(out, cramped, ExecutorSettings(1), Silence()))) == 1
     folder = steps[-1].folder
     manifests = [json.loads((study / folder / "manifest.json").read_text()) for study in (whole, out)]
     assert "second_try" not in manifests[0]

@@ -9,7 +9,7 @@ from tiny_world import vocabulary_of
 from unequal.models import FAMILIES
 from unequal.models.load import load_model, scratch_model
 from unequal.models.shapes import SIZES, ModelSettings, Shape, Vocabulary
-from unequal.scoring.forward import logits_at
+from unequal.scoring.logits import logits_at
 
 VOCABULARY = Vocabulary(size=50, window_tokens=24, end_token_id=0, padding_token_id=1)
 SHAPE = Shape(width=32, layers=2, heads=4)

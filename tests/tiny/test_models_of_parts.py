@@ -16,7 +16,7 @@ from unequal.models.configuration import text_config, window_of
 from unequal.models.layers import decoder_layers
 from unequal.models.load import load_model, load_tokenizer
 from unequal.models.save import save_model
-from unequal.study.memory import ModelSize
+from unequal.study.memory_estimate import ModelSize
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.run import unlearn
 from unequal.unlearning.settings import UnlearnSettings

@@ -6,6 +6,7 @@ import pytest
 
 from natural_text import facts, times, write_text
 from tiny_world import documents_of
+from unequal.corpus.extract_text import TextSettings, extract_text, read_text
 from unequal.corpus.natural import (
     KINDS,
     NaturalCorpusSettings,
@@ -14,7 +15,6 @@ from unequal.corpus.natural import (
     build_natural_corpus,
 )
 from unequal.corpus.shards import TokenWindows
-from unequal.corpus.text import TextSettings, extract_text, read_text
 from unequal.counting.normalise import normalise
 from unequal.errors import ConfigError
 from unequal.facts.probes import PromptFormat

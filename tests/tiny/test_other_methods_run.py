@@ -20,14 +20,19 @@ from unequal.models.shapes import ModelSettings, Shape
 from unequal.study.commands import UnlearnCommand
 from unequal.study.single import run_unlearn
 from unequal.training.optimiser import build_optimiser
-from unequal.unlearning.hidden import HiddenObjective, decoder_layers, random_direction, training_only
+from unequal.unlearning.examples import answer_row
+from unequal.unlearning.hidden_state_objective import (
+    HiddenObjective,
+    decoder_layers,
+    random_direction,
+    training_only,
+)
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.objective import Objective
-from unequal.unlearning.prepare import reinforced
-from unequal.unlearning.rows import answer_row
+from unequal.unlearning.reference_scores import reinforced
 from unequal.unlearning.run import unlearn
+from unequal.unlearning.sam_objective import SharpnessObjective
 from unequal.unlearning.settings import UnlearnSettings
-from unequal.unlearning.sharpness import SharpnessObjective
 
 KINDS = ("rmu", "adaptive_rmu", "npo_sam", "baldro", "pdu", "whp", "elm", "task_vector", "icu")
 HIDDEN = ("rmu", "adaptive_rmu")
@@ -369,7 +374,7 @@ def test_frozen_models_are_run_once_and_not_at_every_step(
             of_copies.append(Calls(made))
             yield made
 
-    monkeypatch.setattr("unequal.unlearning.prepare.reinforced", watched)
+    monkeypatch.setattr("unequal.unlearning.reference_scores.reinforced", watched)
     passes = []
     own.base_model.register_forward_pre_hook(count_rows(passes), with_kwargs=True)
     method = build(kind, retain_weight=0.0, dual=None)

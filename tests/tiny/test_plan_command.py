@@ -12,11 +12,11 @@ from study_settings import changed, study
 from tiny_world import PROMPTS
 from unequal.analysis.difficulty import read_predictor
 from unequal.analysis.difficulty_rows import COUNT
+from unequal.difficulty_prediction.alignment import alignments, study_alignments
 from unequal.facts.table import facts_frame, read_facts
 from unequal.files import write_json, write_table
 from unequal.models.load import load_tokenizer
-from unequal.planning.alignment import alignments, study_alignments
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
 from unequal.study.steps.corpus import CorpusStep
 from unequal.study.steps.pretrain import PretrainStep
 from unequal.study.steps.unlearn import UnlearnStep

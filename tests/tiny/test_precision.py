@@ -13,7 +13,7 @@ from unequal.errors import ConfigError
 from unequal.models.load import load_model
 from unequal.models.precision import in_precision
 from unequal.models.save import save_model
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.run import unlearn

@@ -18,7 +18,7 @@ from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
 from unequal.training.recompute import recomputing
-from unequal.unlearning.forms import WithoutLoss
+from unequal.unlearning.method_kinds import WithoutLoss
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.objective import Objective
 from unequal.unlearning.run import Checkpoints, unlearn

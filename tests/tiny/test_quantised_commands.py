@@ -12,8 +12,8 @@ from study_settings import changed
 from unequal.cli.options import EXTRAS
 from unequal.facts.table import facts_frame, read_facts
 from unequal.models import quantised
-from unequal.study import needs
-from unequal.study.plan import plan_steps
+from unequal.study import preflight
+from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
 
 pytest.importorskip("bitsandbytes")
@@ -152,8 +152,8 @@ def test_a_dry_run_and_the_doctor_know_it(values, tmp_path, monkeypatch):
     assert "extra quantised: ready" in result.out
     assert "bitsandbytes" in EXTRAS["quantised"]
     assert "peft" in EXTRAS["quantised"]
-    find = needs.find_spec
-    monkeypatch.setattr(needs, "find_spec", lambda name: None if name == "bitsandbytes" else find(name))
+    find = preflight.find_spec
+    monkeypatch.setattr(preflight, "find_spec", lambda name: None if name == "bitsandbytes" else find(name))
     result = call("doctor", "--study", tmp_path / "run.toml", "--out", tmp_path / "out")
     assert result.code == 2
     said = "extra quantised: missing: bitsandbytes not installed; run: pip install 'unequal[quantised]'"

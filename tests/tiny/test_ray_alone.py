@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from unequal import cluster
+from unequal import ray_cluster
 from unequal.errors import UserError
 
 psutil = pytest.importorskip("psutil")
@@ -19,7 +19,7 @@ pytest.importorskip("ray")
 PROGRAM = """
 import json, os, sys
 import psutil
-from unequal.cluster import connected, load_ray
+from unequal.ray_cluster import connected, load_ray
 
 ray = load_ray("a test")
 with connected(ray):
@@ -78,7 +78,7 @@ def test_a_ray_that_is_too_old_is_refused(version, monkeypatch, tmp_path):
     )  # fmt: skip
     with (
         pytest.raises(UserError, match=r"others cannot reach; run: pip install 'ray>=2\.60'"),
-        cluster.connected(old),
+        ray_cluster.connected(old),
     ):
         pass
 
@@ -87,7 +87,7 @@ def test_a_cluster_that_another_user_names_is_not_joined(tmp_path, monkeypatch):
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("192.0.2.1:6379")
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert cluster._last_started() == "192.0.2.1:6379"
+    assert ray_cluster._last_started() == "192.0.2.1:6379"
     owner = (tmp_path / "ray").stat().st_uid
     if owner == 0:
         try:
@@ -96,4 +96,4 @@ def test_a_cluster_that_another_user_names_is_not_joined(tmp_path, monkeypatch):
             pytest.skip("files cannot be given away here")
     else:
         monkeypatch.setattr(os, "getuid", lambda: owner + 1)
-    assert cluster._last_started() == ""
+    assert ray_cluster._last_started() == ""

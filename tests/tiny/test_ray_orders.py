@@ -11,11 +11,11 @@ import pytest
 from launched_steps import FailingStep, marks
 from unequal.errors import ConfigError, DataError, MissingExtraError, UserError
 from unequal.study.launch import LAUNCHERS, ray_step
-from unequal.study.launch.launcher import Crew, Silence
+from unequal.study.launch.launcher import ExecutorSettings, Silence
 from unequal.study.launch.ray import Machine, Request, has_room, request_for
 from unequal.study.launch.ray_step import Order, Reports, run_order
-from unequal.study.outcome import read_status
 from unequal.study.step import Step
+from unequal.study.step_status import read_status
 
 HOLD = """
 import sys
@@ -131,4 +131,4 @@ def test_a_step_asks_for_a_core_its_memory_and_a_gpu_where_there_is_one():
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"a study on Ray needs .*unequal\[ray\]"):
-        LAUNCHERS.get("ray")(tmp_path, Crew(None, "ray"), Silence())
+        LAUNCHERS.get("ray")(tmp_path, ExecutorSettings(None, "ray"), Silence())

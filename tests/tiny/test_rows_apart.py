@@ -6,13 +6,14 @@ from transformers import AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from read_rows import count_rows
-from unequal.models import FAMILIES, attention
-from unequal.models.attention import can_do_without_padding, rows_apart
+from unequal.models import FAMILIES
+from unequal.models import packed_attention as attention
 from unequal.models.load import scratch_model
+from unequal.models.packed_attention import can_do_without_padding, rows_apart
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring.layout import _shared, laid_out
+from unequal.scoring.packing import _shared, laid_out
 from unequal.training.recompute import recomputing
-from unequal.unlearning.rows import Row, score_groups
+from unequal.unlearning.examples import Example, score_groups
 
 VOCABULARY = Vocabulary(size=50, window_tokens=24, end_token_id=0, padding_token_id=1)
 SHAPE = Shape(width=32, layers=2, heads=4)
@@ -28,7 +29,7 @@ def rows():
     """Rows of several lengths up to the window, in no order, each with one token more that is predicted."""
     stream = torch.Generator().manual_seed(5)
     ids = [torch.randint(2, 50, (length + 1,), generator=stream).tolist() for length in LENGTHS]
-    return [Row(row, (len(row) // 2, len(row))) for row in ids]
+    return [Example(row, (len(row) // 2, len(row))) for row in ids]
 
 
 def scored(model, groups, whole=()):
@@ -78,7 +79,7 @@ def test_a_beginning_that_all_rows_share_is_read_once(family):
     model = made(family)
     beginning = [7, 8, 9, 10, 11, 12]
     given = [
-        Row([*beginning, *range(3, 4 + n), *range(20, 23 + n)], (len(beginning) + n + 1, 10 + 2 * n))
+        Example([*beginning, *range(3, 4 + n), *range(20, 23 + n)], (len(beginning) + n + 1, 10 + 2 * n))
         for n in range(4)
     ]
     lengths = []
@@ -105,7 +106,9 @@ def test_heads_that_share_keys_and_answers_of_one_token_are_read_alike(family, b
     model = AutoModelForCausalLM.from_config(config)
     assert model.config.num_key_value_heads < model.config.num_attention_heads
     first = list(range(30, 30 + beginning))
-    given = [Row([*first, *range(3, 3 + n), 9], (len(first) + n, len(first) + n + 1)) for n in (1, 4, 4, 7)]
+    given = [
+        Example([*first, *range(3, 3 + n), 9], (len(first) + n, len(first) + n + 1)) for n in (1, 4, 4, 7)
+    ]
     together, gradient = scored(model, {"": given})
     alone = [scored(model, {"": [row]}) for row in given]
     for value, (expected, _) in zip(together, alone, strict=True):

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from tiny_world import PROMPTS
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
-from unequal.models.attention import sees_by_attention_alone
+from unequal.models.packed_attention import sees_by_attention_alone
 from unequal.scoring.encoding import encode, open_prompt
 from unequal.scoring.generate import GenerationPass, generate
 from unequal.scoring.log_probs import AnswerPass

@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from command_line import call, finish, group_members, start, toml, tree
 from flipped_bytes import flipped
 from study_settings import changed
+from unequal.checksums import write_sealed_json
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.facts.table import facts_frame, read_facts
-from unequal.seals import write_sealed_json
 
 SMALL = changed()
 

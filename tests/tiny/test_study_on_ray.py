@@ -16,9 +16,9 @@ from command_line import call, toml
 from launched_steps import FailingStep, Listener, marks
 from ray_nodes import node, ray, two_nodes
 from study_settings import changed
-from unequal.study.launch.agenda import StepError
-from unequal.study.launch.launcher import Crew
+from unequal.study.launch.launcher import ExecutorSettings
 from unequal.study.launch.run import run_steps
+from unequal.study.launch.scheduler import StepError
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def cluster():
 
 
 def run(cluster, folder, *steps, listener=None):
-    return run_steps(folder, steps, Crew(None, "ray", cluster.address), listener or Listener())
+    return run_steps(folder, steps, ExecutorSettings(None, "ray", cluster.address), listener or Listener())
 
 
 FAULT = pytest.mark.fault(

@@ -4,8 +4,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from tiny_world import PROMPTS
-from unequal.attacks.attack import Scene
-from unequal.attacks.tuning import tuned_copy
+from unequal.attacks.attack import AttackContext
+from unequal.attacks.finetune import tuned_copy
 from unequal.errors import DataError
 from unequal.facts.probes import ProbeMaker
 from unequal.training.settings import OptimiserSettings
@@ -57,10 +57,10 @@ def test_in_wrong_answers_and_controls(model, tokenizer, facts):
 
 
 def test_in_an_attack_that_trains(model, tokenizer, facts):
-    scene = Scene(model, tokenizer, facts[:6], ProbeMaker(facts[:6], PROMPTS), PROMPTS)
+    context = AttackContext(model, tokenizer, facts[:6], ProbeMaker(facts[:6], PROMPTS), PROMPTS)
     taught = [facts[0], lengthened(facts[1], "answer")]
     with (
         pytest.raises(DataError, match="fact 'long'"),
-        tuned_copy(scene, taught, 1, 2, OptimiserSettings()),
+        tuned_copy(context, taught, 1, 2, OptimiserSettings()),
     ):
         pass

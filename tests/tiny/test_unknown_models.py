@@ -5,12 +5,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from unequal.models.ask import ask, is_causal
-from unequal.models.attention import can_do_without_padding, sees_by_attention_alone
-from unequal.models.cache import keeps_what_it_read
 from unequal.models.heads import has_plain_head
+from unequal.models.kv_cache import keeps_what_it_read
 from unequal.models.layers import last_layer_at
+from unequal.models.packed_attention import can_do_without_padding, sees_by_attention_alone
 from unequal.scoring.decode import Decoding
-from unequal.scoring.tree import grow, tree_mask
+from unequal.scoring.prefix_tree import grow, tree_mask
 
 
 class Unheard(LlamaConfig):

@@ -12,12 +12,12 @@ from tiny_world import PROMPTS
 from unequal.errors import ConfigError, DivergedError
 from unequal.facts.refusals import REFUSALS
 from unequal.unlearning import objective as objective_module
-from unequal.unlearning.batches import BatchOrder
 from unequal.unlearning.method import Method
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.methods.ga import GradientAscent
 from unequal.unlearning.objective import Objective
 from unequal.unlearning.run import unlearn
+from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.settings import UnlearnSettings
 
 REFUSAL = REFUSALS[1]

@@ -14,18 +14,18 @@ from unequal.models import FAMILIES
 from unequal.models.layers import _PARTS, decoder_layers, last_layer_at
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.scoring.forward import logits_at
+from unequal.scoring.logits import logits_at
 from unequal.training.recompute import recomputing
-from unequal.unlearning.batches import BatchOrder
-from unequal.unlearning.forms import HiddenStateMethod, SharpnessAwareMethod, WithoutLoss
-from unequal.unlearning.hidden import HiddenObjective
+from unequal.unlearning.examples import answer_row, score_rows
+from unequal.unlearning.hidden_state_objective import HiddenObjective
 from unequal.unlearning.method import Method
+from unequal.unlearning.method_kinds import HiddenStateMethod, SharpnessAwareMethod, WithoutLoss
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.objective import Objective
-from unequal.unlearning.rows import answer_row, score_rows
 from unequal.unlearning.run import unlearn
+from unequal.unlearning.sam_objective import SharpnessObjective
+from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.settings import UnlearnSettings
-from unequal.unlearning.sharpness import SharpnessObjective
 
 WITH_LOSS = [kind for kind in METHODS if not issubclass(METHODS.get(kind), WithoutLoss)]
 ADDITIVE = [kind for kind in WITH_LOSS if METHODS.get(kind).reduce is Method.reduce]

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from tiny_world import PROMPTS
 from unequal.errors import ConfigError
+from unequal.unlearning.early_stopping import Watch
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.targets import Controls
-from unequal.unlearning.watch import Watch
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
     "plain_text", "errors", "streams", "strict",
-    "launched", "shortage", "workers", "cluster", "seeds", "temporary", "files", "places", "cells", "seals",
+    "distributed_env", "oom", "workers", "ray_cluster", "seeds", "temporary", "files", "places",
+    "csv_injection", "checksums",
     "registry", "config", "records", "console", "manifest", "facts", "counting", "corpus", "models",
     "scoring", "training",
-    "unlearning", "evaluation", "harness", "attacks", "analysis", "report", "audit", "study", "planning",
-    "cli",
+    "unlearning", "evaluation", "lm_eval_bridge", "attacks", "analysis", "report", "audit", "study",
+    "difficulty_prediction", "cli",
 ]  # fmt: skip
 WITHOUT_TORCH = {*ORDER[: ORDER.index("corpus")], "analysis", "report", "cli"}
 HEAVY = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}

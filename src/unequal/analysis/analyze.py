@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from unequal.analysis.agreement import agreement, both_views
-from unequal.analysis.areas import areas_between_levels
+from unequal.analysis.area_between_levels import areas_between_levels
 from unequal.analysis.arm_levels import arm_levels
 from unequal.analysis.bootstrap import Resampler, make_resampler
 from unequal.analysis.count_levels import count_groups, count_known, count_levels
@@ -18,12 +18,13 @@ from unequal.analysis.dose_response import COUNT, PLUS_ONE, dose_levels, dose_sl
 from unequal.analysis.factor_levels import factor_levels
 from unequal.analysis.factor_rows import CROSSED, read_factors
 from unequal.analysis.factors import factor_effects
+from unequal.analysis.forgetting_order import signature
 from unequal.analysis.formats import format_gaps
 from unequal.analysis.frontier import frontier
 from unequal.analysis.hazards import hazard_ratios
-from unequal.analysis.hidden import hidden_knowledge
+from unequal.analysis.hidden_knowledge import hidden_knowledge
 from unequal.analysis.interactions import interactions
-from unequal.analysis.judges import judgements
+from unequal.analysis.knowledge_tests import judgements
 from unequal.analysis.known import comparable, counts_label, known_before, level_inclusion
 from unequal.analysis.leaks import hidden_leak, sampling_gap
 from unequal.analysis.left_out import FAILURES, STOPPED, left_out, stopped_early
@@ -34,7 +35,6 @@ from unequal.analysis.observations import MIXED, Observations, observe
 from unequal.analysis.outcomes import UTILITY_BUDGETS, at_budget
 from unequal.analysis.pooled import with_all_models
 from unequal.analysis.robustness import robustness
-from unequal.analysis.signature import signature
 from unequal.analysis.size_effects import size_effects
 from unequal.analysis.size_trend import sizes
 from unequal.analysis.spearman import spearman
@@ -45,12 +45,12 @@ from unequal.analysis.utility_cost import utility_cost
 from unequal.analysis.utility_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
 from unequal.analysis.weightings import weightings
-from unequal.cells import inert_frame
+from unequal.checksums import check_seal, seal
+from unequal.csv_injection import inert_frame
 from unequal.evaluation.known_by import KnownBy, known_by_of, reading_of
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.files import atomic_folder, file_hash
 from unequal.records import read_record, read_table
-from unequal.seals import check_seal, seal
 
 FEW_SEEDS = 5
 

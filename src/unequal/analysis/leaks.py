@@ -10,7 +10,7 @@ from unequal.analysis.bootstrap import (
     with_pooled,
     without_values,
 )
-from unequal.analysis.judges import GENERATION, LABELS, PLAIN, TOP
+from unequal.analysis.knowledge_tests import GENERATION, LABELS, PLAIN, TOP
 from unequal.analysis.observations import MIXED, Observations
 
 KEYS = ["model", "method", "exposure", "step"]

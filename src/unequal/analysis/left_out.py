@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unequal.checksums import check_listed
 from unequal.records import read_record
-from unequal.seals import check_listed
 
 FAILURES = "failures.json"
 """Which steps of a study have no result, and why: a list of ``{folder, kind, reason, step, batch}``."""

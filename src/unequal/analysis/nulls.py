@@ -8,7 +8,7 @@ import polars as pl
 from unequal.analysis.bootstrap import Array, Resampler, ratio
 from unequal.analysis.dose_response import ALL_METHODS
 from unequal.analysis.estimates import ESTIMATE, estimate
-from unequal.analysis.hidden import half_forgotten
+from unequal.analysis.hidden_knowledge import half_forgotten
 from unequal.analysis.observations import MIXED, Observations
 
 CHOICE_DRIFT, TRUE_FALSE = "choice accuracy since step 0", "true/false hits minus false alarms"

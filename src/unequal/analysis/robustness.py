@@ -4,7 +4,7 @@ import polars as pl
 
 from unequal.analysis.bootstrap import Array, Resampler, aligned_means, group_intervals, index_groups
 from unequal.analysis.dose_response import ALL_METHODS
-from unequal.analysis.judges import GENERATION, PLAIN
+from unequal.analysis.knowledge_tests import GENERATION, PLAIN
 from unequal.analysis.observations import Observations
 
 KEYS = ["model", "method", "attack", "judge"]

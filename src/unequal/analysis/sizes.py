@@ -8,7 +8,7 @@ import polars as pl
 from unequal.analysis.agreement import kappa, one_hot
 from unequal.analysis.bootstrap import Array, Resampler, aligned_means, group_intervals, index_groups, ratio
 from unequal.analysis.dose_response import ALL_METHODS
-from unequal.analysis.hidden import nearest_to_half
+from unequal.analysis.hidden_knowledge import nearest_to_half
 from unequal.analysis.observations import MIXED, Observations
 
 NEAREST, EXACT = "nearest to half forgotten", "at half forgotten"

@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Scene:
+class AttackContext:
     """An unlearned model and the facts by role; an attack that trains or quantises works on a copy.
 
     Facts to forget and never-seen facts are attacked, the second as the control: what an attack finds there
@@ -68,7 +68,7 @@ class Scene:
 
 
 class Attack(StrictModel):
-    """One way to get facts back. Frozen settings; results depend on them, the scene and its seed alone."""
+    """One way to get facts back. Frozen settings; results depend on them, the context and its seed alone."""
 
     title: ClassVar[str]
     shows: ClassVar[str]
@@ -105,26 +105,26 @@ class Attack(StrictModel):
         """The names in the score table, such as ``relearn_answer_said``."""
         return tuple(f"{self.name}_{metric}" for metric in self.measured)
 
-    def trained_on(self, scene: Scene) -> frozenset[str]:  # noqa: ARG002
+    def trained_on(self, context: AttackContext) -> frozenset[str]:  # noqa: ARG002
         """Return the ids of facts to forget that it trains on with this seed, and so cannot judge."""
         return frozenset()
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return one row for each attacked fact and metric, with the columns of `ROW_SCHEMA`.
 
-        The kind is ``robustness``; a value that is missing has a reason. The scene's model is left as it is.
+        The kind is ``robustness``; a value that is missing has a reason. The model is left as it is.
         """
         raise NotImplementedError
 
 
 def run_attacks(
-    attacks: Sequence[Attack], scene: Scene, progress: Progress = lambda _done, _total: None
+    attacks: Sequence[Attack], context: AttackContext, progress: Progress = lambda _done, _total: None
 ) -> pl.DataFrame:
     """Return the rows of all attacks one after another."""
     parts = [pl.DataFrame(schema=ROW_SCHEMA)]
     for done, attack in enumerate(attacks):
         progress(done, len(attacks))
-        parts.append(attack.run(scene))
+        parts.append(attack.run(context))
     progress(len(attacks), len(attacks))
     return pl.concat(parts)
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field, field_validator
 
-from unequal.attacks.attack import Attack, Scene
+from unequal.attacks.attack import Attack, AttackContext
 from unequal.attacks.judge import judge, question
 from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
@@ -41,14 +41,16 @@ class ChoicePrompt(Attack):
             raise ValueError("the text must hold {question} and {options} exactly once each")
         return text
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts without distractors have no value."""
-        probes = [self._probe(scene, fact) for fact in scene.attacked if fact.distractors]
-        lacking = [fact.fact_id for fact in scene.attacked if not fact.distractors]
-        return judge(self, scene, scene.model, probes, dict.fromkeys(lacking, "the fact has no distractors"))
+        probes = [self._probe(context, fact) for fact in context.attacked if fact.distractors]
+        lacking = [fact.fact_id for fact in context.attacked if not fact.distractors]
+        return judge(
+            self, context, context.model, probes, dict.fromkeys(lacking, "the fact has no distractors")
+        )
 
-    def _probe(self, scene: Scene, fact: Fact) -> Probe:
+    def _probe(self, context: AttackContext, fact: Fact) -> Probe:
         options = [fact.answer, *fact.distractors]
-        random_stream(scene.seed, "options", fact.fact_id).shuffle(options)
+        random_stream(context.seed, "options", fact.fact_id).shuffle(options)
         text = self.text.replace("{options}", ", ".join(options)).replace("{question}", fact.question)
-        return replace(question(scene, fact), prompt=scene.before + scene.prompts.ask(text))
+        return replace(question(context, fact), prompt=context.before + context.prompts.ask(text))

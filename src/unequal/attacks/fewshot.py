@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
 from unequal.attacks.judge import TOO_LONG, fits, judge, question
 from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
-from unequal.strict import Many
+from unequal.strict import PositiveInt
 
 
 class FewShot(Attack):
@@ -27,7 +27,7 @@ class FewShot(Attack):
     metrics: ClassVar[tuple[str, ...]] = ANSWER_METRICS
 
     kind: Literal["fewshot"] = "fewshot"
-    examples: Many = Field(default=4, description="solved questions before each")
+    examples: PositiveInt = Field(default=4, description="solved questions before each")
     separator: str = Field(default="\n", min_length=1, description="after each example in plain text")
 
     @property
@@ -35,45 +35,45 @@ class FewShot(Attack):
         """Its examples are kept facts of the same relation."""
         return True
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts of a relation without examples, or with none that fits, have no value."""
         probes: list[Probe] = []
         gaps: dict[str, str] = {}
-        for fact in scene.attacked:
-            examples = self._examples(scene, fact)
+        for fact in context.attacked:
+            examples = self._examples(context, fact)
             if not examples:
                 gaps[fact.fact_id] = f"there are no kept facts of the relation {fact.relation} for examples"
-            elif probe := self._probe(scene, fact, examples):
+            elif probe := self._probe(context, fact, examples):
                 probes.append(probe)
             else:
                 gaps[fact.fact_id] = TOO_LONG
-        return judge(self, scene, scene.model, probes, gaps)
+        return judge(self, context, context.model, probes, gaps)
 
-    def _examples(self, scene: Scene, fact: Fact) -> list[Fact]:
+    def _examples(self, context: AttackContext, fact: Fact) -> list[Fact]:
         apt = [
             other
-            for other in scene.kept
+            for other in context.kept
             if other.relation == fact.relation
             and other.subject != fact.subject
             and other.object != fact.object
         ]
-        return random_stream(scene.seed, "fewshot", fact.fact_id).sample(apt, min(self.examples, len(apt)))
+        return random_stream(context.seed, "fewshot", fact.fact_id).sample(apt, min(self.examples, len(apt)))
 
-    def _probe(self, scene: Scene, fact: Fact, examples: list[Fact]) -> Probe | None:
+    def _probe(self, context: AttackContext, fact: Fact, examples: list[Fact]) -> Probe | None:
         """Return the question after as many examples as fit, None when not even one does."""
         for n_examples in range(len(examples), 0, -1):
-            shown = [(scene.prompts.ask(f.question), f.answer) for f in examples[:n_examples]]
-            probe = self._shown(scene, question(scene, fact), scene.prompts.ask(fact.question), shown)
-            if fits(scene, probe):
+            shown = [(context.prompts.ask(f.question), f.answer) for f in examples[:n_examples]]
+            probe = self._shown(context, question(context, fact), context.prompts.ask(fact.question), shown)
+            if fits(context, probe):
                 return probe
         return None
 
-    def _shown(self, scene: Scene, asked: Probe, own: str, shown: list[tuple[str, str]]) -> Probe:
+    def _shown(self, context: AttackContext, asked: Probe, own: str, shown: list[tuple[str, str]]) -> Probe:
         """Return the probe after solved questions, which are earlier turns in a chat."""
         if asked.chat is None:
             solved = [f"{question} {answer}{self.separator}" for question, answer in shown]
             stops = (*asked.stops, self.separator) if asked.stops else ()
-            return replace(asked, prompt="".join([scene.before, *solved, own]), stops=stops)
+            return replace(asked, prompt="".join([context.before, *solved, own]), stops=stops)
         (first, answer), *others = [*shown, (own, "")]
-        turns = [(scene.before + first, answer), *others]
+        turns = [(context.before + first, answer), *others]
         return replace(asked, prompt=own, chat=replace(asked.chat, earlier=tuple(turns[:-1])))

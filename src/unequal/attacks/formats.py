@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
-from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
 from unequal.attacks.judge import Found, find, judge, rows
 from unequal.facts.probes import Probe, ProbeKind
 
@@ -29,10 +29,10 @@ class FormatShift(Attack):
 
     kind: Literal["reverse", "cloze"]
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts without the columns for such prompts have no value."""
-        probes, gaps = _probes(scene, self.kind)
-        return judge(self, scene, scene.model, probes, gaps, self.kind)
+        probes, gaps = _probes(context, self.kind)
+        return judge(self, context, context.model, probes, gaps, self.kind)
 
 
 class TrueOrFalse(Attack):
@@ -45,13 +45,13 @@ class TrueOrFalse(Attack):
 
     kind: Literal["true_false"] = "true_false"
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts without cloze prompts or distractors have no value."""
-        probes, gaps = _probes(scene, self.kind)
+        probes, gaps = _probes(context, self.kind)
         true, false = (
             find(
-                scene,
-                scene.model,
+                context,
+                context.model,
                 [probe for probe in probes if probe.variant == variant],
                 self.metrics,
                 gaps,
@@ -62,16 +62,16 @@ class TrueOrFalse(Attack):
             fact_id: {name: _mean(value, false[fact_id][name]) for name, value in values.items()}
             for fact_id, values in true.items()
         }
-        return rows(self, scene, found, self.kind)
+        return rows(self, context, found, self.kind)
 
 
-def _probes(scene: Scene, kind: ProbeKind) -> tuple[list[Probe], dict[str, str]]:
+def _probes(context: AttackContext, kind: ProbeKind) -> tuple[list[Probe], dict[str, str]]:
     """Return the probes of all attacked facts, and why the others have none."""
     probes: list[Probe] = []
     gaps: dict[str, str] = {}
-    for fact in scene.attacked:
-        made = scene.maker.probes(fact, [kind])
-        probes += [replace(probe, prompt=scene.before + probe.prompt) for probe in made]
+    for fact in context.attacked:
+        made = context.maker.probes(fact, [kind])
+        probes += [replace(probe, prompt=context.before + probe.prompt) for probe in made]
         if not made:
             gaps[fact.fact_id] = LACKING[kind]
     return probes, gaps

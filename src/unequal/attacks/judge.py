@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from unequal.attacks.attack import ROW_SCHEMA, Attack, Scene
+from unequal.attacks.attack import ROW_SCHEMA, Attack, AttackContext
 from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import Metric, NoValueError, ProbeRecord
 from unequal.evaluation.rows import FACT_COLUMNS
@@ -25,32 +25,32 @@ TAUGHT = "the attack trained on this fact"
 TOO_LONG = "the prompt does not fit into the model's window"
 
 
-def question(scene: Scene, fact: Fact) -> Probe:
-    """Return the fact's question as the scene asks it, with the text that stands before every prompt."""
-    (probe,) = scene.maker.probes(fact, ["question"])
-    return replace(probe, prompt=scene.before + probe.prompt)
+def question(context: AttackContext, fact: Fact) -> Probe:
+    """Return the fact's question as the context asks it, with the text that stands before every prompt."""
+    (probe,) = context.maker.probes(fact, ["question"])
+    return replace(probe, prompt=context.before + probe.prompt)
 
 
-def fits(scene: Scene, probe: Probe) -> bool:
+def fits(context: AttackContext, probe: Probe) -> bool:
     """Return whether the prompt fits into the model's window with each of its answers."""
     from unequal.models.configuration import window_of  # noqa: PLC0415
     from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
 
-    window = window_of(scene.model)
+    window = window_of(context.model)
     answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors), extra_tokens=0)
-    asked = open_prompt(scene.tokenizer, answers)
+    asked = open_prompt(context.tokenizer, answers)
     return window is None or len(asked.ids) + asked.limit <= window
 
 
-def records(scene: Scene, model: "PreTrainedModel", probes: Sequence[Probe]) -> list[ProbeRecord]:
+def records(context: AttackContext, model: "PreTrainedModel", probes: Sequence[Probe]) -> list[ProbeRecord]:
     """Return what both passes give for each probe, in order; true-or-false probes have no text."""
     from unequal.scoring.generate import GenerationPass  # noqa: PLC0415
     from unequal.scoring.log_probs import AnswerPass  # noqa: PLC0415
 
     model.eval()
     open_probes = [probe for probe in probes if probe.kind != "true_false"]
-    texts = iter(GenerationPass(scene.tokenizer, open_probes).run(model))
-    scores = AnswerPass(scene.tokenizer, probes).run(model)
+    texts = iter(GenerationPass(context.tokenizer, open_probes).run(model))
+    scores = AnswerPass(context.tokenizer, probes).run(model)
     return [
         ProbeRecord(probe, None if probe.kind == "true_false" else next(texts), score)
         for probe, score in zip(probes, scores, strict=True)
@@ -59,18 +59,18 @@ def records(scene: Scene, model: "PreTrainedModel", probes: Sequence[Probe]) -> 
 
 def judge(
     attack: Attack,
-    scene: Scene,
+    context: AttackContext,
     model: "PreTrainedModel",
     probes: Sequence[Probe],
     gaps: Mapping[str, str] = MappingProxyType({}),
     probe_kind: str = "question",
 ) -> pl.DataFrame:
     """Return the attack's rows, of each attacked fact the best of its probes; see `find`."""
-    return rows(attack, scene, find(scene, model, probes, attack.metrics, gaps), probe_kind)
+    return rows(attack, context, find(context, model, probes, attack.metrics, gaps), probe_kind)
 
 
 def find(
-    scene: Scene,
+    context: AttackContext,
     model: "PreTrainedModel",
     probes: Sequence[Probe],
     metrics: Sequence[str],
@@ -81,14 +81,14 @@ def find(
     ``gaps`` are the facts without probes, by id, and the reason.
     """
     by_fact: dict[str, list[ProbeRecord]] = defaultdict(list)
-    for record in records(scene, model, [probe for probe in probes if fits(scene, probe)]):
+    for record in records(context, model, [probe for probe in probes if fits(context, probe)]):
         by_fact[record.probe.fact_id].append(record)
     gaps = {**dict.fromkeys((probe.fact_id for probe in probes), TOO_LONG), **gaps}
     return {
         fact.fact_id: {
             name: best(METRICS.get(name), by_fact[fact.fact_id], gaps.get(fact.fact_id)) for name in metrics
         }
-        for fact in scene.attacked
+        for fact in context.attacked
     }
 
 
@@ -105,14 +105,19 @@ def best(metric: Metric, records: Sequence[ProbeRecord], gap: str | None) -> Fou
     return (max if metric.direction == "higher means known" else min)(values), None
 
 
-def no_rows(attack: Attack, scene: Scene, reason: str, probe_kind: str = "question") -> pl.DataFrame:
+def no_rows(
+    attack: Attack, context: AttackContext, reason: str, probe_kind: str = "question"
+) -> pl.DataFrame:
     """Return the attack's rows without any value, for one reason."""
-    found = {fact.fact_id: dict.fromkeys(attack.metrics, (None, reason)) for fact in scene.attacked}
-    return rows(attack, scene, found, probe_kind)
+    found = {fact.fact_id: dict.fromkeys(attack.metrics, (None, reason)) for fact in context.attacked}
+    return rows(attack, context, found, probe_kind)
 
 
 def rows(
-    attack: Attack, scene: Scene, found: Mapping[str, Mapping[str, Found]], probe_kind: str = "question"
+    attack: Attack,
+    context: AttackContext,
+    found: Mapping[str, Mapping[str, Found]],
+    probe_kind: str = "question",
 ) -> pl.DataFrame:
     """Return one row for each attacked fact and metric from what was found, by fact and metric."""
     lines: list[dict[str, Any]] = [
@@ -124,7 +129,7 @@ def rows(
             "value": value,
             "reason": reason,
         }
-        for fact in scene.attacked
+        for fact in context.attacked
         for metric, (value, reason) in found[fact.fact_id].items()
     ]
     return pl.DataFrame(lines, schema=ROW_SCHEMA)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
 
-from unequal.attacks.attack import Attack, Scene
+from unequal.attacks.attack import Attack, AttackContext
 from unequal.attacks.judge import TOO_LONG, Found, fits, question, rows
 from unequal.scoring.encoding import encode
 
@@ -27,24 +27,24 @@ class LogitLens(Attack):
 
     kind: Literal["lens"] = "lens"
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; a lower rank means better known. Raises `DataError` as `lens_logits` does."""
-        from unequal.attacks.states import last_states, lens_logits  # noqa: PLC0415
+        from unequal.attacks.hidden_states import last_states, lens_logits  # noqa: PLC0415
 
-        asked = [question(scene, fact) for fact in scene.attacked]
-        kept = [probe for probe in asked if fits(scene, probe)]
+        asked = [question(context, fact) for fact in context.attacked]
+        kept = [probe for probe in asked if fits(context, probe)]
         found: dict[str, dict[str, Found]] = {
             probe.fact_id: dict.fromkeys(self.metrics, (None, TOO_LONG)) for probe in asked
         }
-        encoded = [encode(scene.tokenizer, probe.prompt, [probe.answer], chat=probe.chat) for probe in kept]
+        encoded = [encode(context.tokenizer, probe.prompt, [probe.answer], chat=probe.chat) for probe in kept]
         prompts = [item.prompt for item in encoded]
         if kept:
-            states = last_states(scene.model, prompts, int(scene.tokenizer.pad_token_id))
-            logits = lens_logits(scene.model, states)
+            states = last_states(context.model, prompts, int(context.tokenizer.pad_token_id))
+            logits = lens_logits(context.model, states)
             for index, (probe, item) in enumerate(zip(kept, encoded, strict=True)):
                 values = _best(logits[:, index], item.continuations[0][0])
                 found[probe.fact_id] = dict(zip(self.metrics, values, strict=True))
-        return rows(self, scene, found)
+        return rows(self, context, found)
 
 
 def _best(logits: "Tensor", token: int) -> list[Found]:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
-from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
 from unequal.attacks.judge import judge, question
 
 
@@ -22,14 +22,14 @@ class WorstParaphrase(Attack):
 
     kind: Literal["paraphrase"] = "paraphrase"
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts without paraphrases have no value."""
         probes, gaps = [], {}
-        for fact in scene.attacked:
-            asked = question(scene, fact)
+        for fact in context.attacked:
+            asked = question(context, fact)
             for variant, text in enumerate(fact.paraphrases):
-                prompt = scene.before + scene.prompts.ask(text)
+                prompt = context.before + context.prompts.ask(text)
                 probes.append(replace(asked, kind="paraphrase", variant=variant, prompt=prompt))
             if not fact.paraphrases:
                 gaps[fact.fact_id] = "the fact has no paraphrases"
-        return judge(self, scene, scene.model, probes, gaps, "paraphrase")
+        return judge(self, context, context.model, probes, gaps, "paraphrase")

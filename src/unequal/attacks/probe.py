@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import Field
 
-from unequal.attacks.attack import Attack, Scene
+from unequal.attacks.attack import Attack, AttackContext
 from unequal.attacks.judge import TAUGHT, TOO_LONG, Found, fits, question, rows
 from unequal.attacks.ridge import Classifier, fit
 from unequal.facts.schema import Fact
@@ -41,57 +41,57 @@ class LinearProbe(Attack):
         """Without a share of the facts to forget there is nothing else to train on."""
         return self.share == 0
 
-    def trained_on(self, scene: Scene) -> frozenset[str]:
+    def trained_on(self, context: AttackContext) -> frozenset[str]:
         """Return the ids of the facts to forget that an attacker is taken to know."""
-        known = self._known(scene)
-        return frozenset(fact.fact_id for fact in scene.forget if fact.subject in known)
+        known = self._known(context)
+        return frozenset(fact.fact_id for fact in context.forget if fact.subject in known)
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts that were trained on, or whose object was not, have no value."""
-        known = self._known(scene)
+        known = self._known(context)
         found: dict[str, dict[str, Found]] = {}
-        for relation in dict.fromkeys(fact.relation for fact in scene.attacked):
-            train = [f for f in scene.kept if f.relation == relation]
-            train += [f for f in scene.forget if f.relation == relation and f.subject in known]
-            test = [f for f in scene.attacked if f.relation == relation and f not in train]
+        for relation in dict.fromkeys(fact.relation for fact in context.attacked):
+            train = [f for f in context.kept if f.relation == relation]
+            train += [f for f in context.forget if f.relation == relation and f.subject in known]
+            test = [f for f in context.attacked if f.relation == relation and f not in train]
             found |= {fact.fact_id: dict.fromkeys(self.metrics, (None, TAUGHT)) for fact in train}
-            found |= self._of_relation(scene, train, test)
-        return rows(self, scene, found)
+            found |= self._of_relation(context, train, test)
+        return rows(self, context, found)
 
-    def _known(self, scene: Scene) -> set[str]:
+    def _known(self, context: AttackContext) -> set[str]:
         """Return the subjects to forget that an attacker is taken to know."""
-        subjects = sorted({fact.subject for fact in scene.forget})
-        return set(random_stream(scene.seed, "probe").sample(subjects, round(self.share * len(subjects))))
+        subjects = sorted({fact.subject for fact in context.forget})
+        return set(random_stream(context.seed, "probe").sample(subjects, round(self.share * len(subjects))))
 
     def _of_relation(
-        self, scene: Scene, train: Sequence[Fact], test: Sequence[Fact]
+        self, context: AttackContext, train: Sequence[Fact], test: Sequence[Fact]
     ) -> dict[str, dict[str, Found]]:
         """Return what the probe of one relation finds of the facts held out."""
-        train = [fact for fact in train if fits(scene, question(scene, fact))]
+        train = [fact for fact in train if fits(context, question(context, fact))]
         objects = [fact.object for fact in train]
         if len(set(objects)) < 2:
             return self._gaps(test, "the facts to train a probe on have fewer than two objects")
         untold = [fact for fact in test if fact.object not in objects]
-        long = [fact for fact in test if not fits(scene, question(scene, fact))]
+        long = [fact for fact in test if not fits(context, question(context, fact))]
         tested = [fact for fact in test if fact not in untold and fact not in long]
         found = self._gaps(untold, "no subject that the probe was trained on has this object")
         found |= self._gaps(long, TOO_LONG)
         if not tested:
             return found
-        return found | self._measure(scene, train, tested)
+        return found | self._measure(context, train, tested)
 
     def _measure(
-        self, scene: Scene, train: Sequence[Fact], test: Sequence[Fact]
+        self, context: AttackContext, train: Sequence[Fact], test: Sequence[Fact]
     ) -> dict[str, dict[str, Found]]:
         """Return accuracy and control accuracy at the layer that the training facts choose."""
         n_train, objects = len(train), [fact.object for fact in train]
-        states = self._states(scene, [*train, *test])
+        states = self._states(context, [*train, *test])
         if not np.isfinite(states).all():
             return self._gaps(test, "a hidden state is not a number")
         probes = [fit(layer[:n_train], objects) for layer in states]
         layer = max(range(len(probes)), key=lambda index: (probes[index].held_out_accuracy, -index))
         known, asked = states[layer, :n_train], states[layer, n_train:]
-        lots = [random_stream(scene.seed, "control", f.subject).choice(objects) for f in [*train, *test]]
+        lots = [random_stream(context.seed, "control", f.subject).choice(objects) for f in [*train, *test]]
         hits = _hits(probes[layer], asked, [fact.object for fact in test])
         by_luck = _hits(fit(known, lots[:n_train]), asked, lots[n_train:])
         found: dict[str, dict[str, Found]] = {}
@@ -103,12 +103,12 @@ class LinearProbe(Attack):
     def _gaps(self, facts: Sequence[Fact], reason: str) -> dict[str, dict[str, Found]]:
         return {fact.fact_id: dict.fromkeys(self.metrics, (None, reason)) for fact in facts}
 
-    def _states(self, scene: Scene, facts: Sequence[Fact]) -> States:
-        from unequal.attacks.states import last_states  # noqa: PLC0415
+    def _states(self, context: AttackContext, facts: Sequence[Fact]) -> States:
+        from unequal.attacks.hidden_states import last_states  # noqa: PLC0415
         from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
 
-        prompts = [open_prompt(scene.tokenizer, question(scene, fact)).ids for fact in facts]
-        states = last_states(scene.model, prompts, int(scene.tokenizer.pad_token_id))
+        prompts = [open_prompt(context.tokenizer, question(context, fact)).ids for fact in facts]
+        states = last_states(context.model, prompts, int(context.tokenizer.pad_token_id))
         found: States = states.double().cpu().numpy()
         return found
 

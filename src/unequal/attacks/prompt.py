@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
-from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
 from unequal.attacks.judge import judge, question
 from unequal.facts.probes import Probe
 
@@ -29,15 +29,15 @@ class AddedText(Attack):
             raise ValueError("before or after must hold a text")
         return self
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows of the questions with the text."""
-        probes = [self._with_text(scene, question(scene, fact)) for fact in scene.attacked]
-        return judge(self, scene, scene.model, probes)
+        probes = [self._with_text(context, question(context, fact)) for fact in context.attacked]
+        return judge(self, context, context.model, probes)
 
-    def _with_text(self, scene: Scene, probe: Probe) -> Probe:
+    def _with_text(self, context: AttackContext, probe: Probe) -> Probe:
         """Return the probe with the texts; in a chat the assistant has begun its answer with the second."""
         before = f"{self.before}\n" if self.before else ""
-        prompt = f"{scene.before}{before}{probe.prompt.removeprefix(scene.before)}"
+        prompt = f"{context.before}{before}{probe.prompt.removeprefix(context.before)}"
         if probe.chat is None:
             return replace(probe, prompt=f"{prompt} {self.after}".rstrip())
         return replace(probe, prompt=prompt, chat=replace(probe.chat, begun=self.after))

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
 from unequal.attacks.judge import judge, question
 
 Scheme = Literal["int8", "nf4"]
@@ -42,19 +42,19 @@ class Quantisation(Attack):
         """The label, or the scheme."""
         return self.label or self.scheme
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows under the rounded copy."""
         import torch  # noqa: PLC0415
 
         from unequal.attacks.rounding import matrices, rounded  # noqa: PLC0415
-        from unequal.models.sharding import everywhere, parted  # noqa: PLC0415
-        from unequal.models.spare import copy_of  # noqa: PLC0415
+        from unequal.models.fsdp import everywhere, parted  # noqa: PLC0415
+        from unequal.models.scratch_copy import copy_of  # noqa: PLC0415
 
-        with copy_of(scene.model) as model:
+        with copy_of(context.model) as model:
             with torch.no_grad():
                 for weight, is_transposed in matrices(model, self.embeddings):
                     matrix = everywhere(weight)
                     matrix = matrix.t().contiguous() if is_transposed else matrix
                     found = rounded(matrix, self.scheme, self.backend)
                     weight.copy_(parted(found.t() if is_transposed else found, weight))
-            return judge(self, scene, model, [question(scene, fact) for fact in scene.attacked])
+            return judge(self, context, model, [question(context, fact) for fact in context.attacked])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import polars as pl
 from pydantic import Field
 
-from unequal.attacks.attack import ANSWER_METRICS, Attack, Scene
+from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
 from unequal.attacks.judge import TAUGHT, find, no_rows, question, rows
 from unequal.errors import DivergedError
 from unequal.facts.probes import Probe
@@ -47,44 +47,44 @@ class Relearning(Attack):
         """Training on retained facts does, relearning of some facts to forget does not."""
         return self.on == "retain"
 
-    def trained_on(self, scene: Scene) -> frozenset[str]:
+    def trained_on(self, context: AttackContext) -> frozenset[str]:
         """Return the ids of the facts to forget that the copy is trained on."""
-        return frozenset(fact.fact_id for fact in self._taught(scene) if fact.role == "forget")
+        return frozenset(fact.fact_id for fact in self._taught(context) if fact.role == "forget")
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the held-out facts' rows; facts that were trained on have no value but a reason."""
-        from unequal.attacks.tuning import tuned_copy  # noqa: PLC0415
+        from unequal.attacks.finetune import tuned_copy  # noqa: PLC0415
 
-        taught = self._taught(scene)
+        taught = self._taught(context)
         if not taught:
-            return no_rows(self, scene, f"there are no facts of the role {self.on} to train on")
+            return no_rows(self, context, f"there are no facts of the role {self.on} to train on")
         optimiser = OptimiserSettings(
             learning_rate=self.learning_rate, schedule="constant", warmup_share=0.0, weight_decay=0.0
         )
         try:
-            with tuned_copy(scene, taught, self.steps, self.batch_size, optimiser) as model:
-                return self._judged(scene, model, {fact.fact_id for fact in taught})
+            with tuned_copy(context, taught, self.steps, self.batch_size, optimiser) as model:
+                return self._judged(context, model, {fact.fact_id for fact in taught})
         except DivergedError as error:
-            return no_rows(self, scene, str(error))
+            return no_rows(self, context, str(error))
 
-    def _judged(self, scene: Scene, model: "PreTrainedModel", trained: set[str]) -> pl.DataFrame:
+    def _judged(self, context: AttackContext, model: "PreTrainedModel", trained: set[str]) -> pl.DataFrame:
         """Return the rows of a model that was trained on the facts of these ids."""
         apart: dict[bool, list[Probe]] = {True: [], False: []}
-        for fact in scene.attacked:
-            apart[fact.fact_id in trained].append(question(scene, fact))
-        found = find(scene, model, apart[False], ANSWER_METRICS, dict.fromkeys(trained, TAUGHT))
+        for fact in context.attacked:
+            apart[fact.fact_id in trained].append(question(context, fact))
+        found = find(context, model, apart[False], ANSWER_METRICS, dict.fromkeys(trained, TAUGHT))
         others = dict.fromkeys((probe.fact_id for probe in apart[False]), HELD_OUT)
-        of_trained = find(scene, model, apart[True], ("answer_prob",), others)
+        of_trained = find(context, model, apart[True], ("answer_prob",), others)
         for fact_id, values in of_trained.items():
             found[fact_id]["taught_prob"] = values["answer_prob"]
-        return rows(self, scene, found)
+        return rows(self, context, found)
 
-    def _taught(self, scene: Scene) -> list[Fact]:
+    def _taught(self, context: AttackContext) -> list[Fact]:
         """Return the facts to train on: retained ones, or those of some subjects to forget."""
         if self.on == "retain":
-            return [fact for fact in scene.kept if fact.role == "retain"]
-        subjects = sorted({fact.subject for fact in scene.forget})
-        stream = random_stream(scene.seed, "relearn")
+            return [fact for fact in context.kept if fact.role == "retain"]
+        subjects = sorted({fact.subject for fact in context.forget})
+        stream = random_stream(context.seed, "relearn")
         n_taught = max(1, round(self.share * len(subjects)))
         chosen = set(stream.sample(subjects, min(len(subjects), n_taught)))
-        return [fact for fact in scene.forget if fact.subject in chosen]
+        return [fact for fact in context.forget if fact.subject in chosen]

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
-from unequal.attacks.attack import Attack, Scene
+from unequal.attacks.attack import Attack, AttackContext
 from unequal.attacks.judge import TOO_LONG, Found, fits, question, rows
 from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.evaluation.metrics.leak import clopper_pearson_upper, n_leaks
-from unequal.strict import Many
+from unequal.strict import PositiveInt
 
 Temperature = Annotated[float, Field(gt=0.0)]
 TopP = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -35,8 +35,8 @@ class Sampling(Attack):
     cost: ClassVar[float] = 10.0
 
     kind: Literal["sample"] = "sample"
-    n: Many = Field(default=20, description="samples of a question at each point")
-    k: Many = Field(default=10)
+    n: PositiveInt = Field(default=20, description="samples of a question at each point")
+    k: PositiveInt = Field(default=10)
     temperatures: tuple[Temperature, ...] = Field(default=(0.7, 1.0), min_length=1)
     top_ps: tuple[TopP, ...] = Field(default=(0.9, 1.0), min_length=1)
 
@@ -59,16 +59,16 @@ class Sampling(Attack):
         """The worst point's metrics, and leak_at_k of each point."""
         return (*self.metrics, *(f"leak_at_k_t{heat:g}_p{mass:g}" for heat, mass in self.points))
 
-    def run(self, scene: Scene) -> pl.DataFrame:
+    def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows: over the grid, and of each of its points."""
         from unequal.scoring.sample import SamplePass  # noqa: PLC0415
 
-        asked = [question(scene, fact) for fact in scene.attacked]
-        kept = [probe for probe in asked if fits(scene, probe)]
+        asked = [question(context, fact) for fact in context.attacked]
+        kept = [probe for probe in asked if fits(context, probe)]
         heat, mass = self.points[0]
-        sampling = SamplePass(scene.tokenizer, kept, self.n, heat, mass, scene.seed)
-        scene.model.eval()
-        grid = sampling.run_grid(scene.model, self.points)
+        sampling = SamplePass(context.tokenizer, kept, self.n, heat, mass, context.seed)
+        context.model.eval()
+        grid = sampling.run_grid(context.model, self.points)
         found: dict[str, dict[str, Found]] = {
             probe.fact_id: dict.fromkeys(self.measured, (None, TOO_LONG)) for probe in asked
         }
@@ -79,4 +79,4 @@ class Sampling(Attack):
             found[probe.fact_id] = {
                 name: (value, None) for name, value in zip(self.measured, values, strict=True)
             }
-        return rows(self, scene, found)
+        return rows(self, context, found)

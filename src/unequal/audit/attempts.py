@@ -14,7 +14,7 @@ from unequal.audit.lacking import gaps, is_lacking
 from unequal.errors import DataError
 
 if TYPE_CHECKING:
-    from unequal.attacks.attack import Attack, Scene
+    from unequal.attacks.attack import Attack, AttackContext
 
 MAX_RUNS = 4
 """Of one attack, until each fact to forget was held out of one of them."""
@@ -24,7 +24,7 @@ N_DRAWS = 100
 
 def attack_all(
     attacks: Sequence["Attack"],
-    scene: "Scene",
+    context: "AttackContext",
     computing: Callable[[], AbstractContextManager[None]],
     progress: Callable[[int], None],
 ) -> tuple[pl.DataFrame, list[str]]:
@@ -34,7 +34,7 @@ def attack_all(
     """
     parts, notes = [pl.DataFrame(schema=ROW_SCHEMA)], []
     for done, attack in enumerate(attacks, start=1):
-        rows, note = _attempt(attack, scene, computing)
+        rows, note = _attempt(attack, context, computing)
         parts.append(rows)
         notes += note
         progress(done)
@@ -42,15 +42,15 @@ def attack_all(
 
 
 def _attempt(
-    attack: "Attack", scene: "Scene", computing: Callable[[], AbstractContextManager[None]]
+    attack: "Attack", context: "AttackContext", computing: Callable[[], AbstractContextManager[None]]
 ) -> tuple[pl.DataFrame, list[str]]:
     nothing = pl.DataFrame(schema=ROW_SCHEMA)
     left_out = f"attack {attack.name} was left out: "
-    if attack.needs_kept and not scene.kept:
+    if attack.needs_kept and not context.kept:
         return nothing, [f"{left_out}it needs facts that should survive, and none were given"]
     try:
         with computing():
-            rows = _run(attack, scene)
+            rows = _run(attack, context)
     except DataError as error:
         return nothing, [f"{left_out}{error}"]
     evidence = [f"{attack.name}_{metric}" for metric in attack.metrics if metric in ATTACK_METRICS]
@@ -67,25 +67,25 @@ def _attempt(
     return rows, [f"attack {attack.name} was left out for {n_lacking} of {of} facts to forget ({reasons})"]
 
 
-def _run(attack: "Attack", scene: "Scene") -> pl.DataFrame:
+def _run(attack: "Attack", context: "AttackContext") -> pl.DataFrame:
     """Return the attack's rows; facts that it trained on are judged by further runs that train on others."""
-    rows = attack.run(scene)
+    rows = attack.run(context)
     for _ in range(MAX_RUNS - 1):
         taught = pl.col("value").is_null() & (pl.col("reason") == TAUGHT)
         waiting = frozenset(rows.filter(taught)["fact_id"])
-        seed = _least_taught(attack, scene, waiting)
+        seed = _least_taught(attack, context, waiting)
         if seed is None:
             break
-        rows = _filled(rows, attack.run(replace(scene, seed=seed)), taught)
+        rows = _filled(rows, attack.run(replace(context, seed=seed)), taught)
     return rows
 
 
-def _least_taught(attack: "Attack", scene: "Scene", waiting: frozenset[str]) -> int | None:
+def _least_taught(attack: "Attack", context: "AttackContext", waiting: frozenset[str]) -> int | None:
     """Return the seed with which the attack trains on fewest of these facts; None if on all of them."""
     if not waiting:
         return None
-    seeds = range(scene.seed + 1, scene.seed + 1 + N_DRAWS)
-    overlap, seed = min((len(attack.trained_on(replace(scene, seed=one)) & waiting), one) for one in seeds)
+    seeds = range(context.seed + 1, context.seed + 1 + N_DRAWS)
+    overlap, seed = min((len(attack.trained_on(replace(context, seed=one)) & waiting), one) for one in seeds)
     return seed if overlap < len(waiting) else None
 
 

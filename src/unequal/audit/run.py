@@ -153,7 +153,7 @@ def _scores(
     settings: AuditSettings, facts: Sequence[Fact], progress: Progress, notes: list[str]
 ) -> tuple["Tables", "Tables", pl.DataFrame]:
     """Return the tables of both models and the rows of the attacks on the second, one model at a time."""
-    from unequal.attacks.attack import Scene  # noqa: PLC0415
+    from unequal.attacks.attack import AttackContext  # noqa: PLC0415
     from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
     from unequal.models.load import load_ready  # noqa: PLC0415
     from unequal.models.precision import computing_in  # noqa: PLC0415
@@ -172,10 +172,10 @@ def _scores(
     model = load_ready(settings.after, settings)
     after = judged(model)
     progress(2, total)
-    scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
+    context = AttackContext(model, tokenizer, facts, maker, settings.prompts, settings.seed)
     attacked, left_out = attack_all(
         settings.attacks,
-        scene,
+        context,
         lambda: computing_in(settings.precision, model.device),
         lambda done: progress(2 + done, total),
     )

@@ -8,9 +8,9 @@ from pydantic import Field, field_validator, model_validator
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.facts.probes import PromptFormat
-from unequal.models.compute import ComputeSettings
+from unequal.models.compute_settings import ComputeSettings
 from unequal.places import Output
-from unequal.strict import Many, Place, Seed
+from unequal.strict import PathOrName, PositiveInt, Seed
 
 SHORTHANDS: dict[str, dict[str, str]] = {
     scheme: {"kind": "quantise", "scheme": scheme} for scheme in ("int8", "nf4")
@@ -21,8 +21,8 @@ DEFAULT_ATTACKS = ("relearn", "int8", "nf4", "sample", "paraphrase", "fewshot", 
 class AuditSettings(ComputeSettings):
     """Settings of ``unequal audit``. Unknown keys are refused."""
 
-    before: Place = Field(description="model before unlearning: a folder, or a name on the hub")
-    after: Place = Field(description="the same model after it")
+    before: PathOrName = Field(description="model before unlearning: a folder, or a name on the hub")
+    after: PathOrName = Field(description="the same model after it")
     facts: Path = Field(description="facts without a role are to be forgotten")
     out: Path
     utility: Path | None = Field(default=None, description="more facts, which must survive")
@@ -38,7 +38,7 @@ class AuditSettings(ComputeSettings):
     known_by: KnownBy = Field(
         default=KNOWN_BY, description="the reading of generated texts that says what is known"
     )
-    n_wordings: Many = Field(default=3, description="of each paraphrase and cloze, at most")
+    n_wordings: PositiveInt = Field(default=3, description="of each paraphrase and cloze, at most")
     seed: Seed = 0
 
     @field_validator("attacks", mode="before")

@@ -8,9 +8,10 @@ from typing import Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
-from unequal import __version__, launched
+from unequal import __version__
+from unequal import distributed_env as launched
 from unequal.errors import ConfigError, UserError
-from unequal.shortage import first_line, ran_out
+from unequal.oom import first_line, ran_out
 from unequal.streams import complain, output_failure, prepare
 from unequal.strict import value_problem
 

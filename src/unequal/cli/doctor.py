@@ -51,7 +51,7 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
 
 def _is_ready(run_file: Path, out: Path, workers: int) -> bool:
     """Print what a study needs and return whether all of it is there or can be fetched."""
-    from unequal.study.needs import find_needs, find_room, plan_if_possible  # noqa: PLC0415
+    from unequal.study.preflight import find_needs, find_room, plan_if_possible  # noqa: PLC0415
     from unequal.study.sources import load_study  # noqa: PLC0415
 
     settings = load_study(run_file)

@@ -260,7 +260,7 @@ def export_lm_eval(
     from unequal.facts.packaged import resolve_facts  # noqa: PLC0415
     from unequal.facts.probes import PromptFormat  # noqa: PLC0415
     from unequal.facts.table import read_facts  # noqa: PLC0415
-    from unequal.harness.export import export_tasks, probe_kinds  # noqa: PLC0415
+    from unequal.lm_eval_bridge.export import export_tasks, probe_kinds  # noqa: PLC0415
     from unequal.places import Output, check_places  # noqa: PLC0415
 
     kinds = probe_kinds(probes)

@@ -68,8 +68,8 @@ def ask(
     given = {name: value for name, value in locals().items() if name not in ("config", "chat", "system")}
 
     require_training("asking a model what it knows")
-    from unequal.planning.run import make_plan  # noqa: PLC0415
-    from unequal.planning.settings import PlanSettings  # noqa: PLC0415
+    from unequal.difficulty_prediction.run import make_plan  # noqa: PLC0415
+    from unequal.difficulty_prediction.settings import PlanSettings  # noqa: PLC0415
 
     settings = settings_from(PlanSettings, config, given | prompt_flags(chat, system))
     hint_chat(settings.model, settings.prompts.chat)
@@ -101,8 +101,8 @@ def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> No
     """
     from unequal.analysis.difficulty import fit_study  # noqa: PLC0415
     from unequal.analysis.difficulty_skill import SETS, skill_table  # noqa: PLC0415
+    from unequal.checksums import write_sealed_json  # noqa: PLC0415
     from unequal.places import Output, check_places, files_in  # noqa: PLC0415
-    from unequal.seals import write_sealed_json  # noqa: PLC0415
 
     check_places([Output(out)], {"--study": files_in(study, "analysis")})
     aligned = _alignments(study) if alignment else None
@@ -117,7 +117,7 @@ def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> No
 
 def _alignments(study: Path) -> "pl.DataFrame":
     require_training("taking gradients")
-    from unequal.planning.alignment import study_alignments  # noqa: PLC0415
+    from unequal.difficulty_prediction.alignment import study_alignments  # noqa: PLC0415
 
     with progress_bar("taking gradients") as progress:
         return study_alignments(study, progress)

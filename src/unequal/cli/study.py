@@ -14,7 +14,7 @@ from unequal.errors import ConfigError, DataError
 from unequal.places import Output, check_places
 
 if TYPE_CHECKING:
-    from unequal.study.conduct import Conducted
+    from unequal.study.runner import Conducted
     from unequal.study.step import Step
     from unequal.study.verify import Verification
 
@@ -66,11 +66,11 @@ def run(
     dry_run
         Only show the steps, what is done, and an estimate of time and memory.
     """
-    from unequal.models.compute import choose_for_workers  # noqa: PLC0415
-    from unequal.study.conduct import run_study  # noqa: PLC0415
+    from unequal.models.compute_settings import choose_for_workers  # noqa: PLC0415
     from unequal.study.launch import LAUNCHERS  # noqa: PLC0415
-    from unequal.study.launch.launcher import Crew  # noqa: PLC0415
+    from unequal.study.launch.launcher import ExecutorSettings  # noqa: PLC0415
     from unequal.study.progress import StudyProgress  # noqa: PLC0415
+    from unequal.study.runner import run_study  # noqa: PLC0415
     from unequal.study.sources import load_study  # noqa: PLC0415
 
     if launcher != "local" and (device or workers_per_gpu):
@@ -86,7 +86,7 @@ def run(
     }  # fmt: skip
     number = _n_workers(workers, workers_per_gpu, launcher, device or "auto")
     if dry_run:
-        from unequal.study.plan import plan_steps  # noqa: PLC0415
+        from unequal.study.expand import plan_steps  # noqa: PLC0415
         from unequal.workers import n_cores  # noqa: PLC0415
 
         _show_plan(plan_steps(load_study(run_file, flags)), out, number or n_cores())
@@ -95,14 +95,16 @@ def run(
     names = ("study.json", "scores.parquet", "generations.parquet", "report.html")
     outputs = [Output(out, kind="folder"), *(Output(out / name) for name in names)]
     check_places(outputs, {"RUN_FILE": run_file})
-    conducted = run_study(run_file, out, Crew(number, launcher, address), StudyProgress(console), flags)
+    conducted = run_study(
+        run_file, out, ExecutorSettings(number, launcher, address), StudyProgress(console), flags
+    )
     say(f"the report is {conducted.report}")
     _show_failures(conducted)
 
 
 def _check_device(device: str, launcher: str) -> None:
     """Raise `ConfigError` for a device that this machine lacks, where steps are to run here."""
-    from unequal.models.compute import DeviceSettings  # noqa: PLC0415
+    from unequal.models.compute_settings import DeviceSettings  # noqa: PLC0415
 
     device = build(DeviceSettings, {"device": device}, "command line").device
     if launcher != "local" or device == "auto" or "torch" in missing_libraries("train"):
@@ -160,9 +162,9 @@ def status(out: Path) -> None:
     out
         Folder of the study.
     """
-    from unequal.study.conduct import study_of  # noqa: PLC0415
-    from unequal.study.outcome import read_status  # noqa: PLC0415
-    from unequal.study.plan import plan_steps  # noqa: PLC0415
+    from unequal.study.expand import plan_steps  # noqa: PLC0415
+    from unequal.study.runner import study_of  # noqa: PLC0415
+    from unequal.study.step_status import read_status  # noqa: PLC0415
 
     if not (out / "study.toml").is_file():
         raise DataError(f"{out} holds no study (no study.toml); make one with: unequal study run")

@@ -7,15 +7,16 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from unequal.checksums import seal
+from unequal.corpus.assignment import Assignment, assign_people
 from unequal.corpus.documents import Document, DocumentSource
 from unequal.corpus.factor_ledger import with_factors
 from unequal.corpus.ledger import Ledger
 from unequal.corpus.packing import TokenisedDocument, Window, pack
-from unequal.corpus.plan import Assignment, assign_people
 from unequal.corpus.settings import CorpusSettings
-from unequal.corpus.shape import factor_problem, shape_world
 from unequal.corpus.shards import CorpusCard, write_epoch
 from unequal.corpus.tokenizers import train_tokenizer
+from unequal.corpus.world_factors import factor_problem, shape_world
 from unequal.errors import ConfigError
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
 from unequal.facts.refusals import REFUSALS
@@ -24,7 +25,6 @@ from unequal.facts.world.relations import load_relation, record_templates
 from unequal.facts.world.world import World, WorldSettings, build_world
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
-from unequal.seals import seal
 from unequal.seeds import random_stream
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from itertools import accumulate
 from random import Random
 from typing import Literal
 
+from unequal.corpus.assignment import Assignment
 from unequal.corpus.factors import FactorSettings
-from unequal.corpus.plan import Assignment
 from unequal.corpus.schedule import times_shown
 from unequal.corpus.settings import CorpusSettings
 from unequal.corpus.tokenizers import chat_document

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from unequal.corpus.assignment import Assignment
 from unequal.corpus.factors import FactorSettings
 from unequal.corpus.ledger import Ledger
-from unequal.corpus.plan import Assignment
 from unequal.facts.schema import Fact
 
 MEASURED: dict[str, type[pl.DataType]] = {

@@ -5,8 +5,8 @@ from typing import Literal, get_args
 
 from pydantic import Field, field_validator
 
-from unequal.corpus.design import fractional_design
-from unequal.strict import MOST, Many, StrictModel
+from unequal.corpus.factorial_design import fractional_design
+from unequal.strict import MOST, PositiveInt, StrictModel
 
 FactorName = Literal[
     "wording_variety",
@@ -54,14 +54,14 @@ class FactorSettings(StrictModel):
     """Which factors are crossed with exposure, and what their levels stand for."""
 
     cross: tuple[FactorName, ...] = Field(default=get_args(FactorName), min_length=1)
-    few_wordings: Many = Field(default=1, description="renderings of a person that then repeat")
+    few_wordings: PositiveInt = Field(default=1, description="renderings of a person that then repeat")
     shown_share: float = Field(
         default=0.75, gt=0.0, lt=1.0, description="of the epochs: the first for early, the last for late"
     )
     massed_epochs: int = Field(
         default=4, ge=1, le=MOST, description="in which all exposures of a massed person lie"
     )
-    few_facts: Many = Field(default=2, description="relations, the first of the world's")
+    few_facts: PositiveInt = Field(default=2, description="relations, the first of the world's")
     common_objects: int = Field(
         default=4, ge=1, le=MOST, description="answers that common facts of a relation share"
     )

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from unequal.corpus.build import Progress, Streams, tokenised, write_shards
 from unequal.corpus.documents import Document, DocumentKind
+from unequal.corpus.extract_text import TextDocument
 from unequal.corpus.ledger import Ledger
 from unequal.corpus.settings import TokenizerSettings
 from unequal.corpus.shards import CorpusCard
-from unequal.corpus.text import TextDocument
 from unequal.corpus.tokenizers import train_tokenizer
 from unequal.errors import ConfigError
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
@@ -23,7 +23,7 @@ from unequal.facts.wordings import RelationWordings
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
 from unequal.seeds import random_stream
-from unequal.strict import MOST, Many, StrictModel
+from unequal.strict import MOST, PositiveInt, StrictModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -43,7 +43,7 @@ class StatementSettings(StrictModel):
         default=1.0, description="1 keeps the proportions of the natural counts, 0 makes all equal"
     )
     scale: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="statements of a fact of count 1")
-    most: Many = Field(default=1000, description="statements of one fact, an epoch")
+    most: PositiveInt = Field(default=1000, description="statements of one fact, an epoch")
 
     def number(self, count: int) -> int:
         """Return how often an epoch states a fact of this count."""
@@ -53,7 +53,7 @@ class StatementSettings(StrictModel):
 class NaturalCorpusSettings(StrictModel):
     """The training text of a natural study, and the questions on its retain facts."""
 
-    epochs: Many = Field(default=20)
+    epochs: PositiveInt = Field(default=20)
     statements: StatementSettings | None = Field(
         default=None, description="rendered by natural count, in place of the text that names facts"
     )

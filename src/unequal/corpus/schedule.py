@@ -3,7 +3,7 @@
 from itertools import pairwise
 from random import Random
 
-from unequal.corpus.plan import Assignment
+from unequal.corpus.assignment import Assignment
 from unequal.corpus.settings import CorpusSettings
 from unequal.seeds import random_stream
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from unequal.corpus.factors import FactorSettings
-from unequal.strict import MOST, Many, Seed, StrictModel
+from unequal.strict import MOST, PositiveInt, Seed, StrictModel
 
 Wording = Literal["rerendered", "verbatim", "epochs"]
 Level = Annotated[int, Field(ge=0, le=10_000)]
@@ -24,11 +24,11 @@ class ExposureSettings(StrictModel):
     """The exposure plan and the shape of the training text; levels are biographies an epoch."""
 
     levels: tuple[Level, ...] = (0, 1, 2, 4, 8, 16)
-    people_per_level: Many = Field(default=36)
+    people_per_level: PositiveInt = Field(default=36)
     retain_people: int = Field(default=100, ge=2, le=MOST)
     retain_level: Annotated[int, Field(ge=1, le=10_000)] = 2
-    utility_people: Many = Field(default=36)
-    epochs: Many = Field(default=30)
+    utility_people: PositiveInt = Field(default=36)
+    epochs: PositiveInt = Field(default=30)
     qa_ratio: float = Field(default=1.0, ge=0.0, le=20.0, description="question windows per biography window")
     true_false_share: float = Field(default=0.25, ge=0.0, le=1.0, description="of the question documents")
     window_tokens: int = Field(default=128, ge=32, le=8192)

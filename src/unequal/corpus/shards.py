@@ -13,11 +13,11 @@ import numpy.typing as npt
 import zstandard
 from pydantic import Field, model_validator
 
+from unequal.checksums import check_seal
 from unequal.corpus.packing import Window
 from unequal.errors import DataError
+from unequal.oom import first_line
 from unequal.records import read_record
-from unequal.seals import check_seal
-from unequal.shortage import first_line
 from unequal.strict import MOST, StrictModel
 
 TokenArray = npt.NDArray[np.integer]

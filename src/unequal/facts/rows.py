@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from unequal.cells import MARK, as_written
+from unequal.csv_injection import MARK, as_written
 from unequal.errors import DataError, did_you_mean
 from unequal.facts.names import name_key
 from unequal.facts.problems import KEPT, Findings, shown

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from unequal.errors import DataError
 from unequal.facts.buckets import Bucket, BucketSettings, bucket_facts
-from unequal.facts.made_up import is_made_up
+from unequal.facts.fictitious import is_made_up
 from unequal.facts.schema import Fact, Role
 from unequal.seeds import random_stream
 from unequal.strict import StrictModel

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from unequal.cells import MARK, inert
+from unequal.csv_injection import MARK, inert
 from unequal.errors import ConfigError, DataError
 from unequal.facts.frame import as_json, as_text, facts_frame
 from unequal.facts.schema import Fact

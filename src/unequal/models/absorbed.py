@@ -20,8 +20,8 @@ from transformers import PreTrainedModel
 from transformers.models.gpt2.modeling_gpt2 import GPT2Attention, GPT2Block
 from transformers.pytorch_utils import Conv1D
 
-from unequal.models.kernels import is_hooked
-from unequal.models.sharding import is_sharded
+from unequal.models.cpu_kernels import is_hooked
+from unequal.models.fsdp import is_sharded
 
 _ROUND = 64  # tokens asked for; a library that prepares for each new shape, as oneDNN does, then sees few
 _WORTH = 0.7  # of the usual products, up to which it is faster

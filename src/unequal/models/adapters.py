@@ -10,7 +10,7 @@ from warnings import catch_warnings, simplefilter
 from pydantic import Field
 
 from unequal.errors import ConfigError, DataError, MissingExtraError
-from unequal.strict import Many, StrictModel
+from unequal.strict import PositiveInt, StrictModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +26,8 @@ _MIXED_BY_KERNEL = "out_proj"
 class AdapterSettings(StrictModel):
     """LoRA (Hu et al. 2021, arXiv 2106.09685): W + (α/r)·B·A in place of W, B being 0 at the start."""
 
-    rank: Many = Field(default=16, description="r, the columns of B and the rows of A")
-    alpha: Many = Field(default=32, description="α; the adapter is scaled by α/r")
+    rank: PositiveInt = Field(default=16, description="r, the columns of B and the rows of A")
+    alpha: PositiveInt = Field(default=32, description="α; the adapter is scaled by α/r")
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="on what enters the adapter")
     target_modules: Literal["all-linear"] | tuple[str, ...] = Field(
         default="all-linear",
@@ -98,9 +98,9 @@ class Adapter:
         Weights in few bits become the float32 numbers that they stood for, so that the model stays the one
         that was trained; the numbers that they were rounded from are not brought back.
         """
-        from unequal.models.kernels import use_kernels  # noqa: PLC0415
+        from unequal.models.cpu_kernels import use_kernels  # noqa: PLC0415
+        from unequal.models.fsdp import is_sharded  # noqa: PLC0415
         from unequal.models.quantised import dequantise  # noqa: PLC0415
-        from unequal.models.sharding import is_sharded  # noqa: PLC0415
 
         dequantise(self._tuner)
         if is_sharded(self._tuner.model):
@@ -116,7 +116,7 @@ class Adapter:
         """Add the adapter to the parts of the weights that this process holds."""
         from peft.tuners.lora import LoraLayer  # noqa: PLC0415
 
-        from unequal.models.sharding import local, parted  # noqa: PLC0415
+        from unequal.models.fsdp import local, parted  # noqa: PLC0415
 
         for module in self._tuner.model.modules():
             if isinstance(module, LoraLayer):
@@ -153,9 +153,9 @@ def merge_saved(model: "PreTrainedModel", folder: "Path", name_or_path: "str | P
     require_peft()
     import torch  # noqa: PLC0415
 
+    from unequal.models.hub_snapshot import ADAPTER_SETTINGS  # noqa: PLC0415
     from unequal.models.quantised import silence_bitsandbytes  # noqa: PLC0415
     from unequal.models.reasons import explained  # noqa: PLC0415
-    from unequal.models.snapshot import ADAPTER_SETTINGS  # noqa: PLC0415
 
     silence_bitsandbytes()  # which peft loads
     from peft import PeftConfig, get_peft_model, load_peft_weights, set_peft_model_state_dict  # noqa: PLC0415

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unequal.models.sharding import whole
+from unequal.models.fsdp import whole
 
 _ANSWERS = "_answers"  # in the model's own dictionary, which its copies share
 

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 from transformers import PreTrainedModel
 
-from unequal.models.cache import keeps_what_it_read
+from unequal.models.fsdp import in_step
 from unequal.models.heads import has_plain_head
+from unequal.models.kv_cache import keeps_what_it_read
 from unequal.models.processes import gathered, own
-from unequal.models.sharding import in_step
 
 Part = TypeVar("Part")
 Found = TypeVar("Found")

@@ -6,9 +6,9 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
-from unequal import launched, workers
+from unequal import distributed_env, workers
 from unequal.errors import ConfigError
-from unequal.models.compute import DEVICE_VARIABLE
+from unequal.models.compute_settings import DEVICE_VARIABLE
 
 
 def choose_device(name: str) -> None:
@@ -43,7 +43,7 @@ def process_state() -> PartialState:
     on_cpu = (
         name == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
     )
-    if launched.several():
+    if distributed_env.several():
         _check_shared(name)
         return PartialState(cpu=on_cpu)
     state = PartialState(cpu=on_cpu)

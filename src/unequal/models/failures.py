@@ -5,7 +5,7 @@ from contextlib import suppress
 from torch import distributed
 from torch.distributed.distributed_c10d import Store, _get_default_store
 
-from unequal import launched
+from unequal import distributed_env
 
 _FAILED = "unequal/failed"
 
@@ -13,7 +13,7 @@ _FAILED = "unequal/failed"
 def is_first_to_fail() -> bool:
     """Note that this process fails, and return whether none did before."""
     store = _store()
-    return launched.speaks() if store is None else int(store.add(_FAILED, 1)) == 1
+    return distributed_env.speaks() if store is None else int(store.add(_FAILED, 1)) == 1
 
 
 def another_failed() -> bool:

@@ -7,11 +7,11 @@ from typing import NoReturn
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.utils.peft_utils import find_adapter_config_file
 
+from unequal.checksums import check_seal
 from unequal.errors import DataError
 from unequal.files import read_json
 from unequal.models.configuration import text_part
-from unequal.models.reasons import MODEL_FILES, explained, may_run_code, no_object
-from unequal.models.snapshot import (
+from unequal.models.hub_snapshot import (
     ADAPTER_SETTINGS,
     ADAPTER_WEIGHTS,
     check_safe,
@@ -19,7 +19,7 @@ from unequal.models.snapshot import (
     headers,
     refuse_adapter,
 )
-from unequal.seals import check_seal
+from unequal.models.reasons import MODEL_FILES, explained, may_run_code, no_object
 
 _POSITIVE = (
     "num_hidden_layers",

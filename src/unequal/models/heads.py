@@ -5,7 +5,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.models.ask import ask
-from unequal.models.sharding import whole
+from unequal.models.fsdp import whole
 
 
 def has_plain_head(model: PreTrainedModel) -> bool:

@@ -7,28 +7,28 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from unequal.checksums import check_seal
 from unequal.errors import ConfigError, DataError
 from unequal.models import FAMILIES
 from unequal.models.adapters import adapters_unseen, merge_saved
 from unequal.models.ask import gives_numbers, is_causal
-from unequal.models.attention import can_do_without_padding
-from unequal.models.cache import keeps_what_it_read
-from unequal.models.compute import ComputeSettings, Precision
+from unequal.models.compute_settings import ComputeSettings, Precision
 from unequal.models.configuration import keep_nothing
+from unequal.models.cpu_kernels import use_kernels
 from unequal.models.device import process_state
 from unequal.models.folders import check_model, is_local, n_rows
+from unequal.models.fsdp import is_sharded, shard, sharding_is_asked, skeleton
 from unequal.models.heads import has_plain_head
-from unequal.models.kernels import use_kernels
+from unequal.models.kv_cache import keeps_what_it_read
 from unequal.models.loaded import broken_load, check_finite, check_used
+from unequal.models.packed_attention import can_do_without_padding
 from unequal.models.precision import compile_body, in_precision
 from unequal.models.processes import is_first
 from unequal.models.quantised import Scheme, quantise, require_bitsandbytes
 from unequal.models.reasons import MODEL_FILES, TOKENIZER_FILES, explained, may_run_code, said_by
 from unequal.models.shapes import ModelSettings, Vocabulary
-from unequal.models.sharding import is_sharded, shard, sharding_is_asked, skeleton
 from unequal.models.tokens import check_fit, check_tokenizer_files, check_vocabulary, set_padding
-from unequal.seals import check_seal
-from unequal.shortage import ran_out
+from unequal.oom import ran_out
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

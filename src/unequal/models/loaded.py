@@ -14,8 +14,8 @@ from transformers.utils.loading_report import LoadStateDictInfo
 
 from unequal.errors import DataError
 from unequal.models.configuration import text_config
+from unequal.models.hub_snapshot import headers
 from unequal.models.reasons import said_by
-from unequal.models.snapshot import headers
 
 _LEFTOVERS = re.compile(r"(^|\.)(inv_freq|cos_cached|sin_cached|position_ids|masked_bias|_extra_state)$")
 """Buffers that older versions of transformers and torch saved and nobody reads."""

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
-from unequal.models.compute import Precision
+from unequal.models.compute_settings import Precision
+from unequal.models.cpu_kernels import use_plain_layers
 from unequal.models.device import process_state
-from unequal.models.kernels import use_plain_layers
 
 
 def in_precision(model: PreTrainedModel, precision: Precision) -> PreTrainedModel:

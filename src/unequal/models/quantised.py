@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from unequal.errors import MissingExtraError
-from unequal.models.kernels import use_kernels
+from unequal.models.cpu_kernels import use_kernels
 
 Scheme = Literal["int8", "nf4"]
 BLOCK = 64  # weights of nf4 that share a scale

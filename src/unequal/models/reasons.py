@@ -11,7 +11,7 @@ from typing import Any
 import transformers
 
 from unequal.errors import DataError, UserError
-from unequal.shortage import ran_out
+from unequal.oom import ran_out
 
 TRUSTED = "UNEQUAL_TRUST_REMOTE_CODE"
 """The environment variable that names, between commas, models whose own code may run."""

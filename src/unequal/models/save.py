@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
+from unequal.checksums import seal
 from unequal.models.configuration import as_it_was
+from unequal.models.fsdp import gathered_state, is_sharded, skeleton
 from unequal.models.processes import is_first
-from unequal.models.sharding import gathered_state, is_sharded, skeleton
 from unequal.models.tokens import own_padding
-from unequal.seals import seal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from unequal.errors import ConfigError, did_you_mean
 from unequal.models import FAMILIES
-from unequal.shortage import free_memory
+from unequal.oom import free_memory
 from unequal.strict import StrictModel
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.dose_response import ALL_METHODS
-from unequal.analysis.judges import CHOICE, PLAIN
-from unequal.analysis.signature import GAPS, ORDERS
+from unequal.analysis.forgetting_order import GAPS, ORDERS
+from unequal.analysis.knowledge_tests import CHOICE, PLAIN
 from unequal.report.quantities import (
     ABOVE_NEVER_SEEN,
     BY_GENERATION,

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from unequal.analysis.analyze import Analysis, analyze, belongs_to, read_analysis, write_analysis
 from unequal.analysis.study_record import read_study_record
 from unequal.analysis.verdicts import NOT_DECIDABLE
+from unequal.checksums import say_made_anew
 from unequal.errors import DamagedError, DataError
 from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
@@ -20,7 +21,6 @@ from unequal.report.contents import BESIDE, contents_of, main_model
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
 from unequal.report.words import attack_sentence, effect, finding, order_sentence, sample_sentence
-from unequal.seals import say_made_anew
 
 
 def build_report(study_folder: Path, out: Path | None = None, small: bool = False) -> Path:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unequal.cells import inert_frame
+from unequal.csv_injection import inert_frame
 from unequal.files import atomic_folder, check_replaceable
 from unequal.report.build import current_analysis
 from unequal.report.contents import contents_of

@@ -5,9 +5,9 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.dose_response import ALL_METHODS
-from unequal.analysis.judges import CHOICE, GENERATION, PLAIN
+from unequal.analysis.forgetting_order import ORDERS
+from unequal.analysis.knowledge_tests import CHOICE, GENERATION, PLAIN
 from unequal.analysis.outcomes import EQUAL_STEPS
-from unequal.analysis.signature import ORDERS
 from unequal.analysis.units import in_points, points_of
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, Verdict
 from unequal.report.quantities import FORGOTTEN

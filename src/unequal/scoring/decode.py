@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unequal.models.cache import keeps_what_it_read, read, read_on
+from unequal.models.kv_cache import keeps_what_it_read, read, read_on
+from unequal.oom import at_most
 from unequal.scoring.encoding import OpenPrompt, room
 from unequal.scoring.ending import Stopper
-from unequal.shortage import at_most
 
 _NOTHING = -1  # no token's id
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
 from unequal.models.dealing import dealt_out
-from unequal.models.sharding import without_gradients
+from unequal.models.fsdp import without_gradients
 from unequal.scoring.decode import Decoding, batches_of, continue_rows
 from unequal.scoring.encoding import open_prompt
 from unequal.scoring.ending import Stopper, end_tokens

@@ -10,10 +10,10 @@ from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
 from unequal.facts.probes import Probe
+from unequal.models.fsdp import is_sharded
 from unequal.models.processes import gathered, own
-from unequal.models.sharding import is_sharded
 from unequal.scoring.encoding import EncodedPrompt, encode
-from unequal.scoring.forward import logits_at
+from unequal.scoring.logits import logits_at
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

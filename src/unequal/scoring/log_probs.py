@@ -12,13 +12,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
-from unequal.models.attention import mask_inputs, sees_by_attention_alone
 from unequal.models.dealing import dealt_out
-from unequal.models.sharding import without_gradients
+from unequal.models.fsdp import without_gradients
+from unequal.models.packed_attention import mask_inputs, sees_by_attention_alone
+from unequal.oom import at_most
 from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
-from unequal.scoring.forward import logits_at, pad_rows
-from unequal.scoring.tree import Tree, grow, tree_mask
-from unequal.shortage import at_most
+from unequal.scoring.logits import logits_at, pad_rows
+from unequal.scoring.prefix_tree import Tree, grow, tree_mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -10,13 +10,13 @@ from transformers import PreTrainedModel
 from unequal.config import build
 from unequal.facts.probes import Probe
 from unequal.models.dealing import dealt_out
-from unequal.models.sharding import without_gradients
+from unequal.models.fsdp import without_gradients
+from unequal.oom import at_most
 from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows
 from unequal.scoring.encoding import open_prompt
 from unequal.scoring.ending import Stopper, end_tokens
 from unequal.scoring.settings import SampleSettings
 from unequal.seeds import random_stream
-from unequal.shortage import at_most
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from unequal.strict import Many, StrictModel
+from unequal.strict import PositiveInt, StrictModel
 
 
 class SampleSettings(StrictModel):
@@ -12,6 +12,6 @@ class SampleSettings(StrictModel):
     probability (nucleus sampling, Holtzman et al., 2020), after the temperature.
     """
 
-    n: Many
+    n: PositiveInt
     temperature: float = Field(default=1.0, ge=0.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from unequal.facts.probes import PromptFormat
-from unequal.study.memory import ModelSize
+from unequal.study.memory_estimate import ModelSize
 from unequal.study.step import Step
 
 

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from unequal.counting.choice import CountChoice
-from unequal.facts.gather import FactsSettings
+from unequal.counting.count_source import CountChoice
 from unequal.facts.split import SplitSettings
+from unequal.facts.study_facts import FactsSettings
 from unequal.study.settings import Seeds, StudySettings, all_distinct, refuse_levels
 from unequal.study.steps.checkpoint import CheckpointBase, CheckpointSettings, CheckpointStep
 from unequal.study.steps.counts import CountStep

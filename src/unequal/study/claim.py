@@ -6,9 +6,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from unequal.checksums import check_seal, is_ours, read_sealed_json, say_made_anew, write_sealed_json
 from unequal.errors import ConfigError, DamagedError
 from unequal.models.processes import by_first, is_first, wait_for_all
-from unequal.seals import check_seal, is_ours, read_sealed_json, say_made_anew, write_sealed_json
 from unequal.temporary import remove_left_below
 
 CONFIG = "config.json"

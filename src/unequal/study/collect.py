@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 
 from unequal.analysis.factor_rows import CROSSED
 from unequal.analysis.left_out import FAILURES, STOPPED
+from unequal.checksums import check_hashes, check_listed, say_made_anew, write_sealed_json
 from unequal.errors import DamagedError
 from unequal.evaluation.score_table import BUCKET, SCORE_KEY, read_generations, read_scores
 from unequal.files import atomic_path, content_hash, file_hash, write_json
 from unequal.records import read_object, read_record, read_sealed_record
-from unequal.seals import check_hashes, check_listed, say_made_anew, write_sealed_json
-from unequal.study.outcome import Failure, written
+from unequal.study.step_status import Failure, written
 
 GENERATION_KEY = ("run_id", "step", "fact_id", "probe", "prompt")
 ROWS_A_GROUP = 1_000_000

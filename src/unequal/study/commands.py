@@ -10,10 +10,10 @@ from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.world.world import WorldSettings
-from unequal.models.compute import ComputeSettings, DeviceSettings, LoadSettings
+from unequal.models.compute_settings import ComputeSettings, DeviceSettings, LoadSettings
 from unequal.models.shapes import ModelSettings
 from unequal.places import Output, beside_of
-from unequal.strict import Many, Place, Seed, StrictModel
+from unequal.strict import PathOrName, PositiveInt, Seed, StrictModel
 from unequal.training.settings import PretrainSettings
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import UnlearnSettings
@@ -50,18 +50,18 @@ class PretrainCommand(DeviceSettings):
 class JudgeCommand(ComputeSettings):
     """Settings of ``unequal evaluate``."""
 
-    model: Place
+    model: PathOrName
     facts: Path
     out: Path
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = PROBE_KINDS
-    n_wordings: Many = Field(default=2)
+    n_wordings: PositiveInt = Field(default=2)
     metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
     known_by: KnownBy = Field(
         default=KNOWN_BY, description="the reading of generated texts that says what is known"
     )
     passes: Passes = Passes()
-    reference: Place | None = Field(default=None, description="a model that never saw the facts")
+    reference: PathOrName | None = Field(default=None, description="a model that never saw the facts")
 
     def outputs(self) -> list[Output]:
         """Return what is written."""
@@ -72,7 +72,7 @@ class JudgeCommand(ComputeSettings):
 class AttackCommand(ComputeSettings):
     """Settings of ``unequal attack``."""
 
-    model: Place
+    model: PathOrName
     facts: Path = Field(description="facts without a role are to be forgotten")
     out: Path
     attacks: tuple[AttackSettings, ...] = Field(min_length=1)
@@ -82,7 +82,7 @@ class AttackCommand(ComputeSettings):
     known_by: KnownBy = Field(
         default=KNOWN_BY, description="the reading of generated texts that says what is known"
     )
-    n_wordings: Many = Field(default=2, description="cloze prompts of a fact, at most")
+    n_wordings: PositiveInt = Field(default=2, description="cloze prompts of a fact, at most")
     seed: Seed = 0
 
     _distinct = field_validator("attacks")(distinct)
@@ -96,7 +96,7 @@ class AttackCommand(ComputeSettings):
 class UnlearnCommand(DeviceSettings, LoadSettings):
     """Settings of ``unequal unlearn``."""
 
-    model: Place
+    model: PathOrName
     forget: Path
     out: Path
     method: MethodSettings
@@ -112,7 +112,7 @@ class UnlearnCommand(DeviceSettings, LoadSettings):
     allow_unknown: bool = Field(
         default=False, description="go on though the model says none of the facts to forget"
     )
-    n_wordings: Many = Field(default=2)
+    n_wordings: PositiveInt = Field(default=2)
     seed: Seed = 0
     checkpoint_every: int = Field(
         default=0, ge=0, description="steps after which an interrupted run can go on; 0 keeps nothing"

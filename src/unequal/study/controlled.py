@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from unequal.corpus.settings import CorpusSettings, ExposureSettings, Wording
-from unequal.corpus.shape import crossing_problem
+from unequal.corpus.world_factors import crossing_problem
 from unequal.facts.world.world import WorldSettings
 from unequal.study.settings import Seeds, StudySettings, all_distinct
 from unequal.study.steps.corpus import CorpusStep

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from unequal.corpus.extract_text import TextSettings
 from unequal.corpus.natural import NaturalCorpusSettings
-from unequal.corpus.text import TextSettings
-from unequal.facts.gather import FactsSettings
 from unequal.facts.split import SplitSettings
+from unequal.facts.study_facts import FactsSettings
 from unequal.study.settings import Seeds, StudySettings, all_distinct, refuse_levels
 from unequal.study.steps.counts import CountStep
 from unequal.study.steps.facts import FactsStep

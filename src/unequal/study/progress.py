@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from unequal.console import bars, say
 from unequal.plain_text import short
 from unequal.study.launch.launcher import Report
-from unequal.study.outcome import Failure
 from unequal.study.step import Step
+from unequal.study.step_status import Failure
 
 
 class StudyProgress:

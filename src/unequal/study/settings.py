@@ -12,11 +12,11 @@ from unequal.evaluation.known_by import KnownBy
 from unequal.evaluation.metrics import METRICS, STUDY_METRICS
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
-from unequal.models.compute import Precision
+from unequal.models.compute_settings import Precision
 from unequal.strict import MOST, Seed, StrictModel
 from unequal.study.base import Base
-from unequal.unlearning.forms import WithoutLoss
 from unequal.unlearning.method import MethodSettings
+from unequal.unlearning.method_kinds import WithoutLoss
 from unequal.unlearning.settings import TargetSettings, UnlearnSettings
 from unequal.unlearning.weighting import Weighting, schedule_problem
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from unequal.attacks.attack import ANSWER_METRICS, Scene, check_kept, run_attacks
+from unequal.attacks.attack import ANSWER_METRICS, AttackContext, check_kept, run_attacks
+from unequal.checksums import SEAL, seal_files, write_sealed_json
 from unequal.errors import ConfigError, DataError, DivergedError
 from unequal.evaluation.aggregates.table import aggregate_table
 from unequal.evaluation.known_by import known_of, require_known
@@ -25,11 +26,10 @@ from unequal.files import (
     write_table,
 )
 from unequal.manifest import manifest
-from unequal.models.compute import Precision, master_weights
+from unequal.models.compute_settings import Precision, master_weights
+from unequal.oom import with_second_try
 from unequal.places import check_settings
 from unequal.records import read_object
-from unequal.seals import SEAL, seal_files, write_sealed_json
-from unequal.shortage import with_second_try
 from unequal.study.commands import AttackCommand, CorpusCommand, JudgeCommand, PretrainCommand, UnlearnCommand
 from unequal.unlearning.targets import Controls
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from unequal.evaluation.evaluate import Tables
-    from unequal.study.unfinished import Unfinished
+    from unequal.study.partial_run import Unfinished
     from unequal.unlearning.stopping import Stopped
 
 Progress = Callable[[int, int], None]
@@ -168,12 +168,12 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     check_kept(settings.attacks, facts)
     model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
-    scene = Scene(model, tokenizer, facts, maker, settings.prompts, settings.seed)
+    context = AttackContext(model, tokenizer, facts, maker, settings.prompts, settings.seed)
     with in_first(output_folder(settings.out)) as out:
         with computing_in(settings.precision, model.device):
-            evaluator = Evaluator(tokenizer, scene.attacked, maker, ["question"], metrics=ANSWER_METRICS)
+            evaluator = Evaluator(tokenizer, context.attacked, maker, ["question"], metrics=ANSWER_METRICS)
             plain = evaluator.run(model)
-            scores = pl.concat([plain.scores, run_attacks(settings.attacks, scene, progress)])
+            scores = pl.concat([plain.scores, run_attacks(settings.attacks, context, progress)])
         if out:
             columns = {"study": "attack", "run_id": str(settings.model), **UNDESCRIBED, "method": "none"}
             columns |= {"seed": settings.seed} | _precision_column(settings.precision)
@@ -203,7 +203,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     """
     from unequal.models.device import choose_device  # noqa: PLC0415
     from unequal.models.processes import in_first  # noqa: PLC0415
-    from unequal.study.unfinished import Unfinished  # noqa: PLC0415
+    from unequal.study.partial_run import Unfinished  # noqa: PLC0415
 
     check_settings(settings)
     choose_device(settings.device)

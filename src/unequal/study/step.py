@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from unequal.checksums import hashes
 from unequal.errors import DivergedError, ShortOfMemoryError
 from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
-from unequal.seals import hashes
-from unequal.shortage import first_line, ran_out, smaller_batches
-from unequal.study.outcome import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
+from unequal.oom import first_line, ran_out, smaller_batches
+from unequal.study.step_status import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 from unequal.temporary import remove_left_below
 
 LONGEST_NAME = 150  # of a folder, in characters; file systems end at 255

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from unequal.checksums import is_ours, say_made_anew, write_sealed_json
 from unequal.errors import DamagedError, DataError, DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import check_file_name
-from unequal.models.compute import DeviceSettings, LoadSettings
+from unequal.models.compute_settings import DeviceSettings, LoadSettings
 from unequal.places import Output, check_settings
 from unequal.records import read_sealed_record
-from unequal.seals import is_ours, say_made_anew, write_sealed_json
-from unequal.strict import Place, Seed
+from unequal.strict import PathOrName, Seed
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.search import Look, SearchSettings, Trial, search
 from unequal.unlearning.settings import UnlearnSettings
@@ -25,7 +25,7 @@ from unequal.unlearning.settings import UnlearnSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from unequal.unlearning.rows import Row
+    from unequal.unlearning.examples import Example
 
 Progress = Callable[[int, int], None]
 
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 class TuneCommand(DeviceSettings, LoadSettings):
     """Settings of ``unequal tune``."""
 
-    model: Place
+    model: PathOrName
     forget: Path
     utility: Path = Field(description="facts never trained on, whose answers may not be harmed")
     out: Path = Field(description="file of the trials (JSON); a second run goes on from it")
@@ -94,7 +94,7 @@ class _Bench:
 
     def __init__(self, settings: TuneCommand) -> None:
         from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
-        from unequal.unlearning.rows import answer_row  # noqa: PLC0415
+        from unequal.unlearning.examples import answer_row  # noqa: PLC0415
 
         self._settings = settings
         self._forget = read_facts(settings.forget)
@@ -104,7 +104,7 @@ class _Bench:
         )
         self._tokenizer = load_tokenizer(settings.model)
 
-        def rows(facts: Sequence[Fact]) -> "list[Row]":
+        def rows(facts: Sequence[Fact]) -> "list[Example]":
             prompts = settings.prompts
             return [answer_row(self._tokenizer, prompts, fact, fact.answer, end=False) for fact in facts]
 
@@ -125,8 +125,8 @@ class _Bench:
 
     def trial(self, rate: float, steps: int) -> Trial:
         """Return one run on a copy of the model."""
-        from unequal.models.spare import copy_of  # noqa: PLC0415
-        from unequal.unlearning.rows import answer_probabilities  # noqa: PLC0415
+        from unequal.models.scratch_copy import copy_of  # noqa: PLC0415
+        from unequal.unlearning.examples import answer_probabilities  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
 
         settings = self._settings

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import polars as pl
 
+from unequal.checksums import check_seal
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json
 from unequal.records import read_record
 from unequal.report.compare_settings import differing, flat
-from unequal.seals import check_seal
 from unequal.study.sources import study_settings
 
 N_SHOWN = 10

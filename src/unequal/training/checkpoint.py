@@ -15,11 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
+from unequal.checksums import check_seal, seal
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, read_json, write_json
+from unequal.models.fsdp import full, is_sharded, parted
 from unequal.models.processes import is_first
-from unequal.models.sharding import full, is_sharded, parted
-from unequal.seals import check_seal, seal
 
 logger = logging.getLogger(__name__)
 

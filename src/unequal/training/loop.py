@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from unequal.errors import DivergedError
-from unequal.models.compute import Precision
+from unequal.models.compute_settings import Precision
+from unequal.models.fsdp import everywhere, local
 from unequal.models.precision import compile_body, computing_in, differentiate
 from unequal.models.processes import add_up, add_up_gradients
-from unequal.models.sharding import everywhere, local
 from unequal.training.checkpoint import Memory, load_checkpoint, save_checkpoint
 from unequal.training.optimiser import build_optimiser
 from unequal.training.settings import OptimiserSettings

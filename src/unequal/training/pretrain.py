@@ -12,18 +12,18 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
+from unequal.checksums import write_sealed_json
 from unequal.corpus.shards import TokenWindows
 from unequal.errors import DamagedError
 from unequal.files import atomic_folder, write_json
+from unequal.models.fsdp import is_sharded
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.processes import by_first, in_first, is_first, n_processes, number, wait_for_all
 from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
-from unequal.models.sharding import is_sharded
+from unequal.oom import at_most
 from unequal.records import read_sealed_record
-from unequal.scoring.forward import logits_at
-from unequal.seals import write_sealed_json
-from unequal.shortage import at_most
+from unequal.scoring.logits import logits_at
 from unequal.training.loop import run_steps
 from unequal.training.recompute import recomputing
 from unequal.training.settings import PretrainSettings

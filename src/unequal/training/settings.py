@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unequal.models.compute import Precision
+from unequal.models.compute_settings import Precision
 from unequal.strict import GREATEST, StrictModel
 
 

@@ -11,15 +11,15 @@ from transformers import PreTrainedModel
 from unequal.facts.probes import PromptFormat
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.schema import Fact
+from unequal.models.fsdp import is_sharded
 from unequal.models.processes import add_up
-from unequal.models.sharding import is_sharded
 from unequal.seeds import random_stream
+from unequal.unlearning.examples import Example, answer_row, score_groups, stack
 from unequal.unlearning.fact_weights import FactWeights
 from unequal.unlearning.method import ForgetScores, Method, TokenScores
-from unequal.unlearning.prepare import Frozen, freeze
+from unequal.unlearning.micro_batches import Share, Shares, names_at
+from unequal.unlearning.reference_scores import ReferenceScores, precompute
 from unequal.unlearning.retain import retain_losses
-from unequal.unlearning.rows import Row, answer_row, score_groups, stack
-from unequal.unlearning.shares import Share, Shares, names_at
 from unequal.unlearning.weighting import ActsOn
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Objective:
     """Total loss γ·Σ L_forget + α·mean L_retain + λ·mean L_question of each step.
 
     Answers to forget are scored without an end of text; retain answers, alternatives and refusals with it, so
-    that the model goes on ending its answers. What frozen models find is computed once, in `freeze`. No pass
+    that the model goes on ending its answers. What frozen models find is computed once. No pass
     is made for a term or a fact of weight 0, nor over answers that the method does not look at.
     ``weights`` are one a fact to forget (all 1 by default); a fact of weight 0 is left out (`FactWeights`).
     """
@@ -67,18 +67,18 @@ class Objective:
         self._padding = int(tokenizer.pad_token_id)
         self._seed = seed
         self._forget = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
-        self._retain: list[Row] = []
+        self._retain: list[Example] = []
         if method.retain_weight > 0 or method.dual:
             self._retain = [answer_row(tokenizer, prompts, fact, fact.answer, end=True) for fact in retain]
         kept = retain if self._retain else ()
         self._names = ([fact.fact_id for fact in forget], [fact.fact_id for fact in kept])
-        self._declined: list[list[Row]] = []
+        self._declined: list[list[Example]] = []
         if self._retain and method.retain_loss == "preference":
             self._declined = [_refusals(tokenizer, prompts, fact) for fact in retain]
-        self._refusals: list[list[Row]] = []
+        self._refusals: list[list[Example]] = []
         if "refusal" in method.needs:
             self._refusals = [_refusals(tokenizer, prompts, fact) for fact in forget]
-        self._frozen: Frozen = freeze(
+        self._frozen: ReferenceScores = precompute(
             model, tokenizer, method, forget, prompts, seed, self._forget, self._refusals, self._retain
         )
         self._shares = Shares(
@@ -153,7 +153,7 @@ class Objective:
 
     def _groups(
         self, step: int, asked: Sequence[int], questioned: Sequence[int], retained: Sequence[int]
-    ) -> dict[str, list[Row]]:
+    ) -> dict[str, list[Example]]:
         """Return the rows of a share by what they are for; groups without rows are left out."""
         groups = {
             FORGET: [self._forget[index] for index in asked if self._method.scores_answers],
@@ -167,7 +167,7 @@ class Objective:
         }
         return {name: rows for name, rows in groups.items() if rows}
 
-    def _score(self, groups: Mapping[str, Sequence[Row]]) -> dict[str, TokenScores]:
+    def _score(self, groups: Mapping[str, Sequence[Example]]) -> dict[str, TokenScores]:
         """Return the scores of every group, from one pass over all of them."""
         whole = {FORGET if name == "policy" else name for name in self._method.whole}
         if self._method.retain_loss in ("kl", "jsd"):
@@ -195,5 +195,5 @@ class Objective:
         return random_stream(self._seed, "refusal", step, index).randrange(len(REFUSALS))
 
 
-def _refusals(tokenizer: "PreTrainedTokenizerBase", prompts: PromptFormat, fact: Fact) -> list[Row]:
+def _refusals(tokenizer: "PreTrainedTokenizerBase", prompts: PromptFormat, fact: Fact) -> list[Example]:
     return [answer_row(tokenizer, prompts, fact, text, end=True) for text in REFUSALS]

@@ -16,28 +16,28 @@ from unequal.models.configuration import window_of
 from unequal.models.precision import computing_in, in_precision
 from unequal.models.processes import n_processes
 from unequal.models.quantised import quantise, require_bitsandbytes
+from unequal.oom import at_most, is_saved
 from unequal.seeds import derive_seed
-from unequal.shortage import at_most, is_saved
 from unequal.training.loop import run_steps
 from unequal.training.recompute import recomputing
-from unequal.unlearning.arithmetic import walk_weights
-from unequal.unlearning.forms import (
+from unequal.unlearning.early_stopping import Watch
+from unequal.unlearning.examples import answer_probabilities, answer_row
+from unequal.unlearning.hidden_state_objective import HiddenObjective, training_only
+from unequal.unlearning.method import Method
+from unequal.unlearning.method_kinds import (
     HiddenStateMethod,
     PromptMethod,
     SharpnessAwareMethod,
     WeightMethod,
     WithoutLoss,
 )
-from unequal.unlearning.hidden import HiddenObjective, training_only
-from unequal.unlearning.memory import RunMemory
-from unequal.unlearning.method import Method
 from unequal.unlearning.objective import Objective
-from unequal.unlearning.rows import answer_probabilities, answer_row
+from unequal.unlearning.run_state import RunMemory
+from unequal.unlearning.sam_objective import SharpnessObjective
 from unequal.unlearning.settings import UnlearnSettings
-from unequal.unlearning.sharpness import SharpnessObjective
 from unequal.unlearning.stopping import Stopped
 from unequal.unlearning.targets import NO_CONTROLS, Controls
-from unequal.unlearning.watch import Watch
+from unequal.unlearning.task_arithmetic import walk_weights
 from unequal.unlearning.weighting import Weighting, fact_weights, schedule_problem
 from unequal.unlearning.window import check_training_fits
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from unequal.models.adapters import AdapterSettings
-from unequal.models.compute import Precision
+from unequal.models.compute_settings import Precision
 from unequal.strict import GREATEST, StrictModel
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping

@@ -11,7 +11,7 @@ from unequal.facts.refusals import REFUSALS
 from unequal.facts.schema import Fact
 from unequal.scoring.encoding import encode
 from unequal.unlearning.method import Method
-from unequal.unlearning.prepare import CONTEXTS
+from unequal.unlearning.reference_scores import CONTEXTS
 from unequal.unlearning.targets import Controls
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from simulated_outcomes import OutcomesTruth, resampler_for, simulate_outcomes
 from simulated_paths import Paths, simulate_paths
 from simulated_sizes import SizesTruth, simulate_sizes
 from unequal.analysis.agreement import both_views
-from unequal.analysis.areas import areas_between_levels
+from unequal.analysis.area_between_levels import areas_between_levels
 from unequal.analysis.bootstrap import make_resampler
 from unequal.analysis.difficulty import fit_scores
 from unequal.analysis.difficulty_skill import GAIN
@@ -25,7 +25,7 @@ from unequal.analysis.dose_response import ANSWER, COUNT, EXPOSURE, MATCHED, NOT
 from unequal.analysis.estimates import estimate
 from unequal.analysis.formats import format_gaps
 from unequal.analysis.hazards import hazard_ratios
-from unequal.analysis.hidden import hidden_knowledge
+from unequal.analysis.hidden_knowledge import hidden_knowledge
 from unequal.analysis.interactions import interactions
 from unequal.analysis.logistic import logistic_dose
 from unequal.analysis.matched import (

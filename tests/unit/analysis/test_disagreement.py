@@ -8,11 +8,11 @@ from scipy import stats
 from simulated_sizes import SizesTruth, simulate_sizes
 from unequal.analysis.analyze import analyze_scores
 from unequal.analysis.bootstrap import make_resampler
-from unequal.analysis.judges import judgements
+from unequal.analysis.forgetting_order import signature
+from unequal.analysis.knowledge_tests import judgements
 from unequal.analysis.leaks import hidden_leak, sampling_gap
 from unequal.analysis.observations import observe
 from unequal.analysis.robustness import robustness
-from unequal.analysis.signature import signature
 from unequal.analysis.spearman import spearman, weighted_spearman
 from unequal.analysis.utility_views import utility_views
 from unequal.evaluation.score_table import SCORE_SCHEMA

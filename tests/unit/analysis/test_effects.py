@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 
 from simulated_outcomes import OutcomesTruth, resampler_for, simulate_outcomes
-from unequal.analysis.areas import areas_between_levels
+from unequal.analysis.area_between_levels import areas_between_levels
 from unequal.analysis.covariates import answer_tokens, object_rarity
 from unequal.analysis.dose_response import (
     ANSWER,

@@ -14,11 +14,11 @@ from unequal.analysis.nulls import CHOICE_DRIFT, TRUE_FALSE
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
 from unequal.analysis.size_effects import DAMAGE, HARDER
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, UNDECIDED, Verdict
-from unequal.analysis.verdicts.arms import precision, starts, wording
 from unequal.analysis.verdicts.disagreement import bad_metric
 from unequal.analysis.verdicts.frequency import answers, natural_counts
-from unequal.analysis.verdicts.price import knows_the_counts
+from unequal.analysis.verdicts.rival_arms import precision, starts, wording
 from unequal.analysis.verdicts.sizes import harder_and_hurt
+from unequal.analysis.verdicts.utility_cost import knows_the_counts
 from unequal.analysis.verdicts.verdict import not_decidable, reached
 from unequal.analysis.weightings import MEAN, RIVALS, WORST
 from unequal.evaluation.score_table import OPTIONAL_SCORES, read_scores

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from unequal.attacks.attack import Attack, Scene
+from unequal.attacks.attack import Attack, AttackContext
 from unequal.attacks.choice import ChoicePrompt
 from unequal.attacks.formats import LACKING as FORMATS
 from unequal.attacks.judge import TAUGHT, rows
@@ -28,32 +28,34 @@ class Mine(Attack):
     kind: str = "mine"
     found: Any = None
 
-    def run(self, scene):
-        values = {one.fact_id: self.found(place) for place, one in enumerate(scene.attacked)}
-        return rows(self, scene, {name: dict.fromkeys(self.metrics, value) for name, value in values.items()})
+    def run(self, context):
+        values = {one.fact_id: self.found(place) for place, one in enumerate(context.attacked)}
+        return rows(
+            self, context, {name: dict.fromkeys(self.metrics, value) for name, value in values.items()}
+        )
 
 
 class Unfit(Mine):
     """An attack that does not suit the model."""
 
-    def run(self, scene):  # noqa: ARG002
+    def run(self, context):  # noqa: ARG002
         raise DataError("this kind of model has no final norm")
 
 
 class Trains(Relearning):
     """Relearning that trains nothing, but judges only what it would not have trained on."""
 
-    def run(self, scene):
-        taught = self.trained_on(scene)
+    def run(self, context):
+        taught = self.trained_on(context)
         values = {
-            one.fact_id: (None, TAUGHT) if one.fact_id in taught else (0.0, None) for one in scene.attacked
+            one.fact_id: (None, TAUGHT) if one.fact_id in taught else (0.0, None) for one in context.attacked
         }
-        return rows(self, scene, {name: {"exact_match": value} for name, value in values.items()})
+        return rows(self, context, {name: {"exact_match": value} for name, value in values.items()})
 
 
 def attacked(attack, facts):
-    scene = Scene(model=None, tokenizer=None, facts=facts, maker=None, prompts=None)
-    return attack_all([attack], scene, nullcontext, lambda _done: None)
+    context = AttackContext(model=None, tokenizer=None, facts=facts, maker=None, prompts=None)
+    return attack_all([attack], context, nullcontext, lambda _done: None)
 
 
 FACTS = [*(fact(i) for i in range(10)), *(fact(i + 10, "never_seen") for i in range(5))]
@@ -98,10 +100,10 @@ def test_an_attack_that_trains_is_run_until_each_fact_was_held_out():
 
 
 def test_the_reasons_of_the_attacks_are_known_as_what_a_table_lacks():
-    scene = Scene(model=None, tokenizer=None, facts=FACTS, maker=None, prompts=None)
+    context = AttackContext(model=None, tokenizer=None, facts=FACTS, maker=None, prompts=None)
     reasons = [
         *FORMATS.values(),
-        *Relearning(on="retain").run(scene)["reason"],
+        *Relearning(on="retain").run(context)["reason"],
         "the fact has no paraphrases",
     ]
     assert pl.DataFrame({"reason": reasons}).select(is_lacking(pl.col("reason")).all()).item()

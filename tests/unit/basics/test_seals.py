@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 from flipped_bytes import flipped, harms
-from unequal.errors import DamagedError
-from unequal.seals import (
+from unequal.checksums import (
     SEAL,
     check_listed,
     check_seal,
@@ -20,6 +19,7 @@ from unequal.seals import (
     write_sealed,
     write_sealed_json,
 )
+from unequal.errors import DamagedError
 
 
 @pytest.fixture

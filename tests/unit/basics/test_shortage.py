@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unequal.errors import DataError, ShortOfMemoryError
-from unequal.shortage import DIVISOR, at_most, is_saved, ran_out, smaller_batches, with_second_try
+from unequal.oom import DIVISOR, at_most, is_saved, ran_out, smaller_batches, with_second_try
 
 
 def error_of(function):

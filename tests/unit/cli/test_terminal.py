@@ -15,8 +15,8 @@ from rich.console import Console
 from command_line import call
 from unequal import console as shown
 from unequal.streams import prepare
-from unequal.study.outcome import Failure
 from unequal.study.progress import StudyProgress
+from unequal.study.step_status import Failure
 
 FULL = Path("/dev/full")
 HOSTILE = [

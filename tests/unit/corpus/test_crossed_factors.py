@@ -8,12 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from tiny_world import PROMPTS, corpus_settings
+from unequal.corpus.assignment import assign_people
 from unequal.corpus.documents import DocumentSource
 from unequal.corpus.factors import FACTORS
-from unequal.corpus.plan import assign_people
 from unequal.corpus.schedule import times_shown
 from unequal.corpus.settings import CorpusSettings
-from unequal.corpus.shape import factor_problem, shape_world
+from unequal.corpus.world_factors import factor_problem, shape_world
 from unequal.facts.world.relations import load_relation, load_vocabulary, record_templates
 from unequal.facts.world.world import WorldSettings, build_world
 

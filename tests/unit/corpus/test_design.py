@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from unequal.corpus.design import fractional_design
+from unequal.corpus.factorial_design import fractional_design
 from unequal.corpus.factors import FACTORS, FactorSettings
 
 COUNTS = range(1, 17)

@@ -7,8 +7,8 @@ from itertools import islice, pairwise
 import pytest
 
 from tiny_world import PROMPTS, WORLD, corpus_settings
+from unequal.corpus.assignment import assign_people
 from unequal.corpus.documents import DocumentSource
-from unequal.corpus.plan import assign_people
 from unequal.facts.world.relations import RELATION_NAMES, load_relation
 from unequal.facts.world.world import build_world
 

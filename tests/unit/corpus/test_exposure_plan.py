@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tiny_world import WORLD, corpus_settings
-from unequal.corpus.plan import assign_people
+from unequal.corpus.assignment import assign_people
 from unequal.corpus.settings import CorpusSettings
 from unequal.facts.world.world import build_world
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from natural_text import N_COUNTRIES, facts, times, write_text
-from unequal.corpus.text import TextSettings, extract_text, read_text
+from unequal.corpus.extract_text import TextSettings, extract_text, read_text
 from unequal.counting.normalise import normalise
 from unequal.counting.scan.counter import ScanCounter
 from unequal.errors import DataError

@@ -7,11 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from unequal.errors import DataError
-from unequal.facts.gather import FactsSettings, FactTable, gather_facts, with_distractors
-from unequal.facts.made_up import STEM, is_made_up, made_up_facts
+from unequal.facts.fictitious import STEM, is_made_up, made_up_facts
 from unequal.facts.packaged import packaged_facts
 from unequal.facts.reverse import NO_QUESTION, TOLD
 from unequal.facts.schema import Fact
+from unequal.facts.study_facts import FactsSettings, FactTable, gather_facts, with_distractors
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from unequal.errors import DataError
 from unequal.evaluation.score_table import with_buckets
+from unequal.facts.fictitious import is_made_up
 from unequal.facts.frame import facts_frame
-from unequal.facts.made_up import is_made_up
 from unequal.facts.schema import Fact, whole_number
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from command_line import call
 from unequal.errors import ConfigError, DataError, UserError
-from unequal.harness.export import LOADER
-from unequal.harness.trust import check_task_folder, without_code
+from unequal.lm_eval_bridge.export import LOADER
+from unequal.lm_eval_bridge.trust import check_task_folder, without_code
 
 pytest.importorskip("lm_eval")
 

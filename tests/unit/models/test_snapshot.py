@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unequal.errors import DataError
-from unequal.models.snapshot import (
+from unequal.models.hub_snapshot import (
     check_safe,
     count_weights,
     fingerprint,

@@ -26,8 +26,8 @@ from unequal.files import read_json
 from unequal.models.shapes import ModelSettings
 from unequal.study.collect import read_failures
 from unequal.study.commands import CorpusCommand, PretrainCommand, UnlearnCommand
-from unequal.study.outcome import FAILURE, Failure, check_result, read_failure
 from unequal.study.sources import study_settings
+from unequal.study.step_status import FAILURE, Failure, check_result, read_failure
 
 pytestmark = pytest.mark.fault(
     "a run file, record, table or corpus holds any bytes or values",

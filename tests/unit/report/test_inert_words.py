@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, write_analysis
-from unequal.cells import as_written, inert
+from unequal.csv_injection import as_written, inert
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts

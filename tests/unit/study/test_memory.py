@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unequal.models.shapes import Shape
-from unequal.study.memory import ModelSize, of_judging, of_pretraining, of_unlearning
+from unequal.study.memory_estimate import ModelSize, of_judging, of_pretraining, of_unlearning
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.settings import UnlearnSettings
 

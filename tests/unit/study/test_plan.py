@@ -3,7 +3,7 @@
 import pytest
 
 from study_settings import changed, study
-from unequal.study.plan import plan_steps
+from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
 
 GRID = {

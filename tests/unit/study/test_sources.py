@@ -13,8 +13,8 @@ from unequal.facts.packaged import packaged_facts
 from unequal.facts.table import read_facts
 from unequal.study.checkpoints import CheckpointStudy
 from unequal.study.controlled import ControlledStudy
+from unequal.study.expand import plan_steps
 from unequal.study.natural import NaturalStudy
-from unequal.study.plan import plan_steps
 from unequal.study.sources import study_settings
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

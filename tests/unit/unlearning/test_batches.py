@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from unequal.unlearning.batches import BatchOrder
+from unequal.unlearning.sampler import BatchOrder
 
 
 def seen(order, n_steps):

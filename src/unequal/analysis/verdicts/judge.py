@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from unequal.analysis.verdicts import arms, disagreement, frequency, price, sizes
+from unequal.analysis.verdicts import disagreement, frequency, rival_arms, sizes
+from unequal.analysis.verdicts import utility_cost as price
 from unequal.analysis.verdicts.verdict import NOT_DECIDABLE, Verdict
 
 
@@ -25,12 +26,12 @@ def judge(tables: Mapping[str, pl.DataFrame], remarks: tuple[str, ...]) -> tuple
         disagreement.other_format(tables["formats"]),
         price.costlier(tables["cost"]),
         price.knows_the_counts(tables["weightings"]),
-        arms.wording(tables["interactions"]),
+        rival_arms.wording(tables["interactions"]),
         frequency.confidence(tables["slopes"], harder),
         frequency.answers(tables["slopes"], harder),
-        arms.starts(tables["interactions"]),
+        rival_arms.starts(tables["interactions"]),
         sizes.harder_and_hurt(tables["size_effects"]),
-        arms.precision(tables["interactions"]),
+        rival_arms.precision(tables["interactions"]),
         disagreement.bad_metric(tables["nulls"], disagree),
     ]
     return tuple(one if one.verdict == NOT_DECIDABLE else _with(one, remarks) for one in found)

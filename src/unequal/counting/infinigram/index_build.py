@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+from unequal.checksums import check_seal, say_made_anew, seal
 from unequal.counting.infinigram.vocabulary import DOCUMENT_BORDER, Vocabulary, most_frequent
 from unequal.counting.normalise import normalise
 from unequal.counting.scan.documents import ShardReader
 from unequal.counting.scan.shards import Shard, corpus_id
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, content_hash, output_folder, write_json
-from unequal.seals import check_seal, say_made_anew, seal
 from unequal.temporary import remove_left_of
 
 logger = logging.getLogger(__name__)

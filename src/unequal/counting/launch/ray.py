@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from unequal import __version__
-from unequal.cluster import connected, load_ray
 from unequal.counting.launch.launcher import Job, Report, Result, Task
 from unequal.errors import DataError, UserError
+from unequal.ray_cluster import connected, load_ray
 
 logger = logging.getLogger(__name__)
 

@@ -29,13 +29,13 @@ from unequal.counting.launch import LAUNCHERS
 from unequal.counting.launch.launcher import Job, Task
 from unequal.counting.matching import choose_matcher
 from unequal.counting.protocol import CountSource, FactCount, Progress
+from unequal.counting.scan.deduplicate import DocumentHasher, Hashes, repeated
 from unequal.counting.scan.definition import Definition
 from unequal.counting.scan.documents import reader_of
 from unequal.counting.scan.names import NameIndex, index_names
-from unequal.counting.scan.repeated import DocumentHasher, Hashes, repeated
+from unequal.counting.scan.shard_cache import ShardStore
 from unequal.counting.scan.shard_counts import BLOCK_SIZE, Request, ShardCounter, ShardCounts
 from unequal.counting.scan.shards import Shard, corpus_id, find_shards
-from unequal.counting.scan.store import ShardStore
 from unequal.counting.scan.window import Totals
 from unequal.errors import DataError
 from unequal.facts.schema import Fact

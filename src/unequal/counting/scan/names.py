@@ -7,8 +7,8 @@ from typing import get_args
 import numpy as np
 
 from unequal.counting.characters import Spelling, spellings
-from unequal.counting.groups import Groups, group
 from unequal.counting.normalise import Normaliser, normalise, utf8
+from unequal.counting.ragged import Groups, group
 from unequal.counting.scan.definition import Case
 from unequal.counting.words import Ints
 from unequal.errors import DataError

@@ -6,7 +6,7 @@ from unequal.study.launch.launcher import Launcher
 LAUNCHERS: Registry[Launcher] = Registry(
     "launcher",
     {
-        "local": "unequal.study.launch.local:LocalPlace",
-        "ray": "unequal.study.launch.ray:RayPlace",
+        "local": "unequal.study.launch.local:LocalExecutor",
+        "ray": "unequal.study.launch.ray:RayExecutor",
     },
 )

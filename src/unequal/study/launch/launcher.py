@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from unequal.errors import UserError
-from unequal.study.outcome import Failure
 from unequal.study.step import Step
+from unequal.study.step_status import Failure
 
 Report = tuple[str, int, int]  # folder of the step, done, total
 
@@ -20,7 +20,7 @@ class NodeLostError(UserError):
 
 
 @dataclass(frozen=True)
-class Crew:
+class ExecutorSettings:
     """Who works: the launcher, how many steps side by side (None for one a core), and on which cluster."""
 
     workers: int | None = None
@@ -28,7 +28,7 @@ class Crew:
     address: str | None = None
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Is told what happens while steps run."""
 
     def report(self, report: Report) -> None:
@@ -57,7 +57,7 @@ class Silence:
         """Do nothing."""
 
 
-class Place(Protocol):
+class Executor(Protocol):
     """Where steps run, each in a process that has others later; leaving the block ends them.
 
     After an exception steps that run go on to their end where that is possible; Ctrl-C stops them at once.
@@ -90,7 +90,7 @@ class Place(Protocol):
 class Launcher(Protocol):
     """Makes the place."""
 
-    def __call__(self, study: Path, crew: Crew, watcher: Watcher) -> Place:
+    def __call__(self, study: Path, crew: ExecutorSettings, watcher: ProgressListener) -> Executor:
         """Return the place for the steps of a study folder; the watcher is called in the caller's thread.
 
         Raises `UserError` when it cannot be had.

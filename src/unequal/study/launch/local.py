@@ -4,17 +4,17 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from unequal.study.launch.launcher import Crew, Ending, Watcher
+from unequal.study.launch.launcher import Ending, ExecutorSettings, ProgressListener
 from unequal.study.step import Step
 from unequal.workers import Workers, n_cores, tell
 
 
-class LocalPlace:
+class LocalExecutor:
     """So many processes, of one thread each."""
 
     shares_memory = True
 
-    def __init__(self, study: Path, crew: Crew, watcher: Watcher) -> None:
+    def __init__(self, study: Path, crew: ExecutorSettings, watcher: ProgressListener) -> None:
         self._study = study
         self._number = crew.workers or n_cores()
         self._workers = Workers[Step](self._number, watcher.report)

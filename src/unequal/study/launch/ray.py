@@ -12,15 +12,15 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from unequal.cluster import connected, load_ray
 from unequal.errors import ShortOfMemoryError, UserError
 from unequal.files import write_text
+from unequal.oom import first_line
+from unequal.ray_cluster import connected, load_ray
 from unequal.records import read_record
-from unequal.shortage import first_line
-from unequal.study.launch.launcher import Crew, Ending, NodeLostError, Watcher
+from unequal.study.launch.launcher import Ending, ExecutorSettings, NodeLostError, ProgressListener
 from unequal.study.launch.ray_step import Order, Reports, run_order
-from unequal.study.outcome import FAILURE, Failure, read_status
 from unequal.study.step import Step
+from unequal.study.step_status import FAILURE, Failure, read_status
 from unequal.workers import ONE_THREAD, WorkerDiedError
 
 ASK_EVERY = 1.0
@@ -45,12 +45,12 @@ class Request(NamedTuple):
     gpus: int
 
 
-class RayPlace:
+class RayExecutor:
     """The cluster; machines may join and leave while steps run."""
 
     shares_memory = False
 
-    def __init__(self, study: Path, crew: Crew, watcher: Watcher) -> None:
+    def __init__(self, study: Path, crew: ExecutorSettings, watcher: ProgressListener) -> None:
         self._ray = load_ray("running a study on Ray")
         self._study = study.absolute()
         self._crew, self._watcher = crew, watcher

@@ -14,8 +14,8 @@ from unequal import __version__
 from unequal.errors import ConfigError, DataError, ShortOfMemoryError, UserError
 from unequal.files import locked
 from unequal.study.launch.launcher import Report
-from unequal.study.outcome import read_status
 from unequal.study.step import Progress, Step
+from unequal.study.step_status import read_status
 
 VISIBLE_WITHIN = 60.0
 """Seconds until what one machine has written is seen by every other, at the latest."""

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from unequal.study.launch import LAUNCHERS
-from unequal.study.launch.agenda import Agenda
-from unequal.study.launch.launcher import Crew, Watcher
+from unequal.study.launch.launcher import ExecutorSettings, ProgressListener
+from unequal.study.launch.scheduler import Scheduler
 from unequal.study.step import Step
 
 
-def run_steps(study: Path, steps: Sequence[Step], crew: Crew, watcher: Watcher) -> Iterator[Step]:
+def run_steps(
+    study: Path, steps: Sequence[Step], crew: ExecutorSettings, watcher: ProgressListener
+) -> Iterator[Step]:
     """Yield each step that was not done as it is finished, the costliest ready one first.
 
     The watcher is told of steps that failed for good and of those that need them; the others go on. Raises
@@ -20,7 +22,7 @@ def run_steps(study: Path, steps: Sequence[Step], crew: Crew, watcher: Watcher) 
     if all(step.is_done(study) for step in steps):
         return
     with launch(study, crew, watcher) as place:
-        agenda = Agenda(study, steps, place.shares_memory, watcher.fail, watcher.say)
+        agenda = Scheduler(study, steps, place.shares_memory, watcher.fail, watcher.say)
         while agenda.is_open:
             for step in agenda.take(place.room):
                 place.submit(step)

@@ -11,7 +11,7 @@ from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
 from unequal.study.bases import AnyBase
-from unequal.study.memory import of_judging
+from unequal.study.memory_estimate import of_judging
 from unequal.study.step import Progress, Step
 from unequal.unlearning.settings import TargetSettings
 
@@ -65,7 +65,7 @@ class BaselineStep(Step):
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` with the columns that describe facts."""
         from unequal.models.quantised import dequantise  # noqa: PLC0415
-        from unequal.study.bench import workbench  # noqa: PLC0415
+        from unequal.study.loaded_base import workbench  # noqa: PLC0415
 
         bench = workbench(study, self.base, self.quantise)
         model = bench.fresh_model()
@@ -75,7 +75,7 @@ class BaselineStep(Step):
         tables = evaluator.run(model)
         if self.attacks:
             dequantise(model)  # since some change its weights
-        scene = bench.scene(model, self.target, self.facts_per_role, self.n_wordings)
-        attacked = run_attacks(self.attacks, scene, lambda done, total: progress(1 + done, 1 + total))
+        context = bench.context(model, self.target, self.facts_per_role, self.n_wordings)
+        attacked = run_attacks(self.attacks, context, lambda done, total: progress(1 + done, 1 + total))
         write_table(pl.concat([tables.scores, attacked]), folder / "scores.parquet")
         write_table(tables.generations, folder / "generations.parquet")

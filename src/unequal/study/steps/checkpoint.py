@@ -7,7 +7,7 @@ from pydantic import Field
 
 from unequal.facts.probes import PromptFormat
 from unequal.files import write_json
-from unequal.models.snapshot import (
+from unequal.models.hub_snapshot import (
     Snapshot,
     count_weights,
     fingerprint,
@@ -18,9 +18,9 @@ from unequal.models.snapshot import (
     take_snapshot,
 )
 from unequal.records import read_record
-from unequal.strict import Place, StrictModel
+from unequal.strict import PathOrName, StrictModel
 from unequal.study.base import Base
-from unequal.study.memory import ModelSize
+from unequal.study.memory_estimate import ModelSize
 from unequal.study.step import Progress, Step
 from unequal.study.steps.split import SplitStep
 
@@ -31,7 +31,7 @@ WORDING = "natural"
 class CheckpointSettings(StrictModel):
     """One model of a study: a folder, or a name on the hub; labels are read from it where none are given."""
 
-    model: Place = Field(min_length=1, description="folder, or name on the hub")
+    model: PathOrName = Field(min_length=1, description="folder, or name on the hub")
     revision: str | None = Field(default=None, description="commit, tag or branch on the hub")
     start: Literal["base", "instruct"] | None = Field(default=None, description="what it was trained to be")
     family: str | None = Field(default=None, description="by default the model type of its configuration")

@@ -5,13 +5,13 @@ from typing import Any, ClassVar, Self
 
 from pydantic import field_serializer
 
-from unequal.counting.choice import CountChoice, CountColumn, CountTable
+from unequal.counting.count_source import CountChoice, CountColumn, CountTable
 from unequal.counting.protocol import CountSettings
 from unequal.counting.run import count_facts, read_counts
 from unequal.counting.scan.settings import ScanSettings
 from unequal.counting.scan.shards import content_id
 from unequal.errors import ConfigError, DataError, listed
-from unequal.facts.made_up import is_made_up
+from unequal.facts.fictitious import is_made_up
 from unequal.facts.packaged import resolve_corpus
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts

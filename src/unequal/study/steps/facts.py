@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_serializer
 
 from unequal.errors import ConfigError
-from unequal.facts.gather import FactsSettings, gather_facts
+from unequal.facts.study_facts import FactsSettings, gather_facts
 from unequal.facts.write import write_facts
 from unequal.files import file_hash, write_json
 from unequal.study.step import Progress, Step

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 from unequal.facts.probes import PromptFormat
 from unequal.models.shapes import ModelSettings
 from unequal.study.base import Base
-from unequal.study.memory import ModelSize, of_pretraining
+from unequal.study.memory_estimate import ModelSize, of_pretraining
 from unequal.study.step import Progress, Step
 from unequal.study.steps.corpus import CorpusStep
 from unequal.study.steps.natural_corpus import NaturalCorpusStep

@@ -6,7 +6,7 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from unequal.counting.choice import rank_column
+from unequal.counting.count_source import rank_column
 from unequal.facts.split import SplitSettings, split_facts
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts

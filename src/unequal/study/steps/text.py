@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_serializer
 
-from unequal.corpus.text import TextSettings
+from unequal.corpus.extract_text import TextSettings
 from unequal.counting.scan.shards import content_id, find_shards
 from unequal.facts.packaged import resolve_corpus
 from unequal.facts.table import read_facts
@@ -77,7 +77,7 @@ class TextStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``text.jsonl.zst``, and what became of all pieces of text into ``text.json``."""
-        from unequal.corpus.text import extract_text  # noqa: PLC0415
+        from unequal.corpus.extract_text import extract_text  # noqa: PLC0415
 
         facts = read_facts(study / self.facts.folder / "facts.parquet")
         card = extract_text(self.text, facts, study / self.file, progress)

@@ -12,8 +12,8 @@ from unequal.errors import DivergedError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_json, write_table
-from unequal.models.compute import master_weights
-from unequal.study.memory import of_unlearning
+from unequal.models.compute_settings import master_weights
+from unequal.study.memory_estimate import of_unlearning
 from unequal.study.step import Progress, Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.unlearning.method import MethodSettings
@@ -84,7 +84,7 @@ class UnlearnStep(Step):
         A run that a rule ended says so in ``stopped.json``.
         """
         from unequal.models.quantised import n_weights  # noqa: PLC0415
-        from unequal.study.bench import workbench  # noqa: PLC0415
+        from unequal.study.loaded_base import workbench  # noqa: PLC0415
         from unequal.unlearning.run import unlearn  # noqa: PLC0415
 
         settings = self.baseline
@@ -130,9 +130,9 @@ class UnlearnStep(Step):
                 del scores[step], generations[step]
         # A stopping rule may have gone back to the start, whose attacks are the baseline's.
         if end > 0 and not diverged:
-            scene = bench.scene(model, *asked, settings.n_wordings, before)
+            context = bench.context(model, *asked, settings.n_wordings, before)
             attacked = run_attacks(
-                settings.attacks, scene, lambda done, _total: progress(n_steps + done, n_steps + n_attacks)
+                settings.attacks, context, lambda done, _total: progress(n_steps + done, n_steps + n_attacks)
             )
             scores[end] = pl.concat([scores[end], attacked.with_columns(step=end)], how="diagonal")
         labels = {**settings.base.labels(study), "n_params": n_params}

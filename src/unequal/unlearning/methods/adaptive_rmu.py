@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.forms import HiddenStateMethod
+from unequal.unlearning.method_kinds import HiddenStateMethod
 
 if TYPE_CHECKING:
     from torch import Tensor

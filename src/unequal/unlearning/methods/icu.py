@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from unequal.facts.schema import Fact
-from unequal.unlearning.forms import PromptMethod
+from unequal.unlearning.method_kinds import PromptMethod
 
 
 class InContextUnlearning(PromptMethod):

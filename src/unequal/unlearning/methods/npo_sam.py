@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from unequal.unlearning.forms import SharpnessAwareMethod
+from unequal.unlearning.method_kinds import SharpnessAwareMethod
 from unequal.unlearning.methods.npo import NPO
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from unequal.unlearning.forms import WeightMethod
+from unequal.unlearning.method_kinds import WeightMethod
 
 if TYPE_CHECKING:
     from torch import Tensor

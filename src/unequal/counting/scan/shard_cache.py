@@ -1,0 +1,109 @@
+"""What was found in single shards, on disk: small files, so that nothing that was done is done again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from unequal.checksums import read_sealed, say_made_anew, write_sealed
+from unequal.counting.launch.launcher import Job
+from unequal.counting.scan.deduplicate import Hashes
+from unequal.counting.scan.definition import Definition
+from unequal.counting.scan.names import NameIndex
+from unequal.counting.scan.shard_counts import ShardCounts
+from unequal.counting.scan.window import Totals
+from unequal.counting.words import Ints
+from unequal.errors import DamagedError
+from unequal.files import content_hash
+from unequal.temporary import remove_left_in
+
+FORMAT = 3
+"""Raised when the same request gives other counts, or files have another form."""
+
+_SUMS = tuple(Totals.__dataclass_fields__)
+
+
+class ShardStore:
+    """A folder of counts and document hashes; a file's name is the hash of what was asked, and of what."""
+
+    def __init__(self, folder: Path, names: NameIndex, definition: Definition) -> None:
+        self.folder = folder
+        remove_left_in(folder)
+        self._names = names
+        self._request = content_hash(FORMAT, asdict(definition), _digest(names))
+        self._text_key = definition.text_key
+
+    def load(self, job: Job) -> ShardCounts | None:
+        """Return the counts of a shard, None when they are not there or, which is noted, not whole."""
+        file = self._read(self._path(job), self._counts_key(job))
+        if file is None:
+            return None
+        with np.load(file, allow_pickle=False) as arrays:
+            totals = Totals.zero(self._names)
+            for name in _SUMS:
+                getattr(totals, name)[arrays[f"{name}_at"]] = arrays[name]
+            return ShardCounts(totals, str(arrays["sha256"]), *map(int, arrays["sizes"]))
+
+    def save(self, job: Job, counts: ShardCounts) -> None:
+        """Write the counts of a shard, atomically; raises `DataError` when the folder cannot be written."""
+        sizes = np.array([counts.n_documents, counts.n_characters])
+        arrays = {"sha256": np.array(counts.sha256), "sizes": sizes}
+        for name in _SUMS:
+            sums: Ints = getattr(counts.totals, name)
+            arrays[f"{name}_at"] = np.flatnonzero(sums)
+            arrays[name] = sums[arrays[f"{name}_at"]]
+        file = BytesIO()
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+        write_sealed(self._path(job), file.getvalue(), self._counts_key(job))
+
+    def load_hashes(self, job: Job) -> Hashes | None:
+        """Return the hashes of a shard's documents, None when they are not there or, noted, not whole."""
+        file = self._read(self._hashes_path(job), self._hashes_key(job))
+        if file is None:
+            return None
+        hashes: Hashes = np.load(file, allow_pickle=False)
+        return hashes
+
+    def save_hashes(self, job: Job, hashes: Hashes) -> None:
+        """Write the hashes of a shard's documents, atomically."""
+        file = BytesIO()
+        np.save(file, hashes, allow_pickle=False)
+        write_sealed(self._hashes_path(job), file.getvalue(), self._hashes_key(job))
+
+    def _read(self, path: Path, key: str) -> BytesIO | None:
+        """Return what a file holds, None when it is not there or, which is noted, not as it was written."""
+        if not path.exists():
+            return None
+        try:
+            return BytesIO(read_sealed(path, key))
+        except DamagedError as error:
+            say_made_anew(error.folder, error.what)
+            return None
+
+    def _hashes_key(self, job: Job) -> str:
+        return content_hash(FORMAT, self._text_key, job.shard.path, job.shard.stamp)
+
+    def _hashes_path(self, job: Job) -> Path:
+        return self.folder / f"{job.shard.name}-{self._hashes_key(job)[:16]}.npy"
+
+    def _counts_key(self, job: Job) -> str:
+        documents = "" if job.left_out is None else np.packbits(job.left_out).tobytes().hex()
+        return content_hash(self._request, job.shard.path, job.shard.stamp, documents)
+
+    def _path(self, job: Job) -> Path:
+        return self.folder / f"{job.shard.name}-{self._counts_key(job)[:16]}.npz"
+
+
+def _digest(names: NameIndex) -> list[object]:
+    """Return what of the names determines the sums."""
+    arrays: Sequence[Ints] = (
+        names.pattern_names.offsets,
+        names.pattern_names.values,
+        names.name_entity,
+        names.pair_subject,
+        names.pair_object,
+    )
+    texts = [[name.hex() for name in group] for group in (names.patterns, names.name_cased)]
+    return [*texts, *(array.tolist() for array in arrays)]

@@ -1,0 +1,44 @@
+"""Which of lm-eval's tasks to run, from where, and how much of them."""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from unequal.models.compute_settings import LoadSettings
+from unequal.places import Output
+from unequal.strict import PathOrName, StrictModel
+
+
+class TaskSettings(StrictModel):
+    """Tasks by name. Unknown keys are refused."""
+
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
+    task_dir: Path | None = Field(default=None, description="folder with tasks of one's own (.yaml)")
+    limit: int | None = Field(default=None, ge=1, description="documents of each task, at most")
+    n_fewshot: int | None = Field(default=None, ge=0, description="examples before each question")
+    batch_size: int = Field(default=16, ge=1)
+    chat: bool = Field(default=False, description="ask in the tokenizer's chat template")
+    system: str | None = Field(default=None, min_length=1, description="what a chat begins with")
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _parted(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _system_is_of_a_chat(self) -> Self:
+        if self.system is not None and not self.chat:
+            raise ValueError("system is what a chat begins with; set chat = true too, or leave system out")
+        return self
+
+
+class TaskCommand(TaskSettings, LoadSettings):
+    """Settings of ``unequal lm-eval``."""
+
+    model: PathOrName
+    out: Path | None = Field(default=None, description="file of the scores (JSON)")
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out)] if self.out else []
