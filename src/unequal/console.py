@@ -26,17 +26,37 @@ from unequal.plain_text import MOST_OF_A_CELL, one_line, short, visible
 
 BETWEEN_LINES = 30.0
 """Seconds between lines of progress where there is no terminal."""
+WORD_OF_A_CELL = 40
 console = Console(highlight=False, markup=False, emoji=False, quiet=not distributed_env.speaks())
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; title, columns and cells are plain text, and long ones are cut."""
+    """Print a table; title, columns and cells are plain text, and long ones are cut.
+
+    Outside a terminal it is as wide as it must be for no name to be broken.
+    """
     table = Table(title=Text(short(title), style="table.title"), title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(Text(short(column)), overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else short(cell, MOST_OF_A_CELL)) for cell in row))
-    console.print(table)
+    before = console.width
+    if not console.is_terminal:
+        console.width = max(before, _words(columns, rows))
+    try:
+        console.print(table)
+    finally:
+        console.width = before
+
+
+def _words(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    """Return the width of a table in which no column's name and no word of a cell is broken."""
+    widths = []
+    for place, column in enumerate(columns):
+        cells = [short(row[place], WORD_OF_A_CELL) for row in rows if row[place] is not None]
+        words = [word for text in (short(column), *cells) for word in text.split()]
+        widths.append(3 + max(map(len, words), default=0))
+    return 1 + sum(widths)
 
 
 def say(text: str, on: Console = console) -> None:
