@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 import hidden_knowledge as world
 from command_line import call, toml
 from study_settings import changed, study
-from unequal.attacks.attack import ROW_SCHEMA
+from unequal.attacks.attack import ANSWER_METRICS, ROW_SCHEMA
 from unequal.errors import ConfigError
 from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.evaluation.score_table import SCORE_SCHEMA, read_scores
@@ -67,11 +67,7 @@ def test_the_score_table_is_whole(here, attacked):
         "fewshot",
         "relearn",
     }
-    assert set(scores.filter(pl.col("kind") != "robustness")["metric"]) == {
-        "exact_match",
-        "answer_prob",
-        "first_token_rank",
-    }
+    assert set(scores.filter(pl.col("kind") != "robustness")["metric"]) == set(ANSWER_METRICS)
     assert (scores["value"].is_null() == scores["reason"].is_not_null()).all()
     made_by = json.loads((here / "out" / "manifest.json").read_text())["settings"]["attacks"]
     assert [attack["kind"] for attack in made_by] == ["paraphrase", "fewshot", "relearn"]

@@ -300,7 +300,7 @@ def test_the_claim_on_natural_counts_is_decided(finished):
     rows = known.filter(
         role="forget",
         probe="question",
-        metric="exact_match",
+        metric="said",
         model="olmo2 " + size_of(finished[0]) + ", base",
     )
     assert rows["value"].min() > 0.5 and set(rows["exposure"]) == {1, 2}

@@ -136,6 +136,9 @@ def saved(model, tokenizer, facts, tmp_path):
     other = copy.deepcopy(tokenizer)
     other.add_tokens(["unheard-of"])
     other.save_pretrained(tmp_path / "other")
+    larger = copy.deepcopy(model)
+    larger.resize_token_embeddings(len(other))
+    larger.save_pretrained(tmp_path / "other")
     facts_frame(facts[:2]).write_parquet(tmp_path / "facts.parquet")
     return tmp_path
 

@@ -13,6 +13,7 @@ from unequal.models.adapters import Adapter, AdapterSettings
 from unequal.models.load import load_model, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
 from unequal.scoring.encoding import encode, open_prompt
+from unequal.scoring.ending import cut_text
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
 from unequal.scoring.logits import pad_rows
@@ -119,7 +120,7 @@ def argmax_text(model, tokenizer, probe):
         ids = [*ids, int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())]
         if ids[-1] == tokenizer.eos_token_id:
             break
-    return tokenizer.decode(ids[start:], skip_special_tokens=True).strip()
+    return cut_text(tokenizer.decode(ids[start:], skip_special_tokens=True), probe.stops)
 
 
 def test_it_learns_and_comes_back_from_disk_the_same(taught, batch, tmp_path):

@@ -145,6 +145,7 @@ def begun(here, whole, name):
     shutil.copytree(whole, out)
     shutil.rmtree(out / "unlearn")
     (out / "scores.parquet").unlink()
+    (out / "collected.json").unlink()
     return out, ("study", "run", here / "small.toml", "--out", out, "--workers", 1)
 
 
@@ -226,6 +227,7 @@ def test_a_flipped_byte_in_a_result_is_found_and_mended(here, run_file, whole):
     shutil.copytree(whole, out)
     flip(next(out.glob("unlearn/*-ga-*/scores.parquet")))
     (out / "scores.parquet").unlink()
+    (out / "collected.json").unlink()
     result = call("study", "run", run_file, "--out", out, "--workers", 1)
     assert (result.code, result.err) == (0, "")
     assert "is damaged; it is made anew" in result.out
@@ -253,7 +255,7 @@ def test_a_flipped_byte_in_a_checkpoint_costs_time_alone(here, run_file, whole, 
     seen = []
     step.run(out, lambda done, _total: seen.append(done))
     assert seen[0] == 0, "it went on from the damaged checkpoint"
-    assert "is damaged; training begins anew" in caplog.text
+    assert "is damaged (" in caplog.text and "; training begins anew" in caplog.text
     weights = f"{step.folder}/model/model.safetensors"
     assert (out / weights).read_bytes() == (whole / weights).read_bytes()
 

@@ -113,9 +113,9 @@ def test_the_report_says_what_was_known_by_count_and_never_calls_a_count_an_expo
     views = known.filter(pl.col("role") == "forget").select("exposure", "probe", "metric").unique().rows()
     for level in (1, 2):
         for probe, metric in (
-            ("question", "exact_match"),
+            ("question", "said"),
             ("question", "choice_accuracy"),
-            ("cloze", "exact_match"),
+            ("cloze", "said"),
         ):
             assert (level, probe, metric) in views
     page = (out / "report.html").read_text()

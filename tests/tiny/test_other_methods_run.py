@@ -540,7 +540,7 @@ def test_every_method_goes_the_whole_way_from_files(kind, tmp_path, model, token
     command = UnlearnCommand(
         model=str(tmp_path / "model"), forget=tmp_path / "forget.parquet", retain=tmp_path / "retain.parquet",
         out=tmp_path / "out", method=kind, unlearn=UnlearnSettings(steps=2, batch_size=3),
-        probes=("question",),
+        probes=("question",), allow_unknown=True,
     )  # fmt: skip
     run_unlearn(command, lambda _done, _total: None)
     scores = read_scores(tmp_path / "out" / "scores.parquet")

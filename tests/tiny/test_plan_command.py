@@ -12,9 +12,10 @@ from study_settings import changed, study
 from tiny_world import PROMPTS
 from unequal.analysis.difficulty import read_predictor
 from unequal.analysis.difficulty_rows import COUNT
+from unequal.checksums import DIGEST, write_sealed_json
 from unequal.difficulty_prediction.alignment import alignments, study_alignments
 from unequal.facts.table import facts_frame, read_facts
-from unequal.files import write_json, write_table
+from unequal.files import write_table
 from unequal.models.load import load_tokenizer
 from unequal.study.expand import plan_steps
 from unequal.study.steps.corpus import CorpusStep
@@ -155,7 +156,8 @@ def test_a_study_can_stand_in_for_the_predictor(here, model, runs, planned):
 def test_a_model_of_another_size_and_a_set_of_another_length_are_told(here, words, predictor):
     other = json.loads(predictor[0].read_text())
     other |= {"n_params": [7_000_000_000], "n_forget": 5}
-    write_json(here / "large.json", other)
+    del other[DIGEST]
+    write_sealed_json(here / "large.json", other)
     result = call(*words[:-1], here / "large.json", "--out", here / "far")
     assert result.code == 0, result.err
     assert "fitted on models of 7B parameters" in result.out and "it says nothing reliable" in result.out
@@ -232,7 +234,8 @@ def test_a_predictor_with_alignment_takes_it_from_the_model(here, words, predict
             fit["columns"].append(column)
             fit["steps"]["weights"].append(1.0)
             fit["lost"]["weights"].append(0.0)
-    write_json(here / "aligned.json", other)
+    del other[DIGEST]
+    write_sealed_json(here / "aligned.json", other)
     asked = (*words[:-1], here / "aligned.json")
     result = call(*asked, "--out", here / "aligned")
     assert (result.code, result.out) == (2, "")

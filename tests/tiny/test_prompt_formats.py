@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from transformers import PretrainedConfig
 
 from chat_tokenizers import BROKEN, KINDS, QUESTIONS, SPECIAL, SYSTEM, TEMPLATES, UNLIKE_A_ROW, make
 from unequal.errors import ConfigError, DataError
-from unequal.facts.probes import Chat, Probe
+from unequal.facts.probes import EXTRA_TOKENS, Chat, Probe
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring.encoding import encode, encode_probe, has_chat_template, open_prompt
@@ -103,11 +104,11 @@ class TestPlainText:
             for probe in probes(prompt=prompt):
                 assert open_prompt(tokenizer, probe).ids == encode_probe(tokenizer, probe).prompt
 
-    def test_a_text_may_be_as_long_as_its_longest_accepted_answer_and_four_tokens(self, kind, loaded):
+    def test_a_text_may_be_as_long_as_its_longest_accepted_answer_and_a_sentence(self, kind, loaded):
         tokenizer = loaded(kind)
         probe = replace(probes()[0], accepted=ANSWERS)
         longest = max(map(len, encode(tokenizer, probe.prompt, ANSWERS).continuations))
-        assert open_prompt(tokenizer, probe).limit == longest + 4
+        assert open_prompt(tokenizer, probe).limit == longest + EXTRA_TOKENS
         assert open_prompt(tokenizer, probe).ends == {tokenizer.eos_token_id}
 
     def test_the_padding_side_is_of_no_account(self, kind, loaded, monkeypatch):
@@ -368,7 +369,7 @@ class Saying(torch.nn.Module):
 
     def __init__(self, said, prompt_length, size):
         super().__init__()
-        self.config = type("Config", (), {"max_position_embeddings": None})()
+        self.config = PretrainedConfig()
         self.device = torch.device("cpu")
         self._said, self._length, self._size = said, prompt_length, size
 

@@ -52,7 +52,9 @@ def here(study, tmp_path_factory):
         facts_frame(some).write_parquet(folder / f"{role}.parquet")
     facts_frame([*chosen["forget"], *chosen["retain"]]).write_parquet(folder / "judged.parquet")
     given = {"method": {"kind": "npo", "learning_rate": 1e-2}, "unlearn": UNLEARN}
-    (folder / "run.toml").write_text(toml(given | {"prompts": {"question": "{question}"}}))
+    (folder / "run.toml").write_text(
+        toml(given | {"prompts": {"question": "{question}"}, "allow_unknown": True})
+    )
     return folder
 
 

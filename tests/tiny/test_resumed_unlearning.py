@@ -141,6 +141,7 @@ def words(model, tokenizer, roles, tmp_path):
     for name, facts in (("forget", forget), ("retain", retain), ("utility", controls.utility)):
         facts_frame(facts).write_parquet(tmp_path / f"{name}.parquet")
     run = {"method": {"kind": "npo", "learning_rate": 1e-3}, "unlearn": {"steps": STEPS, "batch_size": 4}}
+    run |= {"allow_unknown": True}  # so small a model says none of its facts
     (tmp_path / "run.toml").write_text(toml({**run, "probes": ["question", "cloze"]}))
     files = [
         word
@@ -268,7 +269,11 @@ def test_a_run_that_diverges_keeps_its_last_good_model(words, tmp_path, monkeypa
 )
 @pytest.mark.parametrize("fail_at", [4, 5], ids=["in the middle", "at the last evaluation"])
 def test_nothing_damaged_is_gone_on_with(fail_at, words, tmp_path, monkeypatch, caplog):
-    run = {"method": {"kind": "npo", "learning_rate": 1e-3}, "unlearn": {"steps": STEPS}}
+    run = {
+        "method": {"kind": "npo", "learning_rate": 1e-3},
+        "unlearn": {"steps": STEPS},
+        "allow_unknown": True,
+    }
     (tmp_path / "run.toml").write_text(toml({**run, "probes": ["question"], "allow_unknown": True}))
     assert call(*words, "--out", tmp_path / "whole").code == 0
     out, chance = tmp_path / "cut", random.Random(f"unfinished {fail_at}")

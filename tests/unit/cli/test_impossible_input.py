@@ -54,7 +54,7 @@ def here(tmp_path, monkeypatch):
         (("unlearn", "--out", "o", "--config", "infinite.toml"), "unlearn.clip_norm: found inf"),
         (("evaluate", "--model", "m" * 300, "--facts", "facts.jsonl", "--out", "o"), "a name of 300 bytes"),
         (("doctor", "--study", "good.toml", "--out", "facts.jsonl"), "a file is in the way"),
-        (("report", "study", "--out", "."), "is a folder; name a file, such as report.html"),
+        (("report", "study", "--out", "."), "--out . is the folder you are in, or one above; name a file"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
 )
