@@ -383,7 +383,7 @@ class Saying(torch.nn.Module):
 def test_a_text_is_cut_at_the_end_of_its_turn(end, loaded):
     tokenizer = loaded("pieces", TEMPLATES["chatml"])
     paris, close = encode(tokenizer, "x", ["Paris"]).continuations[0], tokenizer.convert_tokens_to_ids(end)
-    said = [*paris, close, *(paris * 9)]
+    said = [*paris, close, *(paris * 40)]
     for chat, ends_turn in ((Chat(), True), (None, end == "</s>")):
         probe = replace(probes(chat)[0], accepted=("New York",))
         model = Saying(said, len(open_prompt(tokenizer, probe).ids), len(tokenizer))

@@ -236,7 +236,7 @@ def test_a_run_that_cannot_begin_keeps_nothing(words, tmp_path):
 )
 def test_a_run_that_diverges_keeps_its_last_good_model(words, tmp_path, monkeypatch):
     out, diverged = tmp_path / "run", tmp_path / "run.diverged"
-    run = {"method": {"kind": "npo", "learning_rate": 1e-3}, "probes": ["question"]}
+    run = {"method": {"kind": "npo", "learning_rate": 1e-3}, "probes": ["question"], "allow_unknown": True}
     (tmp_path / "run.toml").write_text(toml({**run, "unlearn": {"steps": 3}}))
     assert call(*words, "--out", tmp_path / "three").code == 0
     whole = NPO.forget_loss
