@@ -104,6 +104,7 @@ def test_attacks_are_judged_by_the_same_reading(known):
     assert said.to_list() == [1.0] * 6
 
 
+@pytest.mark.parametrize("known", ["sentences that go on", "sentences in a chat"], indirect=True)
 def test_a_study_finds_the_facts_known_and_a_run_that_stops_says_so(known, tmp_path):
     bare = [one.model_copy(update={"role": None, "exposure": None, "count": None}) for one in FACTS]
     rows = facts_frame(bare).with_columns(seen=pl.Series(range(1, len(FACTS) + 1)))

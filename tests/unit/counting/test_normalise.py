@@ -1,6 +1,7 @@
 """Normal forms are stable, and the class of every character agrees with its Unicode name."""
 
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -10,6 +11,12 @@ from hypothesis import strategies as st
 import oracle
 from unequal.counting.normalise import BORDER, Normaliser, normalise, normalise_in_place, utf8
 from unequal.counting.words import Rank, word_characters, words_of
+
+NO_CHARACTER = ("Cn", "Co", "Cs")  # not assigned, for private use, halves of pairs
+CODES = [
+    code for code in range(0x110000) if code % 97 == 0 or unicodedata.category(chr(code)) not in NO_CHARACTER
+]
+"""Every character of Unicode, and some places where there is none."""
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ def test_exact_spelling_keeps_dashes_and_apostrophes():
 
 @pytest.mark.parametrize("spelling", ["loose", "exact"])
 def test_every_character_is_stable_alone_and_beside_letters(spelling):
-    for code in range(0x110000):
+    for code in CODES:
         once = normalise(f"{chr(code)} a{chr(code)}b", spelling)
         assert normalise(once, spelling) == once, hex(code)
 
@@ -86,7 +93,7 @@ def test_patterns_and_bytes_agree_on_words(text):
 
 
 def test_every_character_equals_the_oracle():
-    for code in range(0x110000):
+    for code in CODES:
         for spelling in ("loose", "exact"):
             assert normalise(f"a{chr(code)}b", spelling) == oracle.normal(f"a{chr(code)}b", spelling), hex(
                 code
@@ -109,7 +116,7 @@ def test_a_block_equals_its_documents(texts):
 
 
 def test_every_character_in_a_block_is_as_alone():
-    codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    codes = [code for code in CODES if not 0xD800 <= code < 0xE000]
     texts = [f"e{chr(code)}e{chr(code)}\u0301" for code in codes]
     block = Normaliser().block(texts)
     for text, part in zip(texts, block.data.split(BORDER), strict=True):
