@@ -16,7 +16,7 @@ from unequal.seeds import random_stream
 
 TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 ANSWERED: tuple[ProbeKind, ...] = ("question", "paraphrase", "reverse")  # whose whole text must be the answer
-TOKENS_A_WORD, LEAST_TOKENS = 4, 16
+TOKENS_A_WORD, LEAST_TOKENS = 4, 32
 LOADER = '''"""Reads a file of this folder wherever the folder lies; lm-eval calls it for each task."""
 
 from pathlib import Path
@@ -52,11 +52,13 @@ def export_tasks(
     maker = ProbeMaker(facts, prompts, n_wordings)
     tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)
     groups: dict[str, dict[str, None]] = defaultdict(dict)
+    stops: dict[str, Sequence[str]] = {}
     for probe in (probe for fact in facts for probe in maker.probes(fact, kinds)):
         group = f"{name}_plain" if prompts.chat and not probe.chat else name
         for task, document in _documents(name, probe):
             tasks[task].append(document)
             groups[group][task] = None
+            stops[task] = probe.stops
     if not tasks:
         raise DataError("these facts give no probes of the kinds asked for, so there is nothing to export")
     with atomic_folder(out) as folder:
@@ -66,7 +68,7 @@ def export_tasks(
         for task, documents in tasks.items():
             lines = [json.dumps(document, ensure_ascii=False) for document in documents]
             write_text(folder / f"{task}.jsonl", "\n".join(lines) + "\n")
-            write_text(folder / f"{task}.yaml", _task(task, documents))
+            write_text(folder / f"{task}.yaml", _task(task, documents, stops[task]))
     return {task: len(documents) for task, documents in tasks.items()}
 
 
@@ -108,8 +110,11 @@ def _document(probe: Probe) -> dict[str, Any]:
     return {"fact_id": probe.fact_id, "wording": probe.variant, "prompt": probe.prompt}
 
 
-def _task(task: str, documents: Sequence[dict[str, Any]]) -> str:
-    """Return a task file; a prompt that ends in white space is followed by the answer at once."""
+def _task(task: str, documents: Sequence[dict[str, Any]], stops: Sequence[str]) -> str:
+    """Return a task file; a prompt that ends in white space is followed by the answer at once.
+
+    Generated answers end at the stop strings that no accepted answer holds.
+    """
     common = {
         "task": task,
         "custom_dataset": "!function load.load",
@@ -120,7 +125,7 @@ def _task(task: str, documents: Sequence[dict[str, Any]]) -> str:
         "target_delimiter": "" if documents[0]["prompt"].endswith((" ", "\n")) else " ",
         "metadata": {"version": 1},
     }
-    form = _choice_form() if "choices" in documents[0] else _answer_form(documents)
+    form = _choice_form() if "choices" in documents[0] else _answer_form(documents, stops)
     return _yaml(common | form)
 
 
@@ -133,13 +138,15 @@ def _choice_form() -> dict[str, Any]:
     }
 
 
-def _answer_form(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _answer_form(documents: Sequence[dict[str, Any]], stops: Sequence[str]) -> dict[str, Any]:
     words = max(len(answer.split()) for document in documents for answer in document["accepted"])
     tokens = max(LEAST_TOKENS, TOKENS_A_WORD * (1 + words))
+    accepted = [answer for document in documents for answer in document["accepted"]]
+    until = [stop for stop in stops if not any(stop in answer for answer in accepted)]
     return {
         "output_type": "generate_until",
         "doc_to_target": "accepted",
-        "generation_kwargs": {"until": [], "do_sample": False, "max_gen_toks": tokens},
+        "generation_kwargs": {"until": until, "do_sample": False, "max_gen_toks": tokens},
         "metric_list": [_mean_of("exact_match") | {"ignore_case": True, "regexes_to_ignore": ["\\W+"]}],
     }
 
