@@ -100,7 +100,7 @@ class PromptFormat(StrictModel):
             return self.stop
         if not plain:
             return ()
-        before_question = "" if self.chat else self.question.partition("{question}")[0].strip()
+        before_question = "" if self.chat else _announces(self.question)
         return ("\n", before_question) if before_question else ("\n",)
 
     def ask(self, question: str) -> str:
@@ -110,6 +110,13 @@ class PromptFormat(StrictModel):
     def judge(self, statement: str) -> str:
         """Return the prompt that asks whether a statement is true."""
         return self.true_false.replace("{statement}", statement)
+
+
+def _announces(question: str) -> str:
+    """Return what a format puts before each question, such as ``Question:``, also after solved ones."""
+    line = question.partition("{question}")[0].rpartition("\n")[2].strip()
+    last = line.rpartition(" ")[2]
+    return last if line.count(last) > 1 else line
 
 
 def _with_placeholder(text: str, placeholder: str) -> str:
