@@ -104,26 +104,31 @@ def test_attacks_are_judged_by_the_same_reading(known):
     assert said.to_list() == [1.0] * 6
 
 
-@pytest.mark.parametrize("known", ["sentences that go on", "sentences in a chat"], indirect=True)
-def test_a_study_finds_the_facts_known_and_a_run_that_stops_says_so(known, tmp_path):
+def write_run_file(folder, model, prompts):
+    """Write the run file of a study of one run on a model, and its facts."""
     bare = [one.model_copy(update={"role": None, "exposure": None, "count": None}) for one in FACTS]
     rows = facts_frame(bare).with_columns(seen=pl.Series(range(1, len(FACTS) + 1)))
-    rows.drop("role", "exposure", "count", strict=False).write_parquet(tmp_path / "people.parquet")
-    (tmp_path / "run.toml").write_text(
+    rows.drop("role", "exposure", "count", strict=False).write_parquet(folder / "people.parquet")
+    (folder / "run.toml").write_text(
         f"""
 name = "answers"
 source = "checkpoints"
 seeds = [0]
 methods = [{{kind = "ga", learning_rate = 1e-2}}]
 targets = [{{relation = "people"}}]
-checkpoints = [{{model = "{known / "model"}"}}]
+checkpoints = [{{model = "{model}"}}]
 counts = {{column = "seen"}}
 split = {{buckets = {{n_bins = 2}}, retain_share = 0.2, utility_share = 0.2}}
 unlearn = {{steps = 9, batch_size = 8, stopping = {{utility_drop = 0.05}}}}
 evaluate = {{probes = ["question"], probes_between = ["question"]}}
-facts = {{tables = [{{name = "people", file = "{tmp_path / "people.parquet"}"}}]}}
-{(known / "prompts.toml").read_text()}"""
+facts = {{tables = [{{name = "people", file = "{folder / "people.parquet"}"}}]}}
+{prompts}"""
     )
+
+
+@pytest.mark.parametrize("known", ["sentences that go on", "sentences in a chat"], indirect=True)
+def test_a_study_finds_the_facts_known_and_a_run_that_stops_says_so(known, tmp_path):
+    write_run_file(tmp_path, known / "model", (known / "prompts.toml").read_text())
     result = call("study", "run", tmp_path / "run.toml", "--out", tmp_path / "study", "--workers", 1)
     assert result.code == 0, result.err
     before = read_analysis(tmp_path / "study").known.filter(pl.col("metric") == "said")
@@ -132,3 +137,12 @@ facts = {{tables = [{{name = "people", file = "{tmp_path / "people.parquet"}"}}]
     assert stopped["rule"] == "utility"
     report = (tmp_path / "study/report.html").read_text()
     assert f"One run ended early by a stopping rule (utility 1), such as {stopped['run']}" in report
+
+
+def test_a_study_of_models_that_say_nothing_ends_before_it_unlearns(tmp_path):
+    write_model("sentences", tmp_path / "model", steps=1)
+    write_run_file(tmp_path, tmp_path / "model", prompts("sentences"))
+    result = call("study", "run", tmp_path / "run.toml", "--out", tmp_path / "study", "--workers", 1)
+    assert result.code == 2
+    assert "the models of the study say none of the" in result.err and "allow_unknown" in result.err
+    assert not list((tmp_path / "study").glob("unlearn/*/scores.parquet"))

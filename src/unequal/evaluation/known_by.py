@@ -125,12 +125,15 @@ def known_of(scores: pl.DataFrame, known_by: KnownBy, roles: Sequence[str | None
     )
 
 
-def require_known(known: Known, model: object) -> None:
-    """Raise `DataError` when a model says none of the facts to forget, for then nothing can be unlearned."""
+def require_known(known: Known, who: str) -> None:
+    """Raise `DataError` when none of the facts to forget is said, for then nothing can be unlearned.
+
+    ``who`` begins the message, such as ``the model says none``.
+    """
     if known.said is None or known.said > 0 or not known.n_facts:
         return
     others = "" if known.chosen is None else f", {known.chosen:.0%} right among choices"
     raise DataError(
-        f"{model} says none of the {known.n_facts} facts to forget (by {known.known_by}{others}), so nothing"
+        f"{who} of the {known.n_facts} facts to forget (by {known.known_by}{others}), so nothing"
         f" could be seen to be unlearned; {HOW_TO_ASK}, or go on with allow_unknown = true"
     )

@@ -18,7 +18,7 @@ from unequal.checksums import (
     write_sealed_json,
 )
 from unequal.errors import ConfigError, DataError
-from unequal.evaluation.known_by import HOW_TO_ASK, known_of, reading_of
+from unequal.evaluation.known_by import known_of, reading_of, require_known
 from unequal.files import file_hash, locked, write_text
 from unequal.manifest import manifest
 from unequal.study.collect import TABLES, collect, write_failures, write_stopped
@@ -111,7 +111,7 @@ def _run(out: Path, steps: Sequence[Step], crew: ExecutorSettings, progress: Stu
 
 
 def require_something_known(out: Path, steps: Sequence[Step]) -> None:
-    """Raise `StepError` when no model of a study says any of the facts to forget, before it unlearns."""
+    """Raise `DataError` when no model of a study says any of the facts to forget, before it unlearns."""
     baselines = [step for step in steps if isinstance(step, BaselineStep) and step.is_done(out)]
     settings = study_of(out)
     if settings.evaluate.allow_unknown or not baselines:
@@ -119,13 +119,7 @@ def require_something_known(out: Path, steps: Sequence[Step]) -> None:
     tables = [pl.read_parquet(out / step.folder / "scores.parquet") for step in baselines]
     scores = pl.concat(tables, how="diagonal")
     reading = settings.evaluate.known_by or reading_of(scores)
-    known = known_of(scores, reading, ["forget"])
-    if known.said == 0:
-        others = "" if known.chosen is None else f", {known.chosen:.0%} right among choices"
-        raise StepError(
-            f"none of the models says any of the facts to forget (by {reading}{others}), so nothing could be"
-            f" seen to be unlearned; {HOW_TO_ASK}, train longer, or set allow_unknown = true under evaluate"
-        )
+    require_known(known_of(scores, reading, ["forget"]), "the models of the study say none")
 
 
 def _damaged_runs(out: Path, steps: Sequence[Step], progress: StudyProgress) -> list[Step]:

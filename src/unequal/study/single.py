@@ -261,7 +261,9 @@ def _unlearn_and_judge(
             unfinished.end(step, model, tokenizer, found, stopped[0] if stopped else None)
         found[step] = (prefixed if step > 0 else evaluator).run(model)
         if step == 0 and not settings.allow_unknown:
-            require_known(known_of(found[0].scores, settings.known_by, ["forget"]), settings.model)
+            require_known(
+                known_of(found[0].scores, settings.known_by, ["forget"]), f"{settings.model} says none"
+            )
         if settings.checkpoint_every:
             unfinished.keep(step, found[step])
 

@@ -121,7 +121,9 @@ class _Bench:
         metrics = [settings.known_by, "answer_prob"]
         maker = ProbeMaker(self._forget, settings.prompts)
         evaluator = Evaluator(self._tokenizer, self._forget, maker, ["question"], metrics=metrics)
-        require_known(known_of(evaluator.run(self._model).scores, settings.known_by), settings.model)
+        require_known(
+            known_of(evaluator.run(self._model).scores, settings.known_by), f"{settings.model} says none"
+        )
 
     def trial(self, rate: float, steps: int) -> Trial:
         """Return one run on a copy of the model."""

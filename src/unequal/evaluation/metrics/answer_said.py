@@ -71,11 +71,12 @@ def answer_said(record: ProbeRecord) -> float:
     text = text[: _end_of_reading(text)]
     words = [Word(word, start, end, text[start].isupper()) for word, start, end in word_spans(text)]
     accepted = _phrases(frozenset(probe.accepted))
-    others = _phrases(probe.same_type) | _phrases(frozenset(probe.distractors))
+    others = (_phrases(probe.same_type), _phrases(frozenset(probe.distractors)))
     asked = Asked.of(probe.shown, probe.subject)
     hidden = _repeated(text, words, asked, accepted)
     for place in range(len(words)):
-        right, wrong = (_longest(words, place, phrases, hidden) for phrases in (accepted, others))
+        right, *wrongs = (_longest(words, place, phrases, hidden) for phrases in (accepted, *others))
+        wrong = max(wrongs)
         if right and right >= wrong:
             return float(not _guessed_before(text, words[:place], words[place], asked, hidden))
         if wrong:

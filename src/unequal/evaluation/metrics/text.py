@@ -45,12 +45,6 @@ def holds(words: Sequence[str], part: Sequence[str]) -> bool:
     return bool(wanted) and any(found[start : start + len(wanted)] == wanted for start in starts)
 
 
-def own_words(record: ProbeRecord) -> list[str]:
-    """Return the normalised words of the generated text without what it copies from the prompt."""
-    words = tuple(normalised_words(generated(record)))
-    return list(_without(words, _copied(words, tuple(normalised_words(record.probe.shown)))))
-
-
 def plainly(record: ProbeRecord, answer: str) -> tuple[Words, Words]:
     """Return the words of the generated text and of an accepted answer, nothing taken away but signs."""
     return _like(answer, generated(record)), _like(answer, answer)
