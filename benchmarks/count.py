@@ -345,7 +345,7 @@ def curve(arguments: argparse.Namespace, corpus: Corpus, folder: Path) -> Result
 
 def plot(rows: Sequence[Result], stem: Path) -> None:
     """Write two panels, seconds by MB and by facts, both axes logarithmic."""
-    import altair as alt  # noqa: PLC0415  # a measured worker does not draw
+    import altair as alt  # a measured worker does not draw
 
     n_facts = next(row["facts"] for row in rows if row["varied"] == "corpus")
     megabytes = max(row["megabytes"] for row in rows)

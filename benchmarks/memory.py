@@ -134,11 +134,11 @@ def _folder(folder: Path, family: str, size: str) -> Path:
     if (folder / "config.json").is_file():
         return folder
     # Not above: a process that runs a step loads what the step needs.
-    from unequal.corpus.settings import TokenizerSettings  # noqa: PLC0415
-    from unequal.corpus.tokenizers import train_tokenizer  # noqa: PLC0415
-    from unequal.models.load import scratch_model  # noqa: PLC0415
-    from unequal.models.save import save_model  # noqa: PLC0415
-    from unequal.models.shapes import ModelSettings, Vocabulary  # noqa: PLC0415
+    from unequal.corpus.settings import TokenizerSettings
+    from unequal.corpus.tokenizers import train_tokenizer
+    from unequal.models.load import scratch_model
+    from unequal.models.save import save_model
+    from unequal.models.shapes import ModelSettings, Vocabulary
 
     facts = read_facts(packaged_facts())
     words = (a + b + c + d for a in LETTERS for b in LETTERS for c in LETTERS for d in LETTERS)

@@ -101,9 +101,9 @@ def in_a_process(stage: str, folder: Path) -> dict[str, float]:
 
 def run_stage(stage: str, folder: Path) -> dict[str, float]:
     """Do the stage in this process."""
-    from unequal.analysis.analyze import analyze, write_analysis  # noqa: PLC0415
-    from unequal.report.build import build_report  # noqa: PLC0415
-    from unequal.study.collect import collect  # noqa: PLC0415
+    from unequal.analysis.analyze import analyze, write_analysis
+    from unequal.report.build import build_report
+    from unequal.study.collect import collect
 
     began = time.perf_counter(), time.process_time()
     if stage.startswith("collect"):

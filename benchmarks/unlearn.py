@@ -109,7 +109,7 @@ def loop_of(side: str) -> Callable[[Loop], Run]:
     """Return the loop of a side; a rival's library is loaded now, and in its own processes only."""
     if side in MICRO_BATCHES:
         return run_ours
-    from unlearn_rivals import run_trainer  # noqa: PLC0415
+    from unlearn_rivals import run_trainer
 
     return lambda loop: run_trainer(loop, lean=side == "lean")
 

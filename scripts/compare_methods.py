@@ -42,8 +42,8 @@ class Asked:
 
 def compare(asked: Asked, kind: str) -> dict[str, Any]:
     """Return the rate and the outcome of one method."""
-    from unequal.errors import UserError  # noqa: PLC0415
-    from unequal.unlearning.search import SearchSettings, search  # noqa: PLC0415
+    from unequal.errors import UserError
+    from unequal.unlearning.search import SearchSettings, search
 
     bench = Bench(asked)
     try:
@@ -61,12 +61,12 @@ class Bench:
     """A model, its facts, and how it is judged."""
 
     def __init__(self, asked: Asked) -> None:
-        import torch  # noqa: PLC0415
+        import torch
 
-        from unequal.facts.probes import ProbeMaker, PromptFormat  # noqa: PLC0415
-        from unequal.facts.table import read_facts  # noqa: PLC0415
-        from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
-        from unequal.unlearning.examples import answer_row  # noqa: PLC0415
+        from unequal.facts.probes import ProbeMaker, PromptFormat
+        from unequal.facts.table import read_facts
+        from unequal.models.load import load_model, load_tokenizer
+        from unequal.unlearning.examples import answer_row
 
         torch.set_num_threads(1)
         facts = read_facts(asked.facts)
@@ -86,13 +86,13 @@ class Bench:
 
     def trial(self, kind: str, rate: float, steps: int, seed: int) -> tuple[Any, list[Any], list[Any]]:
         """Return a run's looks, and each look's probabilities and right answers of the facts to forget."""
-        from unequal.errors import DivergedError  # noqa: PLC0415
-        from unequal.scoring.generate import generate  # noqa: PLC0415
-        from unequal.unlearning.examples import answer_probabilities  # noqa: PLC0415
-        from unequal.unlearning.methods import METHODS  # noqa: PLC0415
-        from unequal.unlearning.run import unlearn  # noqa: PLC0415
-        from unequal.unlearning.search import Look, Trial  # noqa: PLC0415
-        from unequal.unlearning.settings import UnlearnSettings  # noqa: PLC0415
+        from unequal.errors import DivergedError
+        from unequal.scoring.generate import generate
+        from unequal.unlearning.examples import answer_probabilities
+        from unequal.unlearning.methods import METHODS
+        from unequal.unlearning.run import unlearn
+        from unequal.unlearning.search import Look, Trial
+        from unequal.unlearning.settings import UnlearnSettings
 
         method = METHODS.get(kind).model_validate({"kind": kind, "learning_rate": rate})
         looks, probabilities, right = [], [], []
@@ -173,8 +173,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    from unequal.manifest import manifest  # noqa: PLC0415
-    from unequal.unlearning.methods import METHODS  # noqa: PLC0415
+    from unequal.manifest import manifest
+    from unequal.unlearning.methods import METHODS
 
     kinds = arguments.methods or [kind for kind in METHODS if kind not in SKIPPED]
     asked = Asked(arguments.model, arguments.facts, arguments.level, arguments.grid)

@@ -27,7 +27,7 @@ class Result:
 
 def call(*words: object) -> Result:
     """Return what ``unequal`` answers to these words, run in this process."""
-    from unequal.cli.app import main  # noqa: PLC0415
+    from unequal.cli.app import main
 
     out, err = io.StringIO(), io.StringIO()
     code = 0

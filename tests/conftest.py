@@ -26,7 +26,7 @@ def world():
 @pytest.fixture(scope="session")
 def make_corpus(tmp_path_factory):
     """Return the folder of a small corpus with these settings changed, built once a session."""
-    from unequal.corpus.build import build_corpus  # noqa: PLC0415
+    from unequal.corpus.build import build_corpus
 
     @cache
     def make(**changes):
@@ -46,7 +46,7 @@ def corpus(make_corpus):
 @pytest.fixture(scope="session")
 def tokenizer(corpus):
     """The small corpus's tokenizer of whole words."""
-    from unequal.models.load import load_tokenizer  # noqa: PLC0415
+    from unequal.models.load import load_tokenizer
 
     return load_tokenizer(corpus / "tokenizer")
 
@@ -67,8 +67,8 @@ def probes(facts):
 @pytest.fixture(scope="session", params=["gpt2", "llama"])
 def model(request, corpus):
     """A two-layer random model of each family, in evaluation mode; no test may change it."""
-    from unequal.models.load import scratch_model  # noqa: PLC0415
-    from unequal.models.shapes import ModelSettings, Shape  # noqa: PLC0415
+    from unequal.models.load import scratch_model
+    from unequal.models.shapes import ModelSettings, Shape
 
     settings = ModelSettings(family=request.param, size="tiny", shape=Shape(width=32, layers=2, heads=4))
     return scratch_model(settings, vocabulary_of(corpus), seed=1).eval()

@@ -15,7 +15,7 @@ class CrampedStep(UnlearnStep):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Load everything, then let the system give no more than ``ROOM``."""
-        from unequal.study.loaded_base import workbench  # noqa: PLC0415
+        from unequal.study.loaded_base import workbench
 
         workbench(study, self.baseline.base).fresh_model()
         pages = int(Path("/proc/self/statm").read_text().split()[0])

@@ -125,7 +125,7 @@ def marks(folder: Path) -> list[str]:
 
 def fill_memory(megabytes: int) -> None:
     """Ask PyTorch for so much where the system gives this process 400 MB more than it has."""
-    import torch  # noqa: PLC0415
+    import torch
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + 400 * 2**20

@@ -45,15 +45,15 @@ def weights_after(kind: str, corpus: Path, out: Path) -> torch.Tensor:
 
     It is in float64, in which rounding does not decide the sign of a gradient, and so Adam's step.
     """
-    from unequal.models.fsdp import everywhere  # noqa: PLC0415
-    from unequal.models.load import scratch_model  # noqa: PLC0415
-    from unequal.models.shapes import ModelSettings, Shape  # noqa: PLC0415
-    from unequal.training import pretrain as pretraining  # noqa: PLC0415
-    from unequal.training.settings import PretrainSettings  # noqa: PLC0415
+    from unequal.models.fsdp import everywhere
+    from unequal.models.load import scratch_model
+    from unequal.models.shapes import ModelSettings, Shape
+    from unequal.training import pretrain as pretraining
+    from unequal.training.settings import PretrainSettings
 
     shape = ModelSettings(family="gpt2", size="tiny", shape=Shape(width=32, layers=2, heads=4))
     if kind == "pretrain":
-        from safetensors.torch import load_file  # noqa: PLC0415
+        from safetensors.torch import load_file
 
         settings = PretrainSettings(batch_windows=16, micro_batch_windows=4)
         double = lambda *made, **how: scratch_model(*made, **how).double()  # noqa: E731
@@ -69,12 +69,12 @@ def weights_after(kind: str, corpus: Path, out: Path) -> torch.Tensor:
 
 def unlearned(model, kind: str, corpus: Path) -> None:
     """Train the model in place for four steps of a method, or of NPO in the way that is named."""
-    from unequal.facts.table import read_facts  # noqa: PLC0415
-    from unequal.models.load import load_tokenizer  # noqa: PLC0415
-    from unequal.unlearning.methods import METHODS  # noqa: PLC0415
-    from unequal.unlearning.run import unlearn  # noqa: PLC0415
-    from unequal.unlearning.settings import UnlearnSettings  # noqa: PLC0415
-    from unequal.unlearning.targets import Controls  # noqa: PLC0415
+    from unequal.facts.table import read_facts
+    from unequal.models.load import load_tokenizer
+    from unequal.unlearning.methods import METHODS
+    from unequal.unlearning.run import unlearn
+    from unequal.unlearning.settings import UnlearnSettings
+    from unequal.unlearning.targets import Controls
 
     facts = read_facts(corpus / "facts.parquet")
     roles = ("forget", "retain", "utility")

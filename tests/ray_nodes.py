@@ -23,7 +23,7 @@ SMALL_STORE = 80 << 20
 @contextmanager
 def two_nodes():
     """Yield the cluster; its workers can import what tests import."""
-    from ray.cluster_utils import Cluster  # noqa: PLC0415
+    from ray.cluster_utils import Cluster
 
     seen = [Path(__file__).parent, Path(unequal.__file__).parents[1]]
     with pytest.MonkeyPatch.context() as patch:

@@ -20,7 +20,7 @@ FILES = (
 
 
 def main(rank: str, n_processes: str, meeting_point: str, how: str, folder: Path, out: Path) -> None:
-    import torch  # noqa: PLC0415
+    import torch
 
     os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "true"}
     os.environ |= {"WORLD_SIZE": n_processes, "LOCAL_WORLD_SIZE": n_processes}
@@ -35,10 +35,10 @@ def main(rank: str, n_processes: str, meeting_point: str, how: str, folder: Path
 
 def run_commands(folder: Path, out: Path) -> None:
     """Pre-train, unlearn, tune, evaluate, attack and audit tiny models of a folder."""
-    from unequal.audit.run import run_audit  # noqa: PLC0415
-    from unequal.audit.settings import AuditSettings  # noqa: PLC0415
-    from unequal.study import single  # noqa: PLC0415
-    from unequal.study.tune import TuneCommand, run_tune  # noqa: PLC0415
+    from unequal.audit.run import run_audit
+    from unequal.audit.settings import AuditSettings
+    from unequal.study import single
+    from unequal.study.tune import TuneCommand, run_tune
 
     def quiet(_done: int, _total: int) -> None:
         pass

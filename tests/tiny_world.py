@@ -39,7 +39,7 @@ def documents_of(folder: Path) -> list[dict]:
 
 def vocabulary_of(folder: Path):
     """Return what a model must know of a corpus."""
-    from unequal.models.shapes import Vocabulary  # noqa: PLC0415
+    from unequal.models.shapes import Vocabulary
 
     card = read_card(folder)
     return Vocabulary(

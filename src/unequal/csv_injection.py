@@ -24,7 +24,7 @@ def as_written(cell: str) -> str:
 
 def inert_frame(frame: "pl.DataFrame") -> "pl.DataFrame":
     """Return the table with every text inert."""
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     return frame.with_columns(pl.col(name).map_elements(inert, pl.String) for name in texts)

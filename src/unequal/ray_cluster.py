@@ -21,7 +21,7 @@ ANYWHERE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 def load_ray(purpose: str) -> Any:
     """Return the library; raises `MissingExtraError`, which names the purpose, when it is not installed."""
     try:
-        import ray  # noqa: PLC0415
+        import ray
     except ImportError as error:
         raise MissingExtraError(purpose, "ray") from error
     return ray

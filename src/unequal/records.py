@@ -71,7 +71,7 @@ def read_table(path: Path, advice: str) -> "pl.DataFrame":
     It does so for a file that is missing, a folder, or no Parquet table, whichever way polars says so, and
     for one that is not as it was when its folder was sealed.
     """
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     check_listed(path)
     try:
@@ -93,7 +93,7 @@ def with_types(frame: "pl.DataFrame", schema: Schema, where: object, advice: str
     Whole numbers may be narrower, and a column without any value of any type. Raises `DataError` for a column
     that is missing or holds something else; ``where`` names the table.
     """
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     if missing := [name for name in schema if name not in frame.columns]:
         raise DataError(f"{where} lacks the column {', '.join(missing)}; {advice}")
@@ -125,7 +125,7 @@ def refuse_rows(frame: "pl.DataFrame", wrong: "pl.Expr", what: str, where: objec
 
 def refuse_twice(frame: "pl.DataFrame", key: Sequence[str], where: object, advice: str) -> None:
     """Raise `DataError`, which names one, when two rows of a table have the same key."""
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     again = frame.select(~pl.struct(key).is_first_distinct()).to_series()
     if again.any():
@@ -135,7 +135,7 @@ def refuse_twice(frame: "pl.DataFrame", key: Sequence[str], where: object, advic
 
 
 def _type_name(kind: Any) -> str:
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     names = {pl.String: "a text", pl.Int64: "a whole number", pl.Float64: "a number"}
     return names.get(kind, str(kind))

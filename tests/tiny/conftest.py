@@ -18,7 +18,7 @@ def retain(facts):
 @pytest.fixture
 def score(tokenizer, forget):
     """Return S of every answer to forget, exactly."""
-    from unequal.unlearning.examples import answer_row, score_in_batches  # noqa: PLC0415
+    from unequal.unlearning.examples import answer_row, score_in_batches
 
     def nll(model):
         rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=False) for fact in forget]

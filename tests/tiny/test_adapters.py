@@ -170,7 +170,7 @@ def test_without_peft_the_extra_is_named(run, monkeypatch):
 
 def test_a_model_with_an_adapter_is_read_through_the_same_head(model, tokenizer):
     """Logits at chosen positions come from the inner model, which must not be the one without the adapter."""
-    from unequal.scoring.logits import logits_at  # noqa: PLC0415
+    from unequal.scoring.logits import logits_at
 
     trained = copy.deepcopy(model)
     Adapter(trained, SMALL, 0)

@@ -210,7 +210,7 @@ def test_a_tokenizer_that_is_not_whole_is_refused(kind, folder):
 
 
 def test_a_command_ends_with_two_and_one_sentence(folder, facts, tmp_path):
-    from unequal.facts.table import facts_frame  # noqa: PLC0415
+    from unequal.facts.table import facts_frame
 
     facts_frame(facts[:3]).write_parquet(tmp_path / "facts.parquet")
     change_config(folder, hidden_act="weird")

@@ -150,7 +150,7 @@ def test_corpora_without_factors_stay_what_they_are(wording, make_corpus):
 
 
 def test_the_command_crosses_factors_too(tmp_path):
-    from command_line import call, toml  # noqa: PLC0415
+    from command_line import call, toml
 
     table = {
         "out": str(tmp_path / "corpus"),

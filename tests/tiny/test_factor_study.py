@@ -5,7 +5,7 @@ import pytest
 
 from command_line import call, finish, start, toml
 from study_settings import changed
-from unequal.analysis.factors import LEFT_OUT
+from unequal.analysis.factors.ranking import LEFT_OUT
 
 CROSS = ["facts_per_person", "object_popularity", "asked"]
 

@@ -79,7 +79,7 @@ KINDS = (
 
 
 def test_the_kinds_are_all_that_there_are(steps):
-    from unequal.study.step import Step  # noqa: PLC0415
+    from unequal.study.step import Step
 
     ours = {kind.kind for kind in Step.__subclasses__() if kind.__module__.startswith("unequal.")}
     assert {step.kind for step in steps[0].values()} == ours

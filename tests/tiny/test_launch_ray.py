@@ -37,9 +37,9 @@ def facts():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Shards that take a core some tenths of a second each."""
-    import json  # noqa: PLC0415
+    import json
 
-    import zstandard  # noqa: PLC0415
+    import zstandard
 
     folder = tmp_path_factory.mktemp("corpus")
     line = json.dumps({"text": TEXT * 20}).encode() + b"\n"

@@ -10,8 +10,8 @@ from command_line import call, toml
 from short_training import taught_model
 from study_settings import changed, study
 from tiny_world import PROMPTS
-from unequal.analysis.difficulty import read_predictor
-from unequal.analysis.difficulty_rows import COUNT
+from unequal.analysis.difficulty.predictor import read_predictor
+from unequal.analysis.difficulty.rows import COUNT
 from unequal.checksums import DIGEST, write_sealed_json
 from unequal.difficulty_prediction.alignment import alignments, study_alignments
 from unequal.facts.table import facts_frame, read_facts
@@ -178,7 +178,7 @@ def test_facts_unlike_the_study_are_refused_unless_asked_for(here, words):
 
 def test_alignment_is_the_cosine_of_gradients(tables, model):
     """Against gradients laid out by hand, from losses that transformers works out."""
-    from unequal.models.load import load_model  # noqa: PLC0415
+    from unequal.models.load import load_model
 
     _, facts = tables
     network, tokenizer = load_model(model), load_tokenizer(model)

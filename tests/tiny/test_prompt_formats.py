@@ -122,7 +122,7 @@ class TestPlainText:
 
 def test_a_piece_across_the_border_belongs_to_the_answer(loaded):
     """The answer's first token then holds the prompt's end; a text goes on from the prompt as it stands."""
-    from transformers import LlamaTokenizer  # noqa: PLC0415
+    from transformers import LlamaTokenizer
 
     vocabulary = {
         piece: i for i, piece in enumerate(["<unk>", "<s>", "</s>", "▁", "A", ":", "P", "B", ":▁", ":▁P"])

@@ -78,7 +78,7 @@ def scores_of(folder: Path, step: int) -> pl.DataFrame:
 
 
 def weights_of(study: Path) -> int:
-    from unequal.models.load import load_model  # noqa: PLC0415
+    from unequal.models.load import load_model
 
     return load_model(next(study.glob("pretrain/*/model"))).num_parameters()
 

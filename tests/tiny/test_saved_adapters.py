@@ -83,7 +83,7 @@ def test_an_audit_refuses_it_before_the_first_model_is_judged(plain, adapted, ta
 
 
 def test_a_study_refuses_it_when_it_is_planned(adapted):
-    from unequal.study.steps.checkpoint import CheckpointSettings, CheckpointStep  # noqa: PLC0415
+    from unequal.study.steps.checkpoint import CheckpointSettings, CheckpointStep
 
     with pytest.raises(DataError, match="holds an adapter"):
         CheckpointStep.of(CheckpointSettings(model=str(adapted[0])))

@@ -76,8 +76,8 @@ def test_padding_beyond_the_embeddings_is_no_hindrance_to_attacks(padded, tables
 
 
 def test_a_tokenizer_without_padding_is_saved_without(whole, tmp_path):
-    from unequal.models.load import load_model  # noqa: PLC0415
-    from unequal.models.save import save_model  # noqa: PLC0415
+    from unequal.models.load import load_model
+    from unequal.models.save import save_model
 
     folder = shutil.copytree(whole, tmp_path / "model")
     before = json.loads((folder / "tokenizer_config.json").read_text())

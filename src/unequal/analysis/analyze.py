@@ -8,43 +8,43 @@ from pathlib import Path
 
 import polars as pl
 
-from unequal.analysis.agreement import agreement, both_views
-from unequal.analysis.area_between_levels import areas_between_levels
-from unequal.analysis.arm_levels import arm_levels
-from unequal.analysis.bootstrap import Resampler, make_resampler
-from unequal.analysis.count_levels import count_groups, count_known, count_levels
-from unequal.analysis.curves import forgetting_curves
-from unequal.analysis.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
-from unequal.analysis.factor_levels import factor_levels
-from unequal.analysis.factor_rows import CROSSED, read_factors
-from unequal.analysis.factors import factor_effects
-from unequal.analysis.forgetting_order import signature
-from unequal.analysis.formats import format_gaps
-from unequal.analysis.frontier import frontier
-from unequal.analysis.hazards import hazard_ratios
-from unequal.analysis.hidden_knowledge import hidden_knowledge
-from unequal.analysis.interactions import interactions
-from unequal.analysis.knowledge_tests import judgements
+from unequal.analysis.agreement.contingency import agreement, both_views
+from unequal.analysis.agreement.forgetting_order import signature
+from unequal.analysis.agreement.formats import format_gaps
+from unequal.analysis.agreement.hidden_knowledge import hidden_knowledge
+from unequal.analysis.agreement.knowledge_tests import judgements
+from unequal.analysis.agreement.leaks import hidden_leak, sampling_gap
+from unequal.analysis.agreement.nulls import null_scores
+from unequal.analysis.agreement.robustness import robustness
+from unequal.analysis.agreement.spearman import spearman
+from unequal.analysis.agreement.true_false import true_false_d_prime
+from unequal.analysis.effects.area_between_levels import areas_between_levels
+from unequal.analysis.effects.arm_levels import arm_levels
+from unequal.analysis.effects.count_levels import count_groups, count_known, count_levels
+from unequal.analysis.effects.curves import forgetting_curves
+from unequal.analysis.effects.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
+from unequal.analysis.effects.hazards import hazard_ratios
+from unequal.analysis.effects.interactions import interactions
+from unequal.analysis.effects.logistic import logistic_dose
+from unequal.analysis.effects.pooled import with_all_models
+from unequal.analysis.effects.steps_to_forget import steps_to_forget, survival_curves, survival_medians
+from unequal.analysis.effects.weightings import weightings
+from unequal.analysis.factors.levels import factor_levels
+from unequal.analysis.factors.ranking import factor_effects
+from unequal.analysis.factors.rows import CROSSED, read_factors
 from unequal.analysis.known import comparable, counts_label, known_before, level_inclusion
-from unequal.analysis.leaks import hidden_leak, sampling_gap
 from unequal.analysis.left_out import FAILURES, STOPPED, left_out, stopped_early
-from unequal.analysis.logistic import logistic_dose
-from unequal.analysis.matched import at_equal_steps, at_equal_utility, matched_comparisons
-from unequal.analysis.nulls import null_scores
 from unequal.analysis.observations import MIXED, Observations, observe
 from unequal.analysis.outcomes import UTILITY_BUDGETS, at_budget
-from unequal.analysis.pooled import with_all_models
-from unequal.analysis.robustness import robustness
-from unequal.analysis.size_effects import size_effects
-from unequal.analysis.size_trend import sizes
-from unequal.analysis.spearman import spearman
-from unequal.analysis.steps_to_forget import steps_to_forget, survival_curves, survival_medians
-from unequal.analysis.true_false import true_false_d_prime
-from unequal.analysis.utility import utility_curves, utility_rows, with_readings
-from unequal.analysis.utility_cost import utility_cost
-from unequal.analysis.utility_views import utility_views
+from unequal.analysis.sizes.slopes import size_effects
+from unequal.analysis.sizes.trend import sizes
+from unequal.analysis.stats.bootstrap import Resampler, make_resampler
+from unequal.analysis.utility.cost import utility_cost
+from unequal.analysis.utility.frontier import frontier
+from unequal.analysis.utility.matched import at_equal_steps, at_equal_utility, matched_comparisons
+from unequal.analysis.utility.retained import utility_curves, utility_rows, with_readings
+from unequal.analysis.utility.two_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
-from unequal.analysis.weightings import weightings
 from unequal.checksums import check_seal, seal
 from unequal.csv_injection import inert_frame
 from unequal.evaluation.known_by import KnownBy, known_by_of, reading_of

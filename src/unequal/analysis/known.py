@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from unequal.analysis.bootstrap import Resampler, grouped_ratio
 from unequal.analysis.observations import Observations
+from unequal.analysis.stats.bootstrap import Resampler, grouped_ratio
 
 MIN_KNOWN_FACTS = 10
 MIN_KNOWN_PEOPLE = 5

@@ -3,8 +3,8 @@ utility."""
 
 import polars as pl
 
-from unequal.analysis.bootstrap import PATH
 from unequal.analysis.covariates import ANSWER_TOKENS, OBJECT_RARITY
+from unequal.analysis.stats.bootstrap import PATH
 
 EQUAL_STEPS = "equal steps"
 UTILITY_BUDGETS = (0.05, 0.10)

@@ -33,8 +33,8 @@ def question(context: AttackContext, fact: Fact) -> Probe:
 
 def fits(context: AttackContext, probe: Probe) -> bool:
     """Return whether the prompt fits into the model's window with each of its answers."""
-    from unequal.models.configuration import window_of  # noqa: PLC0415
-    from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
+    from unequal.models.configuration import window_of
+    from unequal.scoring.encoding import open_prompt
 
     window = window_of(context.model)
     answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors), extra_tokens=0)
@@ -44,8 +44,8 @@ def fits(context: AttackContext, probe: Probe) -> bool:
 
 def records(context: AttackContext, model: "PreTrainedModel", probes: Sequence[Probe]) -> list[ProbeRecord]:
     """Return what both passes give for each probe, in order; true-or-false probes have no text."""
-    from unequal.scoring.generate import GenerationPass  # noqa: PLC0415
-    from unequal.scoring.log_probs import AnswerPass  # noqa: PLC0415
+    from unequal.scoring.generate import GenerationPass
+    from unequal.scoring.log_probs import AnswerPass
 
     model.eval()
     open_probes = [probe for probe in probes if probe.kind != "true_false"]

@@ -29,7 +29,7 @@ class LogitLens(Attack):
 
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; a lower rank means better known. Raises `DataError` as `lens_logits` does."""
-        from unequal.attacks.hidden_states import last_states, lens_logits  # noqa: PLC0415
+        from unequal.attacks.hidden_states import last_states, lens_logits
 
         asked = [question(context, fact) for fact in context.attacked]
         kept = [probe for probe in asked if fits(context, probe)]

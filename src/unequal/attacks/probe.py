@@ -104,8 +104,8 @@ class LinearProbe(Attack):
         return {fact.fact_id: dict.fromkeys(self.metrics, (None, reason)) for fact in facts}
 
     def _states(self, context: AttackContext, facts: Sequence[Fact]) -> States:
-        from unequal.attacks.hidden_states import last_states  # noqa: PLC0415
-        from unequal.scoring.encoding import open_prompt  # noqa: PLC0415
+        from unequal.attacks.hidden_states import last_states
+        from unequal.scoring.encoding import open_prompt
 
         prompts = [open_prompt(context.tokenizer, question(context, fact)).ids for fact in facts]
         states = last_states(context.model, prompts, int(context.tokenizer.pad_token_id))

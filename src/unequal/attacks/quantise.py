@@ -44,11 +44,11 @@ class Quantisation(Attack):
 
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows under the rounded copy."""
-        import torch  # noqa: PLC0415
+        import torch
 
-        from unequal.attacks.rounding import matrices, rounded  # noqa: PLC0415
-        from unequal.models.fsdp import everywhere, parted  # noqa: PLC0415
-        from unequal.models.scratch_copy import copy_of  # noqa: PLC0415
+        from unequal.attacks.rounding import matrices, rounded
+        from unequal.models.fsdp import everywhere, parted
+        from unequal.models.scratch_copy import copy_of
 
         with copy_of(context.model) as model:
             with torch.no_grad():

@@ -53,7 +53,7 @@ class Relearning(Attack):
 
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the held-out facts' rows; facts that were trained on have no value but a reason."""
-        from unequal.attacks.finetune import tuned_copy  # noqa: PLC0415
+        from unequal.attacks.finetune import tuned_copy
 
         taught = self._taught(context)
         if not taught:

@@ -61,7 +61,7 @@ class Sampling(Attack):
 
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows: over the grid, and of each of its points."""
-        from unequal.scoring.sample import SamplePass  # noqa: PLC0415
+        from unequal.scoring.sample import SamplePass
 
         asked = [question(context, fact) for fact in context.attacked]
         kept = [probe for probe in asked if fits(context, probe)]

@@ -77,8 +77,8 @@ def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total
     The folder is written as a whole at the end. Raises `DataError` and `ConfigError` for what cannot be
     compared, before any model is run.
     """
-    from unequal.models.device import choose_device  # noqa: PLC0415
-    from unequal.models.processes import by_first, in_first  # noqa: PLC0415
+    from unequal.models.device import choose_device
+    from unequal.models.processes import by_first, in_first
 
     check_settings(settings)
     choose_device(settings.device)
@@ -125,8 +125,8 @@ def _counts(
     settings: AuditSettings, facts: Sequence[Fact], folder: Path | None
 ) -> tuple[dict[str, int | None], list[str]]:
     """Return each fact's count: of the count table or corpus, else of the fact table, else its exposure."""
-    from unequal.counting.protocol import ranked_by  # noqa: PLC0415
-    from unequal.counting.run import count_facts, read_counts  # noqa: PLC0415
+    from unequal.counting.protocol import ranked_by
+    from unequal.counting.run import count_facts, read_counts
 
     if settings.counts is None and settings.corpus is None:
         own = {fact.fact_id: fact.exposure if fact.count is None else fact.count for fact in facts}
@@ -135,7 +135,7 @@ def _counts(
     if settings.counts is not None:
         table = read_counts(settings.counts)[0]
     else:
-        from unequal.counting.scan.settings import ScanSettings  # noqa: PLC0415
+        from unequal.counting.scan.settings import ScanSettings
 
         scan = ScanSettings(
             engine="scan",
@@ -153,10 +153,10 @@ def _scores(
     settings: AuditSettings, facts: Sequence[Fact], progress: Progress, notes: list[str]
 ) -> tuple["Tables", "Tables", pl.DataFrame]:
     """Return the tables of both models and the rows of the attacks on the second, one model at a time."""
-    from unequal.attacks.attack import AttackContext  # noqa: PLC0415
-    from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
-    from unequal.models.load import load_ready  # noqa: PLC0415
-    from unequal.models.precision import computing_in  # noqa: PLC0415
+    from unequal.attacks.attack import AttackContext
+    from unequal.evaluation.evaluate import Evaluator
+    from unequal.models.load import load_ready
+    from unequal.models.precision import computing_in
 
     tokenizer = _shared_tokenizer(settings)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
@@ -184,8 +184,8 @@ def _scores(
 
 
 def _shared_tokenizer(settings: AuditSettings) -> "PreTrainedTokenizerBase":
-    from unequal.models.folders import check_model  # noqa: PLC0415
-    from unequal.models.load import load_tokenizer  # noqa: PLC0415
+    from unequal.models.folders import check_model
+    from unequal.models.load import load_tokenizer
 
     for name in (settings.before, settings.after):  # before any work on either of them
         check_model(name, settings.merge_adapter)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unequal.analysis.bootstrap import Array, Interval, Resampler, interval, make_resampler, ratio
+from unequal.analysis.stats.bootstrap import Array, Interval, Resampler, interval, make_resampler, ratio
 from unequal.audit.evidence import Measure, text_reading
 from unequal.audit.verdicts import NO_EVIDENCE, TEXT, VERDICTS, without_value
 from unequal.evaluation.known_by import KnownBy, reading_of

@@ -15,9 +15,9 @@ def analyze(study: Path) -> None:
     study
         Folder of a study, or any folder with a score table scores.parquet.
     """
-    from unequal.analysis.analyze import analyze as run_analysis  # noqa: PLC0415
-    from unequal.analysis.analyze import write_analysis  # noqa: PLC0415
-    from unequal.analysis.units import POINTS, in_points  # noqa: PLC0415
+    from unequal.analysis.analyze import analyze as run_analysis
+    from unequal.analysis.analyze import write_analysis
+    from unequal.analysis.units import POINTS, in_points
 
     if study.is_dir():
         check_places([Output(study / "analysis", "STUDY", "whole", "verdicts.json")], {})

@@ -130,10 +130,10 @@ def _join_the_others(words: list[str]) -> None:
         raise ConfigError(
             "the launcher cannot choose the precision; leave out --mixed_precision and say --precision"
         )
-    from unequal.cli.options import require_training  # noqa: PLC0415
+    from unequal.cli.options import require_training
 
     require_training("sharing work between processes")
-    from unequal.models.device import process_state  # noqa: PLC0415
+    from unequal.models.device import process_state
 
     process_state()
 
@@ -141,12 +141,12 @@ def _join_the_others(words: list[str]) -> None:
 def _is_first_to_fail() -> bool:
     if "torch" not in sys.modules:  # then they have not met
         return launched.speaks()
-    from unequal.models.failures import is_first_to_fail  # noqa: PLC0415
+    from unequal.models.failures import is_first_to_fail
 
     return is_first_to_fail()
 
 
 def _another_failed() -> bool:
-    from unequal.models.failures import another_failed  # noqa: PLC0415
+    from unequal.models.failures import another_failed
 
     return another_failed()

@@ -62,8 +62,8 @@ def attack(
     config
         TOML file with any of these settings, a table prompts, and a list attacks of names or tables.
     """
-    from unequal.study.commands import AttackCommand  # noqa: PLC0415
-    from unequal.study.single import run_attack  # noqa: PLC0415
+    from unequal.study.commands import AttackCommand
+    from unequal.study.single import run_attack
 
     flags = {
         "model": model, "facts": facts, "attacks": kind, "retain": retain, "never_seen": never_seen,

@@ -22,7 +22,7 @@ def attacks(*words: str) -> None:
 
 
 def _list() -> None:
-    from unequal.attacks import ATTACKS  # noqa: PLC0415
+    from unequal.attacks import ATTACKS
 
     rows = [
         (name, attack.title, attack.shows, ", ".join(attack.metrics), attack.source)
@@ -32,7 +32,7 @@ def _list() -> None:
 
 
 def _show(name: str) -> None:
-    from unequal.attacks import ATTACKS  # noqa: PLC0415
+    from unequal.attacks import ATTACKS
 
     attack = ATTACKS.get(name)
     show_text(f"{attack.title}: {attack.shows}\n\n{cleandoc(attack.__doc__ or '')}\n")

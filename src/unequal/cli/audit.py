@@ -88,8 +88,8 @@ def audit(
     given = {name: value for name, value in locals().items() if name not in ("config", "chat", "system")}
 
     require_training("auditing a model")
-    from unequal.audit.run import run_audit  # noqa: PLC0415
-    from unequal.audit.settings import AuditSettings  # noqa: PLC0415
+    from unequal.audit.run import run_audit
+    from unequal.audit.settings import AuditSettings
 
     settings = settings_from(AuditSettings, config, given | prompt_flags(chat, system))
     hint_chat(settings.after, settings.prompts.chat)
@@ -108,7 +108,7 @@ def audit(
 
 
 def _show(done: "Audit") -> None:
-    from unequal.evaluation.known_by import READINGS  # noqa: PLC0415
+    from unequal.evaluation.known_by import READINGS
 
     for sentence in done.summary["finding"]:
         say(sentence)

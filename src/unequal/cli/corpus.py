@@ -29,8 +29,8 @@ def corpus(
     system
         What the system says first in a chat. [default: nothing]
     """
-    from unequal.study.commands import CorpusCommand  # noqa: PLC0415
-    from unequal.study.single import run_corpus  # noqa: PLC0415
+    from unequal.study.commands import CorpusCommand
+    from unequal.study.single import run_corpus
 
     settings = settings_from(
         CorpusCommand, config, {"out": out, "corpus.seed": seed} | prompt_flags(chat, system)

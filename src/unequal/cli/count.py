@@ -114,8 +114,8 @@ def count(
     """
     given = {name: value for name, value in locals().items() if name != "config"}
 
-    from unequal.counting import COUNTERS  # noqa: PLC0415
-    from unequal.counting.run import count_facts  # noqa: PLC0415
+    from unequal.counting import COUNTERS
+    from unequal.counting.run import count_facts
 
     settings = settings_from(COUNTERS.get(engine or peek(config, "engine", "scan")), config, given)
     counter = settings.build()
@@ -124,14 +124,14 @@ def count(
     _show(table, metadata)
     say(f"all counts are in {settings.out}")
     if settings.report is not None:
-        from unequal.report.counts_page import build_count_report  # noqa: PLC0415
+        from unequal.report.counts_page import build_count_report
 
         say(f"pictures are in {build_count_report(facts_read, table, metadata, settings.report)}")
 
 
 def _show(table: "pl.DataFrame", metadata: dict[str, Any]) -> None:
     """Print the most frequent facts, how many were found at all, and what the counts leave out."""
-    from unequal.counting.protocol import NUMBERS, ranked_by  # noqa: PLC0415
+    from unequal.counting.protocol import NUMBERS, ranked_by
 
     number = ranked_by(table)
     columns = ["fact_id", *(name for name in NUMBERS if table[name].count())]

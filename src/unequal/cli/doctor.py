@@ -31,7 +31,7 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
         if not _is_ready(study, out, n_workers):
             sys.exit(NOT_READY)
         return
-    from unequal.manifest import manifest  # noqa: PLC0415
+    from unequal.manifest import manifest
 
     found = manifest()
     libraries = found.pop("libraries")
@@ -43,7 +43,7 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
         if missing := missing_libraries(extra):
             say(f"missing for {extra}: {', '.join(missing)}; run: pip install 'unequal[{extra}]'")
     if "torch" not in missing_libraries("train"):
-        import torch  # noqa: PLC0415
+        import torch
 
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; models run on the CPU"
         say(f"GPU: {device}")
@@ -51,8 +51,8 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
 
 def _is_ready(run_file: Path, out: Path, workers: int) -> bool:
     """Print what a study needs and return whether all of it is there or can be fetched."""
-    from unequal.study.preflight import find_needs, find_room, plan_if_possible  # noqa: PLC0415
-    from unequal.study.sources import load_study  # noqa: PLC0415
+    from unequal.study.preflight import find_needs, find_room, plan_if_possible
+    from unequal.study.sources import load_study
 
     settings = load_study(run_file)
     if not out.is_dir() and any(place.is_file() for place in (out, *out.parents)):

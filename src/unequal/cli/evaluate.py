@@ -68,8 +68,8 @@ def evaluate(
     compile
         Let torch compile the model.
     """
-    from unequal.study.commands import JudgeCommand  # noqa: PLC0415
-    from unequal.study.single import run_evaluate  # noqa: PLC0415
+    from unequal.study.commands import JudgeCommand
+    from unequal.study.single import run_evaluate
 
     flags = {
         "model": model,

@@ -33,13 +33,13 @@ def check(table: Path, *, out: Path | None = None) -> None:
     out
         Fact table to write (.parquet, .jsonl, .csv), without what was left out.
     """
-    from collections import Counter  # noqa: PLC0415
+    from collections import Counter
 
-    from unequal.facts.packaged import resolve_facts  # noqa: PLC0415
-    from unequal.facts.problems import Findings  # noqa: PLC0415
-    from unequal.facts.table import iter_facts  # noqa: PLC0415
-    from unequal.facts.write import check_suffix, write_facts  # noqa: PLC0415
-    from unequal.places import Output, check_places  # noqa: PLC0415
+    from unequal.facts.packaged import resolve_facts
+    from unequal.facts.problems import Findings
+    from unequal.facts.table import iter_facts
+    from unequal.facts.write import check_suffix, write_facts
+    from unequal.places import Output, check_places
 
     if out is not None:
         check_suffix(out)
@@ -89,10 +89,10 @@ def world(*, people: int, out: Path, seed: int | None = None, config: Path | Non
     config
         TOML file with seed, relations and n_distractors.
     """
-    from unequal.errors import ConfigError  # noqa: PLC0415
-    from unequal.facts.world.world import WorldSettings, build_world  # noqa: PLC0415
-    from unequal.facts.write import check_suffix, write_facts  # noqa: PLC0415
-    from unequal.places import Output, check_places  # noqa: PLC0415
+    from unequal.errors import ConfigError
+    from unequal.facts.world.world import WorldSettings, build_world
+    from unequal.facts.write import check_suffix, write_facts
+    from unequal.places import Output, check_places
 
     if people < 1:
         raise ConfigError(f"--people must be at least 1, not {people}")
@@ -134,14 +134,14 @@ def import_(
     skip_bad
         Leave out rows that cannot be read, and say how many, instead of writing nothing.
     """
-    from collections import Counter  # noqa: PLC0415
+    from collections import Counter
 
-    from unequal.errors import ConfigError  # noqa: PLC0415
-    from unequal.facts.importers import IMPORTERS  # noqa: PLC0415
-    from unequal.facts.importers.run import import_facts  # noqa: PLC0415
-    from unequal.facts.importers.source import file_source, hub_source  # noqa: PLC0415
-    from unequal.facts.write import check_suffix, write_facts  # noqa: PLC0415
-    from unequal.places import Output, check_places  # noqa: PLC0415
+    from unequal.errors import ConfigError
+    from unequal.facts.importers import IMPORTERS
+    from unequal.facts.importers.run import import_facts
+    from unequal.facts.importers.source import file_source, hub_source
+    from unequal.facts.write import check_suffix, write_facts
+    from unequal.places import Output, check_places
 
     chosen = IMPORTERS.get(fact_set)
     check_suffix(out)
@@ -209,12 +209,12 @@ def bucket(
     config
         TOML file with these settings; flags win.
     """
-    from unequal.counting.run import read_counts  # noqa: PLC0415
-    from unequal.facts.buckets import BucketSettings, bucket_facts  # noqa: PLC0415
-    from unequal.facts.packaged import resolve_facts  # noqa: PLC0415
-    from unequal.facts.table import read_facts  # noqa: PLC0415
-    from unequal.facts.write import check_suffix, write_facts  # noqa: PLC0415
-    from unequal.places import Output, check_places  # noqa: PLC0415
+    from unequal.counting.run import read_counts
+    from unequal.facts.buckets import BucketSettings, bucket_facts
+    from unequal.facts.packaged import resolve_facts
+    from unequal.facts.table import read_facts
+    from unequal.facts.write import check_suffix, write_facts
+    from unequal.places import Output, check_places
 
     flags = {"by": by, "bins": bins, "n_bins": n_bins, "edges": edges, "balance": balance}
     settings = settings_from(BucketSettings, config, flags | {"per_bucket": per_bucket, "seed": seed})
@@ -257,11 +257,11 @@ def export_lm_eval(
     chat
         Write prompts to be said in a chat, by lm-eval's option apply_chat_template.
     """
-    from unequal.facts.packaged import resolve_facts  # noqa: PLC0415
-    from unequal.facts.probes import PromptFormat  # noqa: PLC0415
-    from unequal.facts.table import read_facts  # noqa: PLC0415
-    from unequal.lm_eval_bridge.export import export_tasks, probe_kinds  # noqa: PLC0415
-    from unequal.places import Output, check_places  # noqa: PLC0415
+    from unequal.facts.packaged import resolve_facts
+    from unequal.facts.probes import PromptFormat
+    from unequal.facts.table import read_facts
+    from unequal.lm_eval_bridge.export import export_tasks, probe_kinds
+    from unequal.places import Output, check_places
 
     kinds = probe_kinds(probes)
     check_places([Output(out, kind="whole", made="load.py")], {"TABLE": resolve_facts(table)})
@@ -287,7 +287,7 @@ def _show_relations(title: str, relations: "Counter[str]") -> None:
 
 def _unseen(fact: "Fact") -> "Iterator[tuple[str, str, str]]":
     """Yield the id, the name and the characters of every name that holds some that nobody sees."""
-    from unequal.counting.characters import code_points, is_invisible  # noqa: PLC0415
+    from unequal.counting.characters import code_points, is_invisible
 
     names = (fact.subject, *fact.subject_aliases, fact.object, *fact.object_aliases)
     for name in dict.fromkeys((*names, fact.answer, *fact.answer_aliases, *fact.distractors)):
@@ -312,9 +312,9 @@ def _show_dropped(noun: str, dropped: "Counter[str]") -> None:
 
 def _show_buckets(by: str, done: "Bucketed") -> None:
     """Show the buckets that came out and a histogram of their counts."""
-    from statistics import mean, median  # noqa: PLC0415
+    from statistics import mean, median
 
-    from unequal.facts.buckets import answer_length, histogram  # noqa: PLC0415
+    from unequal.facts.buckets import answer_length, histogram
 
     rows = []
     for shown in done.buckets:

@@ -36,10 +36,10 @@ def launch(
     sharded
         Spread weights, gradients and optimiser states over the processes (FSDP 2).
     """
-    from unequal.workers import n_cores  # noqa: PLC0415
+    from unequal.workers import n_cores
 
     require_training("sharing work between processes")
-    import torch  # noqa: PLC0415
+    import torch
 
     number = torch.accelerator.device_count() if processes is None else processes
     if number < 1:
@@ -55,8 +55,8 @@ def launch(
 
 def _run(words: tuple[str, ...], processes: int) -> int:
     """Return the exit code of the processes, that of the first to fail if any does."""
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(

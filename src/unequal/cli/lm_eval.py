@@ -51,16 +51,16 @@ def lm_eval(
     """
     given = {name: value for name, value in locals().items() if name != "config"}
 
-    from unequal.files import check_file_name, write_json  # noqa: PLC0415
-    from unequal.lm_eval_bridge.settings import TaskCommand  # noqa: PLC0415
-    from unequal.manifest import manifest  # noqa: PLC0415
+    from unequal.files import check_file_name, write_json
+    from unequal.lm_eval_bridge.settings import TaskCommand
+    from unequal.manifest import manifest
 
     settings = settings_from(TaskCommand, config, given)
     if settings.out is not None:
         check_file_name(settings.out, "tasks.json")
     require_training("judging a model")
-    from unequal.lm_eval_bridge.run import check_tasks, run_tasks  # noqa: PLC0415
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
+    from unequal.lm_eval_bridge.run import check_tasks, run_tasks
+    from unequal.models.load import load_model, load_tokenizer
 
     check_tasks(settings)
     hint_chat(settings.model, settings.chat)

@@ -22,7 +22,7 @@ def methods(*words: str) -> None:
 
 
 def _list() -> None:
-    from unequal.unlearning.methods import METHODS  # noqa: PLC0415
+    from unequal.unlearning.methods import METHODS
 
     rows = [
         (name, method.title, method.formula, ", ".join(sorted(method.needs)), method.cost, method.source)
@@ -32,7 +32,7 @@ def _list() -> None:
 
 
 def _show(name: str) -> None:
-    from unequal.unlearning.methods import METHODS  # noqa: PLC0415
+    from unequal.unlearning.methods import METHODS
 
     method = METHODS.get(name)
     show_text(f"{method.title}\n\n  {method.formula}\n\n{cleandoc(method.__doc__ or '')}\n")

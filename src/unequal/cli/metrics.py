@@ -22,8 +22,8 @@ def metrics(*words: str) -> None:
 
 
 def _list() -> None:
-    from unequal.evaluation.aggregates import AGGREGATES  # noqa: PLC0415
-    from unequal.evaluation.metrics import METRICS  # noqa: PLC0415
+    from unequal.evaluation.aggregates import AGGREGATES
+    from unequal.evaluation.metrics import METRICS
 
     shown = ["formula", "direction", "range", "chance level"]
     show_table(
@@ -45,8 +45,8 @@ def _list() -> None:
 
 
 def _show(name: str) -> None:
-    from unequal.evaluation.aggregates import AGGREGATES  # noqa: PLC0415
-    from unequal.evaluation.metrics import METRICS  # noqa: PLC0415
+    from unequal.evaluation.aggregates import AGGREGATES
+    from unequal.evaluation.metrics import METRICS
 
     if name in AGGREGATES:
         aggregate = AGGREGATES.get(name)

@@ -48,8 +48,8 @@ def prompt_flags(chat: bool | None, system: str | None) -> dict[str, Any]:
 
 def hint_chat(model: str, chat: bool) -> None:
     """Say so when a model that has a chat template is about to be asked in plain text."""
-    from unequal.models.load import load_tokenizer  # noqa: PLC0415
-    from unequal.scoring.encoding import has_chat_template  # noqa: PLC0415
+    from unequal.models.load import load_tokenizer
+    from unequal.scoring.encoding import has_chat_template
 
     if chat:
         return

@@ -68,8 +68,8 @@ def ask(
     given = {name: value for name, value in locals().items() if name not in ("config", "chat", "system")}
 
     require_training("asking a model what it knows")
-    from unequal.difficulty_prediction.run import make_plan  # noqa: PLC0415
-    from unequal.difficulty_prediction.settings import PlanSettings  # noqa: PLC0415
+    from unequal.difficulty_prediction.run import make_plan
+    from unequal.difficulty_prediction.settings import PlanSettings
 
     settings = settings_from(PlanSettings, config, given | prompt_flags(chat, system))
     hint_chat(settings.model, settings.prompts.chat)
@@ -99,10 +99,10 @@ def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> No
     seed
         Seed of the intervals. [default: 0]
     """
-    from unequal.analysis.difficulty import fit_study  # noqa: PLC0415
-    from unequal.analysis.difficulty_skill import SETS, skill_table  # noqa: PLC0415
-    from unequal.checksums import write_sealed_json  # noqa: PLC0415
-    from unequal.places import Output, check_places, files_in  # noqa: PLC0415
+    from unequal.analysis.difficulty.predictor import fit_study
+    from unequal.analysis.difficulty.skill import SETS, skill_table
+    from unequal.checksums import write_sealed_json
+    from unequal.places import Output, check_places, files_in
 
     check_places([Output(out)], {"--study": files_in(study, "analysis")})
     aligned = _alignments(study) if alignment else None
@@ -117,7 +117,7 @@ def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> No
 
 def _alignments(study: Path) -> "pl.DataFrame":
     require_training("taking gradients")
-    from unequal.difficulty_prediction.alignment import study_alignments  # noqa: PLC0415
+    from unequal.difficulty_prediction.alignment import study_alignments
 
     with progress_bar("taking gradients") as progress:
         return study_alignments(study, progress)

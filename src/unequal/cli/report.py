@@ -58,14 +58,14 @@ def _held(study: Path) -> AbstractContextManager[None]:
 
 def _draw(study: Path, others: Sequence[Path], out: Path | None, paper: Path | None, small: bool) -> None:
     if others:
-        from unequal.report.compare import build_comparison  # noqa: PLC0415
+        from unequal.report.compare import build_comparison
 
         say(f"the comparison is {build_comparison([study, *others], out)}")
         return
-    from unequal.report.build import build_report  # noqa: PLC0415
+    from unequal.report.build import build_report
 
     say(f"the report is {build_report(study, out, small)}")
     if paper:
-        from unequal.report.paper import write_paper  # noqa: PLC0415
+        from unequal.report.paper import write_paper
 
         say(f"its figures and tables are in {write_paper(study, paper)}")

@@ -66,12 +66,12 @@ def run(
     dry_run
         Only show the steps, what is done, and an estimate of time and memory.
     """
-    from unequal.models.compute_settings import choose_for_workers  # noqa: PLC0415
-    from unequal.study.launch import LAUNCHERS  # noqa: PLC0415
-    from unequal.study.launch.launcher import ExecutorSettings  # noqa: PLC0415
-    from unequal.study.progress import StudyProgress  # noqa: PLC0415
-    from unequal.study.runner import run_study  # noqa: PLC0415
-    from unequal.study.sources import load_study  # noqa: PLC0415
+    from unequal.models.compute_settings import choose_for_workers
+    from unequal.study.launch import LAUNCHERS
+    from unequal.study.launch.launcher import ExecutorSettings
+    from unequal.study.progress import StudyProgress
+    from unequal.study.runner import run_study
+    from unequal.study.sources import load_study
 
     if launcher != "local" and (device or workers_per_gpu):
         raise ConfigError("--device and --workers-per-gpu are of this machine; leave them out, or --launcher")
@@ -86,8 +86,8 @@ def run(
     }  # fmt: skip
     number = _n_workers(workers, workers_per_gpu, launcher, device or "auto")
     if dry_run:
-        from unequal.study.expand import plan_steps  # noqa: PLC0415
-        from unequal.workers import n_cores  # noqa: PLC0415
+        from unequal.study.expand import plan_steps
+        from unequal.workers import n_cores
 
         _show_plan(plan_steps(load_study(run_file, flags)), out, number or n_cores())
         return
@@ -104,12 +104,12 @@ def run(
 
 def _check_device(device: str, launcher: str) -> None:
     """Raise `ConfigError` for a device that this machine lacks, where steps are to run here."""
-    from unequal.models.compute_settings import DeviceSettings  # noqa: PLC0415
+    from unequal.models.compute_settings import DeviceSettings
 
     device = build(DeviceSettings, {"device": device}, "command line").device
     if launcher != "local" or device == "auto" or "torch" in missing_libraries("train"):
         return
-    from unequal.models.device import check_device  # noqa: PLC0415
+    from unequal.models.device import check_device
 
     check_device(device)
 
@@ -147,7 +147,7 @@ def _n_cards(device: str) -> int:
     """Return how many cards workers may take."""
     if device in ("cpu", "mps") or "torch" in missing_libraries("train"):
         return 0
-    import torch  # noqa: PLC0415
+    import torch
 
     count: int = torch.accelerator.device_count()
     return min(count, 1) if ":" in device else count
@@ -162,9 +162,9 @@ def status(out: Path) -> None:
     out
         Folder of the study.
     """
-    from unequal.study.expand import plan_steps  # noqa: PLC0415
-    from unequal.study.runner import study_of  # noqa: PLC0415
-    from unequal.study.step_status import read_status  # noqa: PLC0415
+    from unequal.study.expand import plan_steps
+    from unequal.study.runner import study_of
+    from unequal.study.step_status import read_status
 
     if not (out / "study.toml").is_file():
         raise DataError(f"{out} holds no study (no study.toml); make one with: unequal study run")
@@ -194,7 +194,7 @@ def verify(out: Path, *, against: Path, tolerance: float = 1e-6) -> None:
     tolerance
         Largest difference of two numbers that count as equal; above 1 it is a share of the larger.
     """
-    from unequal.study.verify import verify as compare_folders  # noqa: PLC0415
+    from unequal.study.verify import verify as compare_folders
 
     found = compare_folders(out, against, tolerance)
     _show_verification(found)

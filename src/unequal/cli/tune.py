@@ -75,7 +75,7 @@ def tune(
     config
         TOML file with any of these settings, and tables method, search, unlearn and prompts.
     """
-    from unequal.study.tune import TuneCommand, run_tune  # noqa: PLC0415
+    from unequal.study.tune import TuneCommand, run_tune
 
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,

@@ -81,8 +81,8 @@ def unlearn(
     config
         TOML file with any of these settings, and tables method, unlearn and prompts.
     """
-    from unequal.study.commands import UnlearnCommand  # noqa: PLC0415
-    from unequal.study.single import run_unlearn  # noqa: PLC0415
+    from unequal.study.commands import UnlearnCommand
+    from unequal.study.single import run_unlearn
 
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility,

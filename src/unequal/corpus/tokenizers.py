@@ -43,8 +43,8 @@ def train_tokenizer(
     token, as every training window does. With ``chat`` it has a chat template and tokens for its roles.
     """
     try:
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers  # noqa: PLC0415
-        from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+        from transformers import PreTrainedTokenizerFast
     except ImportError as error:
         raise MissingExtraError("building a corpus", "train") from error
     roles = list(ROLES) if chat else []

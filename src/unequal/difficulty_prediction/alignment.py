@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unequal.analysis.difficulty_rows import ALIGNMENT
+from unequal.analysis.difficulty.rows import ALIGNMENT
 from unequal.errors import DataError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
@@ -74,10 +74,10 @@ def study_alignments(study: Path, progress: Progress) -> pl.DataFrame:
 
     Raises `DataError` when the folder lacks its run file or a model.
     """
-    from unequal.study.expand import plan_steps  # noqa: PLC0415
-    from unequal.study.loaded_base import workbench  # noqa: PLC0415
-    from unequal.study.runner import study_of  # noqa: PLC0415
-    from unequal.study.steps.unlearn import UnlearnStep  # noqa: PLC0415
+    from unequal.study.expand import plan_steps
+    from unequal.study.loaded_base import workbench
+    from unequal.study.runner import study_of
+    from unequal.study.steps.unlearn import UnlearnStep
 
     if not (study / "study.toml").is_file():
         raise DataError(f"{study} holds no study (no study.toml), so its models' gradients cannot be taken")

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from unequal.analysis.difficulty import Predictor, fit_study, in_millions, read_predictor
-from unequal.analysis.difficulty_plan import budgets, predict
-from unequal.analysis.difficulty_rows import ALIGNMENT, COUNT, STARTING_METRICS, starting_features
+from unequal.analysis.difficulty.forecast import budgets, predict
+from unequal.analysis.difficulty.predictor import Predictor, fit_study, in_millions, read_predictor
+from unequal.analysis.difficulty.rows import ALIGNMENT, COUNT, STARTING_METRICS, starting_features
 from unequal.counting.protocol import ranked_by
 from unequal.counting.run import read_counts
 from unequal.difficulty_prediction.alignment import alignments

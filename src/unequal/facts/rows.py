@@ -165,8 +165,8 @@ def _unmarked(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_parquet(path: Path, file: IO[bytes], findings: Findings, progress: Progress) -> Rows:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         table = pq.ParquetFile(file)
@@ -188,8 +188,8 @@ def _read_parquet(path: Path, file: IO[bytes], findings: Findings, progress: Pro
 
 def _values(column: Any, name: str) -> list[Any]:
     """Return the values of a column of a Parquet file; those that Python has no type for as text."""
-    import polars as pl  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
+    import polars as pl
+    import pyarrow as pa
 
     if not pa.types.is_temporal(column.type):  # of which Polars ends the process for years beyond 9999
         with suppress(Exception, pl.exceptions.PanicException):

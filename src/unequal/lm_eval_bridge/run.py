@@ -51,8 +51,8 @@ def run_tasks(
     a task cannot be run or its data cannot be had. Source: Gao et al., the Language Model Evaluation Harness.
     """
     check_tasks(settings)
-    from lm_eval import simple_evaluate  # noqa: PLC0415
-    from lm_eval.models.huggingface import HFLM  # noqa: PLC0415
+    from lm_eval import simple_evaluate
+    from lm_eval.models.huggingface import HFLM
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     if settings.chat:
@@ -84,7 +84,7 @@ def run_tasks(
 
 def _manager(tasks: Sequence[str], task_dir: Path | None) -> Any:
     """Return lm-eval's index of tasks; its own, which takes seconds to read, only where it is needed."""
-    from lm_eval.tasks import TaskManager  # noqa: PLC0415
+    from lm_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=task_dir, include_defaults=False)
     if not set(tasks) <= set(manager.all_tasks):

@@ -71,7 +71,7 @@ def without_code(folder: Path | None) -> Iterator[None]:
     if folder is None or may_run_code(folder):
         yield
         return
-    from lm_eval import utils  # noqa: PLC0415
+    from lm_eval import utils
 
     free, prefix = utils.env, sys.pycache_prefix
     utils.env = SandboxedEnvironment(
@@ -164,7 +164,7 @@ def _is_script(path: str) -> bool:
 
 
 def _is_known_metric(name: str) -> bool:
-    import lm_eval.api.metrics  # noqa: F401, PLC0415  registers them
-    from lm_eval.api.registry import METRIC_REGISTRY  # noqa: PLC0415
+    import lm_eval.api.metrics  # noqa: F401  registers them
+    from lm_eval.api.registry import METRIC_REGISTRY
 
     return name.startswith(FUNCTION) or name in METRIC_REGISTRY

@@ -50,13 +50,13 @@ class Adapter:
 
     def __init__(self, model: "PreTrainedModel", settings: AdapterSettings, seed: int) -> None:
         require_peft()
-        import torch  # noqa: PLC0415
-        from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
+        import torch
+        from transformers.pytorch_utils import Conv1D
 
-        from unequal.models.quantised import silence_bitsandbytes  # noqa: PLC0415
+        from unequal.models.quantised import silence_bitsandbytes
 
         silence_bitsandbytes()  # which peft loads
-        from peft import LoraConfig, LoraModel  # noqa: PLC0415
+        from peft import LoraConfig, LoraModel
 
         linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear | Conv1D)}
         targets = settings.target_modules
@@ -98,9 +98,9 @@ class Adapter:
         Weights in few bits become the float32 numbers that they stood for, so that the model stays the one
         that was trained; the numbers that they were rounded from are not brought back.
         """
-        from unequal.models.cpu_kernels import use_kernels  # noqa: PLC0415
-        from unequal.models.fsdp import is_sharded  # noqa: PLC0415
-        from unequal.models.quantised import dequantise  # noqa: PLC0415
+        from unequal.models.cpu_kernels import use_kernels
+        from unequal.models.fsdp import is_sharded
+        from unequal.models.quantised import dequantise
 
         dequantise(self._tuner)
         if is_sharded(self._tuner.model):
@@ -114,9 +114,9 @@ class Adapter:
 
     def _merge_into_parts(self) -> None:
         """Add the adapter to the parts of the weights that this process holds."""
-        from peft.tuners.lora import LoraLayer  # noqa: PLC0415
+        from peft.tuners.lora import LoraLayer
 
-        from unequal.models.fsdp import local, parted  # noqa: PLC0415
+        from unequal.models.fsdp import local, parted
 
         for module in self._tuner.model.modules():
             if isinstance(module, LoraLayer):
@@ -132,8 +132,8 @@ def _has_state_space(model: "PreTrainedModel") -> bool:
 @contextmanager
 def adapters_unseen() -> Iterator[None]:
     """Keep transformers from putting an adapter that lies beside a model into it while the block runs."""
-    from transformers import modeling_utils  # noqa: PLC0415
-    from transformers.models.auto import auto_factory  # noqa: PLC0415
+    from transformers import modeling_utils
+    from transformers.models.auto import auto_factory
 
     seen = auto_factory.is_peft_available, modeling_utils.maybe_load_adapters
     auto_factory.is_peft_available = lambda: False
@@ -151,14 +151,14 @@ def merge_saved(model: "PreTrainedModel", folder: "Path", name_or_path: "str | P
     without peft.
     """
     require_peft()
-    import torch  # noqa: PLC0415
+    import torch
 
-    from unequal.models.hub_snapshot import ADAPTER_SETTINGS  # noqa: PLC0415
-    from unequal.models.quantised import silence_bitsandbytes  # noqa: PLC0415
-    from unequal.models.reasons import explained  # noqa: PLC0415
+    from unequal.models.hub_snapshot import ADAPTER_SETTINGS
+    from unequal.models.quantised import silence_bitsandbytes
+    from unequal.models.reasons import explained
 
     silence_bitsandbytes()  # which peft loads
-    from peft import PeftConfig, get_peft_model, load_peft_weights, set_peft_model_state_dict  # noqa: PLC0415
+    from peft import PeftConfig, get_peft_model, load_peft_weights, set_peft_model_state_dict
 
     with explained("an adapter", name_or_path, (ADAPTER_SETTINGS,)), torch.no_grad(), catch_warnings():
         simplefilter("ignore")  # peft's, of what is deprecated

@@ -190,7 +190,7 @@ def hub_files(
     Raises `DataError` when the hub cannot be reached or lacks it, or when a model's weights are pickled.
     """
     try:
-        from huggingface_hub import HfApi  # noqa: PLC0415
+        from huggingface_hub import HfApi
     except ImportError as error:
         raise MissingExtraError(f"fetching {name}", "train") from error
     try:
@@ -208,7 +208,7 @@ def hub_files(
 def cached_folder(model: str, revision: str | None) -> Path | None:
     """Return the folder of a model that was downloaded before and is whole, None where there is none."""
     try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415
+        from huggingface_hub import snapshot_download
 
         folder = snapshot_download(
             model, revision=revision, local_files_only=True, allow_patterns=[WEIGHTS, *SMALL]
@@ -222,8 +222,8 @@ def cached_folder(model: str, revision: str | None) -> Path | None:
 
 def _download(model: str, revision: str | None) -> tuple[Path, str]:
     """Return the folder and the commit of a hub model; without network, those of an earlier download."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415
-    from huggingface_hub.utils.tqdm import disable_progress_bars  # noqa: PLC0415
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()  # whoever asks for a snapshot shows progress of his own
     try:
@@ -242,7 +242,7 @@ def _download(model: str, revision: str | None) -> tuple[Path, str]:
 
 def _trouble(model: str, revision: str | None, error: Exception) -> str:
     """Return what went wrong with the hub, and what to do, in one sentence."""
-    from huggingface_hub import errors  # noqa: PLC0415
+    from huggingface_hub import errors
 
     reasons = {
         errors.GatedRepoError: "access to it must be granted; ask for it on its page, then: hf auth login",

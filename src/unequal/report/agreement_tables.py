@@ -2,10 +2,10 @@
 
 import polars as pl
 
+from unequal.analysis.agreement.forgetting_order import GAPS, ORDERS
+from unequal.analysis.agreement.knowledge_tests import CHOICE, PLAIN
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS
-from unequal.analysis.forgetting_order import GAPS, ORDERS
-from unequal.analysis.knowledge_tests import CHOICE, PLAIN
+from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.report.quantities import (
     ABOVE_NEVER_SEEN,
     BY_GENERATION,

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.interactions import BOTH_KNEW, FACTORS
+from unequal.analysis.effects.interactions import BOTH_KNEW, FACTORS
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.dose_figures import dose_legend, dose_parts, dose_spec, level_ends
 from unequal.report.figure import (

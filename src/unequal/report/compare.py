@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.study_record import read_study_record
 from unequal.analysis.units import in_points
 from unequal.analysis.verdicts import NOT_DECIDABLE, Verdict

@@ -7,7 +7,7 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
+from unequal.analysis.effects.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.colours import method_colours

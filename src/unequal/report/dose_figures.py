@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS, ANSWER, NOTHING, START
+from unequal.analysis.effects.dose_response import ALL_METHODS, ANSWER, NOTHING, START
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS, UTILITY_BUDGETS, at_budget
 from unequal.analysis.units import points_of

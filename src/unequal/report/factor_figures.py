@@ -7,7 +7,7 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.claims import SHARE_MATTERS
-from unequal.analysis.dose_response import NOTHING, START
+from unequal.analysis.effects.dose_response import NOTHING, START
 from unequal.report.factor_tables import factor_rows, factor_sentence
 from unequal.report.figure import QUIET, Figure, Panel, data, in_points, points_tip, records, spec
 from unequal.report.quantities import ADJUSTED, FORGOTTEN, with_points

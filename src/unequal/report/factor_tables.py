@@ -3,9 +3,9 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
-from unequal.analysis.factor_rows import TITLES
-from unequal.analysis.factors import FORGOTTEN, KNOWN, MATTERS, OPEN, TOGETHER
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.factors.ranking import FORGOTTEN, KNOWN, MATTERS, OPEN, TOGETHER
+from unequal.analysis.factors.rows import TITLES
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.page import percent
 from unequal.report.quantities import ADJUSTED, heading, with_points

@@ -6,9 +6,9 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED
-from unequal.analysis.utility_cost import HIGH_MINUS_LOW, PRIMARY_TARGET
+from unequal.analysis.utility.cost import HIGH_MINUS_LOW, PRIMARY_TARGET
 from unequal.report.colours import level_colours
 from unequal.report.curve_figures import with_level
 from unequal.report.figure import (

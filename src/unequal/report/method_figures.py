@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.figure import (
     QUIET,

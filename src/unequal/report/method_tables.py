@@ -3,7 +3,7 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.report.quantities import ADJUSTED, FORGOTTEN, PER_DOUBLING, heading, with_points

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.count_levels import CHOICE, CLOZE, GREEDY
-from unequal.analysis.dose_response import ALL_METHODS, ANSWER, EVERYTHING, NOTHING
-from unequal.analysis.dose_response import COUNT as NATURAL_COUNT
+from unequal.analysis.effects.count_levels import CHOICE, CLOZE, GREEDY
+from unequal.analysis.effects.dose_response import ALL_METHODS, ANSWER, EVERYTHING, NOTHING
+from unequal.analysis.effects.dose_response import COUNT as NATURAL_COUNT
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
 from unequal.report.figure import ROWS, Control, Figure, Panel, Scales, extreme, records, share, spec

@@ -1,7 +1,7 @@
 """The one name of each quantity, for sentences, axes, tables and legends alike; differences are in points."""
 
 from unequal.analysis.claims import C1, C2, C4
-from unequal.analysis.dose_response import ANSWER, EVERYTHING, NOTHING, START
+from unequal.analysis.effects.dose_response import ANSWER, EVERYTHING, NOTHING, START
 from unequal.analysis.units import POINTS
 
 FORGOTTEN = "forgotten share"

@@ -3,7 +3,7 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
+from unequal.analysis.effects.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
 from unequal.analysis.observations import MIXED
 from unequal.report.table import Row
 

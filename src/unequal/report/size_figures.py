@@ -7,8 +7,8 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.difficulty import in_millions
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING
+from unequal.analysis.difficulty.predictor import in_millions
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING
 from unequal.report.figure import (
     INK,
     QUIET,

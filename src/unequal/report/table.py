@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.units import in_points
 from unequal.report.page import number, percent
 

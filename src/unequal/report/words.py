@@ -3,10 +3,10 @@ verdicts alone."""
 
 import polars as pl
 
+from unequal.analysis.agreement.forgetting_order import ORDERS
+from unequal.analysis.agreement.knowledge_tests import CHOICE, GENERATION, PLAIN
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.dose_response import ALL_METHODS
-from unequal.analysis.forgetting_order import ORDERS
-from unequal.analysis.knowledge_tests import CHOICE, GENERATION, PLAIN
+from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.units import in_points, points_of
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, Verdict

@@ -184,7 +184,7 @@ def room(model: "PreTrainedModel", n_tokens: int) -> int | None:
 
     Raises `DataError` when there are too many already.
     """
-    from unequal.models.configuration import window_of  # noqa: PLC0415
+    from unequal.models.configuration import window_of
 
     window = window_of(model)
     if window is None:

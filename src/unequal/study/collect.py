@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from unequal.analysis.factor_rows import CROSSED
+from unequal.analysis.factors.rows import CROSSED
 from unequal.analysis.left_out import FAILURES, STOPPED
 from unequal.checksums import check_hashes, check_listed, say_made_anew, write_sealed_json
 from unequal.errors import DamagedError

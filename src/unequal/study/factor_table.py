@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from unequal.analysis.factor_rows import CROSSED
+from unequal.analysis.factors.rows import CROSSED
 from unequal.files import write_table
 from unequal.study.step import Step
 from unequal.study.steps.corpus import CorpusStep

@@ -72,7 +72,7 @@ def run_study(
     ``flags`` stand on top of the run file. Steps that fail alone, for want of memory or since they diverge,
     are left out and named in the report. Raises `StepError` when no run has a result.
     """
-    from unequal.report.build import build_report  # noqa: PLC0415
+    from unequal.report.build import build_report
 
     settings = load_study(run_file, flags)
     steps = plan_steps(settings)

@@ -48,7 +48,7 @@ UNDESCRIBED = {"weighting": "uniform", "target": "mixed", "wording": "unknown", 
 
 def run_corpus(settings: CorpusCommand, progress: Progress) -> None:
     """Build the corpus folder ``settings.out``; an existing one is replaced as a whole."""
-    from unequal.corpus.build import build_corpus  # noqa: PLC0415
+    from unequal.corpus.build import build_corpus
 
     check_settings(settings)
     with locked(lock_of(settings.out), f"building {settings.out}"):
@@ -71,11 +71,11 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
 
     Goes on from a checkpoint of the same settings and corpus, and does nothing where that was finished.
     """
-    from unequal.corpus.shards import TokenWindows  # noqa: PLC0415
-    from unequal.models.device import choose_device  # noqa: PLC0415
-    from unequal.models.processes import in_first, is_first  # noqa: PLC0415
-    from unequal.study.claim import claimed  # noqa: PLC0415
-    from unequal.training.pretrain import pretrain  # noqa: PLC0415
+    from unequal.corpus.shards import TokenWindows
+    from unequal.models.device import choose_device
+    from unequal.models.processes import in_first, is_first
+    from unequal.study.claim import claimed
+    from unequal.training.pretrain import pretrain
 
     check_settings(settings)
     choose_device(settings.device)
@@ -98,12 +98,12 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
 @with_second_try
 def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
     """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
-    from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
-    from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
-    from unequal.models.device import choose_device  # noqa: PLC0415
-    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
-    from unequal.models.precision import computing_in  # noqa: PLC0415
-    from unequal.models.processes import in_first  # noqa: PLC0415
+    from unequal.evaluation.evaluate import Evaluator
+    from unequal.facts.probes import ProbeMaker
+    from unequal.models.device import choose_device
+    from unequal.models.load import load_ready, load_tokenizer
+    from unequal.models.precision import computing_in
+    from unequal.models.processes import in_first
 
     check_settings(settings)
     choose_device(settings.device)
@@ -129,7 +129,7 @@ def run_evaluate(settings: JudgeCommand) -> pl.DataFrame:
 def _reference_model(
     settings: JudgeCommand, tokenizer: "PreTrainedTokenizerBase"
 ) -> "PreTrainedModel | None":
-    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
+    from unequal.models.load import load_ready, load_tokenizer
 
     if settings.reference is None:
         return None
@@ -147,12 +147,12 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
 
     Raises `DataError` when there is nothing to forget, or no facts of other roles where an attack needs some.
     """
-    from unequal.evaluation.evaluate import Evaluator, Tables  # noqa: PLC0415
-    from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
-    from unequal.models.device import choose_device  # noqa: PLC0415
-    from unequal.models.load import load_ready, load_tokenizer  # noqa: PLC0415
-    from unequal.models.precision import computing_in  # noqa: PLC0415
-    from unequal.models.processes import in_first  # noqa: PLC0415
+    from unequal.evaluation.evaluate import Evaluator, Tables
+    from unequal.facts.probes import ProbeMaker
+    from unequal.models.device import choose_device
+    from unequal.models.load import load_ready, load_tokenizer
+    from unequal.models.precision import computing_in
+    from unequal.models.processes import in_first
 
     check_settings(settings)
     choose_device(settings.device)
@@ -201,9 +201,9 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     judged, and with ``checkpoint_every`` that on the way. Of a run that diverges ``<out>.diverged`` keeps the
     last good model and what was judged before; raises `DivergedError` that says so.
     """
-    from unequal.models.device import choose_device  # noqa: PLC0415
-    from unequal.models.processes import in_first  # noqa: PLC0415
-    from unequal.study.partial_run import Unfinished  # noqa: PLC0415
+    from unequal.models.device import choose_device
+    from unequal.models.processes import in_first
+    from unequal.study.partial_run import Unfinished
 
     check_settings(settings)
     choose_device(settings.device)
@@ -235,13 +235,13 @@ def _unlearn_and_judge(
     settings: UnlearnCommand, roles: dict[Role, list[Fact]], unfinished: "Unfinished", progress: Progress
 ) -> tuple[dict[int, "Tables"], tuple[str, int]]:
     """Return the tables of every judged step, and the model's family and size; the one at the end is kept."""
-    from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
-    from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
-    from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
-    from unequal.models.processes import wait_for_all  # noqa: PLC0415
-    from unequal.models.quantised import n_weights  # noqa: PLC0415
-    from unequal.unlearning.run import Checkpoints, unlearn  # noqa: PLC0415
-    from unequal.unlearning.stopping import Stopped  # noqa: PLC0415
+    from unequal.evaluation.evaluate import Evaluator
+    from unequal.facts.probes import ProbeMaker
+    from unequal.models.load import load_model, load_tokenizer
+    from unequal.models.processes import wait_for_all
+    from unequal.models.quantised import n_weights
+    from unequal.unlearning.run import Checkpoints, unlearn
+    from unequal.unlearning.stopping import Stopped
 
     forget, retain, utility, never_seen = (roles.get(role, []) for role in _ROLES)
     judged = [*forget, *retain, *utility, *never_seen]
@@ -295,8 +295,8 @@ def _keep_diverged(
     tokenizer: "PreTrainedTokenizerBase",
 ) -> DivergedError:
     """Write ``<out>.diverged`` and return an error that names it."""
-    from unequal.models.processes import in_first  # noqa: PLC0415
-    from unequal.models.save import save_model  # noqa: PLC0415
+    from unequal.models.processes import in_first
+    from unequal.models.save import save_model
 
     beside = settings.out.with_name(f"{settings.out.name}.diverged")
     with in_first(atomic_folder(beside)) as folder:

@@ -61,8 +61,8 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
     Trials that ``out`` holds are not made again. Raises `DataError` when it holds those of other settings, or
     when the model says none of the facts to forget.
     """
-    from unequal.models.device import choose_device  # noqa: PLC0415
-    from unequal.models.processes import is_first, wait_for_all  # noqa: PLC0415
+    from unequal.models.device import choose_device
+    from unequal.models.processes import is_first, wait_for_all
 
     check_settings(settings)
     choose_device(settings.device)
@@ -93,8 +93,8 @@ class _Bench:
     """A model loaded once, and the facts of every trial."""
 
     def __init__(self, settings: TuneCommand) -> None:
-        from unequal.models.load import load_model, load_tokenizer  # noqa: PLC0415
-        from unequal.unlearning.examples import answer_row  # noqa: PLC0415
+        from unequal.models.load import load_model, load_tokenizer
+        from unequal.unlearning.examples import answer_row
 
         self._settings = settings
         self._forget = read_facts(settings.forget)
@@ -112,8 +112,8 @@ class _Bench:
 
     def require_known(self) -> None:
         """Raise `DataError` when the model says none of the facts to forget, unless that is allowed."""
-        from unequal.evaluation.evaluate import Evaluator  # noqa: PLC0415
-        from unequal.facts.probes import ProbeMaker  # noqa: PLC0415
+        from unequal.evaluation.evaluate import Evaluator
+        from unequal.facts.probes import ProbeMaker
 
         settings = self._settings
         if settings.allow_unknown:
@@ -127,9 +127,9 @@ class _Bench:
 
     def trial(self, rate: float, steps: int) -> Trial:
         """Return one run on a copy of the model."""
-        from unequal.models.scratch_copy import copy_of  # noqa: PLC0415
-        from unequal.unlearning.examples import answer_probabilities  # noqa: PLC0415
-        from unequal.unlearning.run import unlearn  # noqa: PLC0415
+        from unequal.models.scratch_copy import copy_of
+        from unequal.unlearning.examples import answer_probabilities
+        from unequal.unlearning.run import unlearn
 
         settings = self._settings
         looks: list[Look] = []

@@ -16,34 +16,42 @@ from simulated_difficulty import Difficulty, simulate_difficulty
 from simulated_outcomes import OutcomesTruth, resampler_for, simulate_outcomes
 from simulated_paths import Paths, simulate_paths
 from simulated_sizes import SizesTruth, simulate_sizes
-from unequal.analysis.agreement import both_views
-from unequal.analysis.area_between_levels import areas_between_levels
-from unequal.analysis.bootstrap import make_resampler
-from unequal.analysis.difficulty import fit_scores
-from unequal.analysis.difficulty_skill import GAIN
-from unequal.analysis.dose_response import ANSWER, COUNT, EXPOSURE, MATCHED, NOTHING, START, slope_samples
-from unequal.analysis.estimates import estimate
-from unequal.analysis.formats import format_gaps
-from unequal.analysis.hazards import hazard_ratios
-from unequal.analysis.hidden_knowledge import hidden_knowledge
-from unequal.analysis.interactions import interactions
-from unequal.analysis.logistic import logistic_dose
-from unequal.analysis.matched import (
+from unequal.analysis.agreement.contingency import both_views
+from unequal.analysis.agreement.formats import format_gaps
+from unequal.analysis.agreement.hidden_knowledge import hidden_knowledge
+from unequal.analysis.agreement.nulls import CHOICE_DRIFT, TRUE_FALSE, null_scores
+from unequal.analysis.difficulty.predictor import fit_scores
+from unequal.analysis.difficulty.skill import GAIN
+from unequal.analysis.effects.area_between_levels import areas_between_levels
+from unequal.analysis.effects.dose_response import (
+    ANSWER,
+    COUNT,
+    EXPOSURE,
+    MATCHED,
+    NOTHING,
+    START,
+    slope_samples,
+)
+from unequal.analysis.effects.hazards import hazard_ratios
+from unequal.analysis.effects.interactions import interactions
+from unequal.analysis.effects.logistic import logistic_dose
+from unequal.analysis.effects.steps_to_forget import steps_to_forget, survival_curves
+from unequal.analysis.effects.weightings import MEAN, WORST, weightings
+from unequal.analysis.observations import Observations, observe
+from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
+from unequal.analysis.sizes.disagreement import NEAREST
+from unequal.analysis.sizes.slopes import DAMAGE, HARDER, size_effects
+from unequal.analysis.sizes.trend import sizes
+from unequal.analysis.stats.bootstrap import make_resampler
+from unequal.analysis.stats.estimates import estimate
+from unequal.analysis.utility.cost import HIGH_MINUS_LOW, PRIMARY_TARGET, utility_cost
+from unequal.analysis.utility.matched import (
     EQUAL_CONFIDENCE,
     EQUAL_FORGETTING,
     at_equal_utility,
     matched_comparisons,
 )
-from unequal.analysis.nulls import CHOICE_DRIFT, TRUE_FALSE, null_scores
-from unequal.analysis.observations import Observations, observe
-from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
-from unequal.analysis.size_effects import DAMAGE, HARDER, size_effects
-from unequal.analysis.size_trend import sizes
-from unequal.analysis.sizes import NEAREST
-from unequal.analysis.steps_to_forget import steps_to_forget, survival_curves
-from unequal.analysis.utility import with_readings
-from unequal.analysis.utility_cost import HIGH_MINUS_LOW, PRIMARY_TARGET, utility_cost
-from unequal.analysis.weightings import MEAN, WORST, weightings
+from unequal.analysis.utility.retained import with_readings
 
 UTILITY = at_budget(0.10)
 Found = tuple[float | None, float | None, float | None]  # value, low, high

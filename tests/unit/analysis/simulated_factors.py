@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from unequal.analysis.bootstrap import make_resampler
 from unequal.analysis.observations import MIXED, Observations
 from unequal.analysis.outcomes import EQUAL_STEPS
+from unequal.analysis.stats.bootstrap import make_resampler
 from unequal.corpus.factors import FACTORS, FactorSettings
 
 EXPOSURES = (56, 112, 224, 448)

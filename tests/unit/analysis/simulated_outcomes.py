@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from unequal.analysis.bootstrap import make_resampler
+from unequal.analysis.stats.bootstrap import make_resampler
 
 
 @dataclass(frozen=True)

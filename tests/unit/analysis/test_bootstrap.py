@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from unequal.analysis.bootstrap import group_intervals, grouped_ratio, interval, make_resampler
+from unequal.analysis.stats.bootstrap import group_intervals, grouped_ratio, interval, make_resampler
 
 
 def frame(people, seeds, values):

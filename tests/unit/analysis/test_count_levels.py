@@ -8,8 +8,8 @@ import pytest
 
 from simulated_study import Truth, natural, simulate
 from unequal.analysis.analyze import analyze_scores
-from unequal.analysis.count_levels import CHOICE, CLOZE, GREEDY, MAX_GROUPS, count_groups
-from unequal.analysis.dose_response import ALL_METHODS, ANSWER, COUNT
+from unequal.analysis.effects.count_levels import CHOICE, CLOZE, GREEDY, MAX_GROUPS, count_groups
+from unequal.analysis.effects.dose_response import ALL_METHODS, ANSWER, COUNT
 from unequal.analysis.outcomes import EQUAL_STEPS
 
 STUDY = Truth(

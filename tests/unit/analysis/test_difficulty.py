@@ -8,13 +8,13 @@ import pytest
 from scipy.special import expit
 
 from simulated_difficulty import Difficulty, simulate_difficulty, write_difficulty
-from unequal.analysis.bootstrap import make_resampler
-from unequal.analysis.difficulty import Predictor, fit_scores, fit_study, read_predictor
-from unequal.analysis.difficulty_fit import Fit, Line, _fit_steps, person_quantile, with_intervals
-from unequal.analysis.difficulty_plan import budgets, predict
-from unequal.analysis.difficulty_rows import COUNT, difficulty_rows, starting_features
-from unequal.analysis.difficulty_skill import SETS, concordance, out_of_fold, skill_table
+from unequal.analysis.difficulty.forecast import budgets, predict
+from unequal.analysis.difficulty.predictor import Predictor, fit_scores, fit_study, read_predictor
+from unequal.analysis.difficulty.regression import Fit, Line, _fit_steps, person_quantile, with_intervals
+from unequal.analysis.difficulty.rows import COUNT, difficulty_rows, starting_features
+from unequal.analysis.difficulty.skill import SETS, concordance, out_of_fold, skill_table
 from unequal.analysis.observations import observe
+from unequal.analysis.stats.bootstrap import make_resampler
 from unequal.errors import DataError
 from unequal.files import write_json
 
@@ -154,7 +154,7 @@ def test_how_often_intervals_hold_in_a_long_run():
 
 def test_a_person_is_never_predicted_by_a_fit_that_saw_them_or_their_seed(monkeypatch):
     rows, _ = one_set(Difficulty(people=25, loss=ONE_METHOD), 0)
-    from unequal.analysis import difficulty_skill  # noqa: PLC0415
+    from unequal.analysis.difficulty import skill as difficulty_skill
 
     seen = []
     fit = difficulty_skill.fit_difficulty

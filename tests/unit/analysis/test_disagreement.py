@@ -6,15 +6,15 @@ import pytest
 from scipy import stats
 
 from simulated_sizes import SizesTruth, simulate_sizes
+from unequal.analysis.agreement.forgetting_order import signature
+from unequal.analysis.agreement.knowledge_tests import judgements
+from unequal.analysis.agreement.leaks import hidden_leak, sampling_gap
+from unequal.analysis.agreement.robustness import robustness
+from unequal.analysis.agreement.spearman import spearman, weighted_spearman
 from unequal.analysis.analyze import analyze_scores
-from unequal.analysis.bootstrap import make_resampler
-from unequal.analysis.forgetting_order import signature
-from unequal.analysis.knowledge_tests import judgements
-from unequal.analysis.leaks import hidden_leak, sampling_gap
 from unequal.analysis.observations import observe
-from unequal.analysis.robustness import robustness
-from unequal.analysis.spearman import spearman, weighted_spearman
-from unequal.analysis.utility_views import utility_views
+from unequal.analysis.stats.bootstrap import make_resampler
+from unequal.analysis.utility.two_views import utility_views
 from unequal.evaluation.score_table import SCORE_SCHEMA
 
 GENERATION = {"said", "rouge_l_recall"}

@@ -9,9 +9,9 @@ import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 
 from simulated_outcomes import OutcomesTruth, resampler_for, simulate_outcomes
-from unequal.analysis.area_between_levels import areas_between_levels
 from unequal.analysis.covariates import answer_tokens, object_rarity
-from unequal.analysis.dose_response import (
+from unequal.analysis.effects.area_between_levels import areas_between_levels
+from unequal.analysis.effects.dose_response import (
     ANSWER,
     COUNT,
     EXPOSURE,
@@ -22,14 +22,14 @@ from unequal.analysis.dose_response import (
     dose_slopes,
     slope_samples,
 )
-from unequal.analysis.estimates import DETECTABLE, estimate
-from unequal.analysis.hazards import hazard_ratios
-from unequal.analysis.holm import holm, step_down
-from unequal.analysis.interactions import interactions
-from unequal.analysis.least_squares import slope_within
-from unequal.analysis.matched import at_equal_confidence, at_equal_forgetting, matched_comparisons
-from unequal.analysis.steps_to_forget import survival_curves
-from unequal.analysis.weightings import MEAN, WORST, weightings
+from unequal.analysis.effects.hazards import hazard_ratios
+from unequal.analysis.effects.interactions import interactions
+from unequal.analysis.effects.steps_to_forget import survival_curves
+from unequal.analysis.effects.weightings import MEAN, WORST, weightings
+from unequal.analysis.stats.estimates import DETECTABLE, estimate
+from unequal.analysis.stats.holm import holm, step_down
+from unequal.analysis.stats.least_squares import slope_within
+from unequal.analysis.utility.matched import at_equal_confidence, at_equal_forgetting, matched_comparisons
 
 COVARIATES = ["start_log_prob", "answer_tokens", "object_rarity"]
 

@@ -4,14 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from unequal.analysis.agreement import kappa, mcnemar_p
-from unequal.analysis.bootstrap import make_resampler
-from unequal.analysis.dose_response import START, slope_samples
+from unequal.analysis.agreement.contingency import kappa, mcnemar_p
+from unequal.analysis.agreement.true_false import d_prime
+from unequal.analysis.effects.dose_response import START, slope_samples
+from unequal.analysis.effects.steps_to_forget import steps_to_forget, survival_medians
 from unequal.analysis.outcomes import LABELS, forgotten_at_utility
-from unequal.analysis.steps_to_forget import steps_to_forget, survival_medians
-from unequal.analysis.true_false import d_prime
-from unequal.analysis.utility import budget_steps, utility_by_run
-from unequal.analysis.utility_cost import loss_at
+from unequal.analysis.stats.bootstrap import make_resampler
+from unequal.analysis.utility.cost import loss_at
+from unequal.analysis.utility.retained import budget_steps, utility_by_run
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,10 @@ import statsmodels.api as sm
 from polars.testing import assert_frame_equal
 
 from simulated_factors import EXPOSURES, MODELS, FactorsTruth, simulate_factors
-from unequal.analysis.bootstrap import make_resampler
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
-from unequal.analysis.explained import explained, explained_between, regress
-from unequal.analysis.factor_levels import factor_levels
-from unequal.analysis.factor_models import FEW
-from unequal.analysis.factor_rows import read_factors
-from unequal.analysis.factors import (
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.factors.between_models import FEW
+from unequal.analysis.factors.levels import factor_levels
+from unequal.analysis.factors.ranking import (
     ALIASED,
     DOES_NOT_MATTER,
     FORGOTTEN,
@@ -27,6 +24,9 @@ from unequal.analysis.factors import (
     factor_effects,
     matters,
 )
+from unequal.analysis.factors.rows import read_factors
+from unequal.analysis.stats.bootstrap import make_resampler
+from unequal.analysis.stats.explained import explained, explained_between, regress
 from unequal.corpus.factors import FACTORS
 from unequal.errors import DataError
 

@@ -8,10 +8,10 @@ import pytest
 
 from simulated_study import Truth, relabelled, simulate
 from unequal.analysis.analyze import analyze_scores
-from unequal.analysis.bootstrap import make_resampler
+from unequal.analysis.effects.pooled import ALL_METHODS, ALL_MODELS, mean_of_cells, with_all_models
 from unequal.analysis.known import known_before
 from unequal.analysis.observations import observe
-from unequal.analysis.pooled import ALL_METHODS, ALL_MODELS, mean_of_cells, with_all_models
+from unequal.analysis.stats.bootstrap import make_resampler
 
 LEAN = Truth(
     people_per_level=10,

@@ -6,11 +6,11 @@ import pytest
 
 from simulated_outcomes import resampler_for
 from simulated_paths import Paths, simulate_paths
-from unequal.analysis.bootstrap import grouped_ratio, make_resampler, ratio
-from unequal.analysis.dose_response import NOTHING, slope_samples
-from unequal.analysis.matched import at_equal_utility
+from unequal.analysis.effects.dose_response import NOTHING, slope_samples
 from unequal.analysis.outcomes import at_budget
-from unequal.analysis.utility import budget_steps, kept_by_draw, utility_by_run, with_readings
+from unequal.analysis.stats.bootstrap import grouped_ratio, make_resampler, ratio
+from unequal.analysis.utility.matched import at_equal_utility
+from unequal.analysis.utility.retained import budget_steps, kept_by_draw, utility_by_run, with_readings
 
 BUDGET = at_budget(0.10)
 TRUTH = Paths(seeds=(0, 1), people_per_level=12)

@@ -8,11 +8,12 @@ import pytest
 
 from simulated_study import Truth, natural, relabelled, simulate
 from unequal.analysis import claims
+from unequal.analysis.agreement.nulls import CHOICE_DRIFT, TRUE_FALSE
 from unequal.analysis.analyze import analyze, analyze_scores
-from unequal.analysis.dose_response import ANSWER, COUNT, EVERYTHING, NOTHING
-from unequal.analysis.nulls import CHOICE_DRIFT, TRUE_FALSE
+from unequal.analysis.effects.dose_response import ANSWER, COUNT, EVERYTHING, NOTHING
+from unequal.analysis.effects.weightings import MEAN, RIVALS, WORST
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
-from unequal.analysis.size_effects import DAMAGE, HARDER
+from unequal.analysis.sizes.slopes import DAMAGE, HARDER
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, UNDECIDED, Verdict
 from unequal.analysis.verdicts.disagreement import bad_metric
 from unequal.analysis.verdicts.frequency import answers, natural_counts
@@ -20,7 +21,6 @@ from unequal.analysis.verdicts.rival_arms import precision, starts, wording
 from unequal.analysis.verdicts.sizes import harder_and_hurt
 from unequal.analysis.verdicts.utility_cost import knows_the_counts
 from unequal.analysis.verdicts.verdict import not_decidable, reached
-from unequal.analysis.weightings import MEAN, RIVALS, WORST
 from unequal.evaluation.score_table import OPTIONAL_SCORES, read_scores
 from unequal.files import write_table
 

@@ -13,11 +13,11 @@ import pytest
 from simulated_study import Truth, simulate, write_study
 from unequal.analysis import claims
 from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, write_analysis
-from unequal.analysis.bootstrap import make_resampler
-from unequal.analysis.dose_response import slope_samples
+from unequal.analysis.effects.dose_response import slope_samples
 from unequal.analysis.known import comparable, level_inclusion
 from unequal.analysis.observations import observe
 from unequal.analysis.outcomes import EQUAL_STEPS, forgotten_over_steps
+from unequal.analysis.stats.bootstrap import make_resampler
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, UNDECIDED, decide
 from unequal.errors import DataError
 

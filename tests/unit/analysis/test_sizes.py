@@ -8,12 +8,12 @@ import pytest
 import statsmodels.api as sm
 
 from simulated_sizes import SizesTruth, simulate_sizes
-from unequal.analysis.agreement import both_views
+from unequal.analysis.agreement.contingency import both_views
 from unequal.analysis.analyze import analyze_scores
-from unequal.analysis.bootstrap import make_resampler
 from unequal.analysis.observations import observe
-from unequal.analysis.size_trend import sizes
-from unequal.analysis.sizes import EXACT, NEAREST, with_sizes
+from unequal.analysis.sizes.disagreement import EXACT, NEAREST, with_sizes
+from unequal.analysis.sizes.trend import sizes
+from unequal.analysis.stats.bootstrap import make_resampler
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, UNDECIDED
 
 LARGE = SizesTruth(slope=0.15, middle=0.3, people=120, never_seen=80)

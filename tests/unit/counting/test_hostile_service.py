@@ -335,7 +335,7 @@ def test_the_command_ends_with_one_sentence_and_writes_nothing(service, tmp_path
 
 
 def test_requests_work_where_an_event_loop_runs_already(client):
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
     async def notebook():
         return client.ask(PLAIN, read_name)

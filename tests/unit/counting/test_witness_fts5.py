@@ -156,7 +156,7 @@ def test_random_documents_with_overlapping_names_and_aliases(tmp_path, gap):
 def test_infinigram_the_scan_and_fts5_agree(tmp_path_factory, factbook, capitals, window):
     """Names of one word: from start to start is one more than the words between."""
     pytest.importorskip("infini_gram")
-    from unequal.counting.infinigram.local import LocalCounter  # noqa: PLC0415
+    from unequal.counting.infinigram.local import LocalCounter
 
     facts = [
         fact.model_copy(update={"subject_aliases": (), "object_aliases": ()})

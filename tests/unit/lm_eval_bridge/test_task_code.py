@@ -125,7 +125,7 @@ def test_the_loader_that_is_written_by_us_is_known_and_no_other(folder):
 
 @refused
 def test_compiled_code_beside_the_loader_is_not_taken_for_it(folder):
-    from lm_eval.tasks._yaml_loader import load_yaml  # noqa: PLC0415
+    from lm_eval.tasks._yaml_loader import load_yaml
 
     (folder / "mine.yaml").write_text("task: mine\ncustom_dataset: !function load.load\n")
     (folder / "load.py").write_text(CODE + "load = f\n")
@@ -151,8 +151,8 @@ def test_compiled_code_beside_the_loader_is_not_taken_for_it(folder):
     ],
 )
 def test_a_template_does_not_reach_into_python(folder, template):
-    from jinja2.exceptions import TemplateError  # noqa: PLC0415
-    from lm_eval import utils  # noqa: PLC0415
+    from jinja2.exceptions import TemplateError
+    from lm_eval import utils
 
     before = utils.env
     with without_code(folder):
@@ -163,7 +163,7 @@ def test_a_template_does_not_reach_into_python(folder, template):
 
 
 def test_what_is_allowed_by_name_runs(folder, monkeypatch):
-    from lm_eval import utils  # noqa: PLC0415
+    from lm_eval import utils
 
     (folder / "mine.yaml").write_text("task: mine\nprocess_docs: !function code.f\n")
     monkeypatch.setenv("UNEQUAL_TRUST_REMOTE_CODE", f"{folder.parent},{folder}x")

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unequal.analysis.analyze import read_analysis
-from unequal.analysis.difficulty import read_predictor
-from unequal.analysis.factor_rows import read_factors
+from unequal.analysis.difficulty.predictor import read_predictor
+from unequal.analysis.factors.rows import read_factors
 from unequal.analysis.left_out import FAILURES, left_out
 from unequal.analysis.observations import observe
 from unequal.analysis.study_record import read_study_record

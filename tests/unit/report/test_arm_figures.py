@@ -9,7 +9,7 @@ import pytest
 
 from simulated_study import Truth, natural, relabelled, simulate
 from unequal.analysis.analyze import FORMAT, analyze, analyze_scores, write_analysis
-from unequal.analysis.dose_response import ALL_METHODS, ANSWER, COUNT
+from unequal.analysis.effects.dose_response import ALL_METHODS, ANSWER, COUNT
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.files import read_json, write_table
 from unequal.report.arm_figures import interactions_table

@@ -12,7 +12,7 @@ import pytest
 from simulated_factor_study import write_factor_study
 from simulated_study import Truth, natural, relabelled, simulate
 from unequal.analysis.analyze import analyze, read_analysis, write_analysis
-from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS
+from unequal.analysis.effects.dose_response import ALL_METHODS, ALL_MODELS
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.files import write_table
 from unequal.report.build import build_report

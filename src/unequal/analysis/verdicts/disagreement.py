@@ -3,8 +3,8 @@
 import polars as pl
 
 from unequal.analysis import claims
-from unequal.analysis.dose_response import ALL_METHODS
-from unequal.analysis.nulls import CHOICE_DRIFT, TRUE_FALSE
+from unequal.analysis.agreement.nulls import CHOICE_DRIFT, TRUE_FALSE
+from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.verdicts.verdict import (
     REFUTED,
     SUPPORTED,

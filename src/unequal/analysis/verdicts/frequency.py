@@ -5,7 +5,15 @@ from statsmodels.stats.multitest import multipletests
 
 from unequal.analysis import claims
 from unequal.analysis.claims import Claim
-from unequal.analysis.dose_response import ALL_METHODS, ALL_MODELS, ANSWER, COUNT, EVERYTHING, NOTHING, START
+from unequal.analysis.effects.dose_response import (
+    ALL_METHODS,
+    ALL_MODELS,
+    ANSWER,
+    COUNT,
+    EVERYTHING,
+    NOTHING,
+    START,
+)
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
 from unequal.analysis.verdicts.verdict import (

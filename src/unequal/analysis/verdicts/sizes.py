@@ -3,9 +3,9 @@
 import polars as pl
 
 from unequal.analysis import claims
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING, START
-from unequal.analysis.size_effects import DAMAGE, HARDER
-from unequal.analysis.sizes import EXACT, NEAREST
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.sizes.disagreement import EXACT, NEAREST
+from unequal.analysis.sizes.slopes import DAMAGE, HARDER
 from unequal.analysis.units import in_points
 from unequal.analysis.verdicts.verdict import (
     REFUTED,

@@ -3,9 +3,10 @@
 import polars as pl
 
 from unequal.analysis import claims
-from unequal.analysis.dose_response import ALL_METHODS
+from unequal.analysis.effects.dose_response import ALL_METHODS
+from unequal.analysis.effects.weightings import MEAN, RIVALS, WORST
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
-from unequal.analysis.utility_cost import HIGH_MINUS_LOW, PRIMARY_TARGET
+from unequal.analysis.utility.cost import HIGH_MINUS_LOW, PRIMARY_TARGET
 from unequal.analysis.verdicts.verdict import (
     REFUTED,
     SUPPORTED,
@@ -19,7 +20,6 @@ from unequal.analysis.verdicts.verdict import (
     reached,
     signed,
 )
-from unequal.analysis.weightings import MEAN, RIVALS, WORST
 
 
 def costlier(cost: pl.DataFrame) -> Verdict:

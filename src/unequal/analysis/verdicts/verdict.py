@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from unequal.analysis.claims import MIN_PEOPLE, Claim
-from unequal.analysis.dose_response import ALL_METHODS, NOTHING
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING
 from unequal.analysis.units import points_of
 
 Row = dict[str, Any]

@@ -105,9 +105,9 @@ class ApiSettings(CountSettings):
 
     def build(self) -> Counter:
         """Return the counter; raises `DataError` when the cache cannot be used. Nothing is asked yet."""
-        from unequal.counting.infinigram.api import ApiCounter  # noqa: PLC0415
-        from unequal.counting.infinigram.cache import AnswerCache, default_cache_folder  # noqa: PLC0415
-        from unequal.counting.infinigram.client import ApiClient  # noqa: PLC0415
+        from unequal.counting.infinigram.api import ApiCounter
+        from unequal.counting.infinigram.cache import AnswerCache, default_cache_folder
+        from unequal.counting.infinigram.client import ApiClient
 
         reference = self.query == "reference_sum"
         client = ApiClient(

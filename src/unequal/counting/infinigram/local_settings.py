@@ -23,7 +23,7 @@ class LocalSettings(CountSettings):
     def build(self) -> Counter:
         """Return the engine; raises `MissingExtraError` when the package infini-gram cannot be imported."""
         try:
-            from unequal.counting.infinigram.local import LocalCounter  # noqa: PLC0415
+            from unequal.counting.infinigram.local import LocalCounter
         except ImportError as error:
             raise MissingExtraError(f"--engine {self.engine}", "infinigram") from error
         return LocalCounter(

@@ -13,7 +13,7 @@ class HyperscanMatcher:
     """One Hyperscan database over all patterns, as literals."""
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
-        import hyperscan  # noqa: PLC0415
+        import hyperscan
 
         self._lengths = np.array([len(pattern) for pattern in patterns], dtype=np.int64)
         self._database = hyperscan.Database() if patterns else None

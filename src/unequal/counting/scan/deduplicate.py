@@ -35,7 +35,7 @@ class DocumentHasher:
 
 def repeated(shards: Sequence[Hashes]) -> list[Bools]:
     """Return for each shard which of its documents stand in it or in a shard before it already."""
-    import polars as pl  # noqa: PLC0415  workers need none of it
+    import polars as pl
 
     every = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *shards])
     frame = pl.DataFrame({"high": every[:, 0], "low": every[:, 1]})

@@ -114,8 +114,8 @@ def _read_text(file: _HashedFile, shard: Shard, _text_key: str) -> Iterator[Docu
 
 
 def _read_parquet(file: _HashedFile, shard: Shard, text_key: str) -> Iterator[Document]:
-    import pyarrow as pa  # noqa: PLC0415  a worker starts sooner without it
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         table = pq.ParquetFile(file.file)

@@ -39,9 +39,9 @@ class ScanSettings(CountSettings):
 
     def build(self) -> Counter:
         """Return the scan."""
-        from unequal.counting.matching import choose_matcher  # noqa: PLC0415
-        from unequal.counting.scan.counter import Running, ScanCounter  # noqa: PLC0415
-        from unequal.ray_cluster import load_ray  # noqa: PLC0415
+        from unequal.counting.matching import choose_matcher
+        from unequal.counting.scan.counter import Running, ScanCounter
+        from unequal.ray_cluster import load_ray
 
         choose_matcher(self.matcher, 1)  # what is missing is said before any work
         if self.launcher == "ray":

@@ -157,7 +157,7 @@ def _stamp(info: dict[str, Any]) -> str:
 
 def _fsspec() -> Any:
     try:
-        import fsspec  # noqa: PLC0415
+        import fsspec
     except ImportError as error:
         raise MissingExtraError("reading a corpus in a store", "remote") from error
     return fsspec

@@ -28,7 +28,7 @@ def forget_quality(ratios: Values, never_seen: Values) -> float:
     Small where the facts are told from never-seen ones; large says only that these few facts do not
     show a difference.
     """
-    from scipy.stats import ks_2samp  # noqa: PLC0415
+    from scipy.stats import ks_2samp
 
     return float(ks_2samp(ratios, never_seen).pvalue)
 

@@ -10,7 +10,7 @@ from unequal.evaluation.metrics.text import Words, compared
 
 @cache
 def _scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer  # noqa: PLC0415
+    from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], tokenizer=_Split())
 

@@ -61,7 +61,7 @@ def hub_source(dataset: str, revision: str | None = None) -> Source:
     had or has several splits of which none is named. Code that comes with a data set is never run.
     """
     try:
-        from datasets import load_dataset  # noqa: PLC0415
+        from datasets import load_dataset
     except ImportError as error:
         raise MissingExtraError("importing from the Hugging Face Hub", "hub") from error
     name, config, split = (*dataset.removeprefix("hf:").split(":", 2), "", "")[:3]

@@ -17,7 +17,7 @@ def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
 
     The state space is as wide as the model and its states are of 16 numbers.
     """
-    from transformers import FalconH1Config  # noqa: PLC0415
+    from transformers import FalconH1Config
 
     width = shape.width
     state_space = 3 * width**2 + width * (2 * STATE + shape.heads)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a configuration of Gemma 3's text model."""
-    from transformers import Gemma3TextConfig  # noqa: PLC0415
+    from transformers import Gemma3TextConfig
 
     head_dim = shape.width // shape.heads
     return Gemma3TextConfig(

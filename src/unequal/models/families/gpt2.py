@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a GPT-2 configuration without dropout, as for training in less than one pass over a language."""
-    from transformers import GPT2Config  # noqa: PLC0415
+    from transformers import GPT2Config
 
     return GPT2Config(
         n_positions=vocabulary.window_tokens,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a GPT-NeoX configuration, a quarter of each head rotated and the feed-forward plain."""
-    from transformers import GPTNeoXConfig  # noqa: PLC0415
+    from transformers import GPTNeoXConfig
 
     rotated = 2 * max(1, shape.width // shape.heads // 8)  # an even number even in narrow heads
     arguments = decoder_arguments(shape, vocabulary) | {"intermediate_size": 4 * shape.width}

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a Llama configuration whose gated feed-forward has as many weights as GPT-2's plain one."""
-    from transformers import LlamaConfig  # noqa: PLC0415
+    from transformers import LlamaConfig
 
     return LlamaConfig(**decoder_arguments(shape, vocabulary))

@@ -18,7 +18,7 @@ def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     the projections of steps and states, which weigh little in wide models and much in narrow ones. Without a
     GPU kernel the package mambapy, where it is installed, makes training some four times faster.
     """
-    from transformers import MambaConfig  # noqa: PLC0415
+    from transformers import MambaConfig
 
     n_blocks = 2 * shape.layers
 

@@ -17,7 +17,7 @@ def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
 
     Heads are as wide as the shape's; states are of 32 numbers, not 128, for the sake of small models.
     """
-    from transformers import Mamba2Config  # noqa: PLC0415
+    from transformers import Mamba2Config
 
     n_blocks, n_heads = 2 * shape.layers, 2 * shape.heads
     width = fitted_width(shape, lambda width: n_blocks * width * (6 * width + 2 * STATE + n_heads))

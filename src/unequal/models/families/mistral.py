@@ -14,6 +14,6 @@ def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
 
     Every query head has its own keys, as in all families, which leaves the difference from Llama to defaults.
     """
-    from transformers import MistralConfig  # noqa: PLC0415
+    from transformers import MistralConfig
 
     return MistralConfig(sliding_window=None, **decoder_arguments(shape, vocabulary))

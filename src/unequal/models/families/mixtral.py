@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a Mixtral configuration."""
-    from transformers import MixtralConfig  # noqa: PLC0415
+    from transformers import MixtralConfig
 
     return MixtralConfig(num_local_experts=N_EXPERTS, **expert_arguments(shape, vocabulary))

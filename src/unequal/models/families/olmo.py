@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return an OLMo configuration."""
-    from transformers import OlmoConfig  # noqa: PLC0415
+    from transformers import OlmoConfig
 
     return OlmoConfig(**decoder_arguments(shape, vocabulary))

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return an OLMo 2 configuration."""
-    from transformers import Olmo2Config  # noqa: PLC0415
+    from transformers import Olmo2Config
 
     return Olmo2Config(**decoder_arguments(shape, vocabulary))

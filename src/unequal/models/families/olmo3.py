@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return an OLMo 3 configuration; no training window here is longer than its sliding one."""
-    from transformers import Olmo3Config  # noqa: PLC0415
+    from transformers import Olmo3Config
 
     return Olmo3Config(**decoder_arguments(shape, vocabulary))

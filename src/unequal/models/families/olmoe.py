@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return an OLMoE configuration."""
-    from transformers import OlmoeConfig  # noqa: PLC0415
+    from transformers import OlmoeConfig
 
     return OlmoeConfig(num_experts=N_EXPERTS, **expert_arguments(shape, vocabulary))

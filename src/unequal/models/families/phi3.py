@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a Phi-3 configuration."""
-    from transformers import Phi3Config  # noqa: PLC0415
+    from transformers import Phi3Config
 
     return Phi3Config(
         original_max_position_embeddings=vocabulary.window_tokens, **decoder_arguments(shape, vocabulary)

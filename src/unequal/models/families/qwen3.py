@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a Qwen3 configuration."""
-    from transformers import Qwen3Config  # noqa: PLC0415
+    from transformers import Qwen3Config
 
     head_dim = shape.width // shape.heads
     return Qwen3Config(head_dim=head_dim, **decoder_arguments(shape, vocabulary))

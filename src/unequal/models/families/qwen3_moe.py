@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a Qwen3-MoE configuration."""
-    from transformers import Qwen3MoeConfig  # noqa: PLC0415
+    from transformers import Qwen3MoeConfig
 
     arguments = expert_arguments(shape, vocabulary)
     return Qwen3MoeConfig(

@@ -64,8 +64,8 @@ class BaselineStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` with the columns that describe facts."""
-        from unequal.models.quantised import dequantise  # noqa: PLC0415
-        from unequal.study.loaded_base import workbench  # noqa: PLC0415
+        from unequal.models.quantised import dequantise
+        from unequal.study.loaded_base import workbench
 
         bench = workbench(study, self.base, self.quantise)
         model = bench.fresh_model()

@@ -69,6 +69,6 @@ class CorpusStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
         """Write the corpus into ``folder/data``."""
-        from unequal.corpus.build import build_corpus  # noqa: PLC0415
+        from unequal.corpus.build import build_corpus
 
         build_corpus(self.world, self.corpus, self.prompts, folder / "data", progress)

@@ -57,7 +57,7 @@ class FactsStep(Step):
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:  # noqa: ARG002  has no inputs
         """Write ``facts.parquet``, and what was left out of each table into ``facts.json``."""
         if any(table.hub for table in self.facts.tables) and find_spec("datasets"):
-            from datasets import disable_progress_bars  # noqa: PLC0415
+            from datasets import disable_progress_bars
 
             disable_progress_bars()
         found = gather_facts(self.facts)

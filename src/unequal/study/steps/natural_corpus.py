@@ -76,8 +76,8 @@ class NaturalCorpusStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write the corpus into ``folder/data``."""
-        from unequal.corpus.extract_text import read_text  # noqa: PLC0415
-        from unequal.corpus.natural import NaturalSource, build_natural_corpus  # noqa: PLC0415
+        from unequal.corpus.extract_text import read_text
+        from unequal.corpus.natural import NaturalSource, build_natural_corpus
 
         facts = read_facts(study / self.split.folder / "facts.parquet")
         texts = list(read_text(study / self.text.file))

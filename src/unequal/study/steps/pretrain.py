@@ -106,7 +106,7 @@ class PretrainStep(Step, Base):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``folder/model``, from the newest checkpoint on if there is one that is not damaged."""
-        from unequal.training.pretrain import pretrain  # noqa: PLC0415
+        from unequal.training.pretrain import pretrain
 
         corpus = study / self.corpus.folder / "data"
         pretrain(self.model, corpus, self.pretrain, self.seed, folder, CHECKPOINT_EVERY, progress)

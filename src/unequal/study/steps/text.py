@@ -77,7 +77,7 @@ class TextStep(Step):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``text.jsonl.zst``, and what became of all pieces of text into ``text.json``."""
-        from unequal.corpus.extract_text import extract_text  # noqa: PLC0415
+        from unequal.corpus.extract_text import extract_text
 
         facts = read_facts(study / self.facts.folder / "facts.parquet")
         card = extract_text(self.text, facts, study / self.file, progress)

@@ -83,9 +83,9 @@ class UnlearnStep(Step):
 
         A run that a rule ended says so in ``stopped.json``.
         """
-        from unequal.models.quantised import n_weights  # noqa: PLC0415
-        from unequal.study.loaded_base import workbench  # noqa: PLC0415
-        from unequal.unlearning.run import unlearn  # noqa: PLC0415
+        from unequal.models.quantised import n_weights
+        from unequal.study.loaded_base import workbench
+        from unequal.unlearning.run import unlearn
 
         settings = self.baseline
         bench = workbench(study, settings.base, self.unlearn.quantise)

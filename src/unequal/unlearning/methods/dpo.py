@@ -30,7 +30,7 @@ class PreferenceForRefusals(Method):
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −(2/β) log σ(β[(S_w⁰ − S_w) − (S⁰ − S)]) of each fact, ``(batch,)``."""
-        from torch.nn.functional import logsigmoid  # noqa: PLC0415
+        from torch.nn.functional import logsigmoid
 
         start = scores.get(f"{self.preferred}_reference").nll
         gain = start - scores.get(self.preferred).nll

@@ -26,7 +26,7 @@ class NPO(Method):
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −(2/β) log σ(β(S − S⁰)) of each fact, ``(batch,)``."""
-        from torch.nn.functional import logsigmoid  # noqa: PLC0415
+        from torch.nn.functional import logsigmoid
 
         gain = scores.policy.nll - scores.get("reference").nll
         beta = scores.each("beta", self.beta)

@@ -26,7 +26,7 @@ class SimNPO(Method):
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −(2/β) log σ(β(S/n − δ)) of each fact, ``(batch,)``."""
-        from torch.nn.functional import logsigmoid  # noqa: PLC0415
+        from torch.nn.functional import logsigmoid
 
         beta, margin = scores.each("beta", self.beta), scores.each("margin", self.margin)
         return -2 / beta * logsigmoid(beta * (scores.policy.mean_nll - margin))

@@ -1,0 +1,1 @@
+"""Agreement of generation and probability, and what wrong answers hide."""

@@ -1,0 +1,66 @@
+"""Does it look forgotten? By generation, by probability and after every attack, beside facts never seen."""
+
+import polars as pl
+
+from unequal.analysis.agreement.knowledge_tests import GENERATION, PLAIN
+from unequal.analysis.effects.dose_response import ALL_METHODS
+from unequal.analysis.observations import Observations
+from unequal.analysis.stats.bootstrap import Array, Resampler, aligned_means, group_intervals, index_groups
+
+KEYS = ["model", "method", "attack", "judge"]
+
+
+def robustness(observations: Observations, judgements: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
+    """Return the share in [0, 1] that looks forgotten at the last step, per model, method, attack and judge.
+
+    Of the facts known before by generation; higher is more forgotten. ``before`` is the same share at step 0,
+    ``never_seen`` that of facts the model never saw, what complete forgetting looks like, and
+    ``by_generation`` that of the same facts by their plain greedy answer; ``recovered`` is how much lower
+    the share is than that, above 0 when an attack or judge finds facts that were only unsaid. All with 95%
+    intervals; all methods are the plain methods' facts taken together.
+    """
+    rows, before = _known(judgements, observations)
+    rows, before = (pl.concat([part, *_together(part)]) for part in (rows, before))
+    forget, never = (rows.filter(pl.col("role") == role) for role in ("forget", "never_seen"))
+    table = index_groups(forget, KEYS)[0]
+
+    def share(part: pl.DataFrame, column: str = "forgotten") -> Array:
+        return aligned_means(resampler, part, KEYS, column, table)
+
+    now, plainly = share(forget), share(forget, "plainly")
+    others = {
+        "before": share(before),
+        "never_seen": share(never),
+        "by_generation": plainly,
+        "recovered": plainly - now,
+    }
+    parts = [table, group_intervals(now)]
+    for name, samples in others.items():
+        found = group_intervals(samples).drop("reason")
+        parts.append(found.rename({"value": name, "low": f"{name}_low", "high": f"{name}_high"}))
+    return pl.concat(parts, how="horizontal")
+
+
+def _known(rows: pl.DataFrame, observations: Observations) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the judgements of never-seen facts and of those known before, at each run's last step and at 0.
+
+    At the last step ``plainly`` says whether the plain greedy answer is wrong.
+    """
+    known = observations.mixed().filter("known").select("run_id", "fact_id").unique()
+    forget = rows.filter(pl.col("role") == "forget").join(
+        known, on=["run_id", "fact_id"], how="semi", maintain_order="left"
+    )
+    rows = pl.concat([forget, rows.filter(pl.col("role") == "never_seen")]).drop_nulls("forgotten")
+    last = observations.runs.select("run_id", step="last_step").filter(pl.col("step") > 0)
+    now = rows.join(last, on=["run_id", "step"], how="semi", maintain_order="left")
+    greedy = now.filter((pl.col("attack") == PLAIN) & (pl.col("judge") == GENERATION))
+    greedy = greedy.select("run_id", "fact_id", "role", plainly="forgotten")
+    now = now.join(greedy, on=["run_id", "fact_id", "role"], how="inner", maintain_order="left")
+    return now, forget.drop_nulls("forgotten").filter(pl.col("step") == 0)
+
+
+def _together(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return the rows of plain methods again under the name of all methods, where they are several."""
+    plain = rows.filter("plain")
+    several = plain["method"].n_unique() > 1
+    return [plain.with_columns(pl.lit(ALL_METHODS).alias("method"))] if several else []

@@ -1,0 +1,1 @@
+"""Effects of exposure on forgetting: slopes, hazards, areas, curves and their interactions."""

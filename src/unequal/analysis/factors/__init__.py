@@ -1,0 +1,1 @@
+"""Factors beside frequency: their levels, effects and explained variance."""

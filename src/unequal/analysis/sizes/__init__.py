@@ -1,0 +1,1 @@
+"""Model size: disagreement and effects over the number of parameters."""

@@ -1,0 +1,1 @@
+"""Statistics: bootstrap, regression within strata and corrections; nothing here knows of studies."""

@@ -1,0 +1,1 @@
+"""Utility: what is kept of everything that was never unlearned, and what forgetting costs."""
