@@ -7,7 +7,7 @@ import pytest
 
 from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, write_analysis
-from unequal.report import browser as fact_browser
+from unequal.report import fact_browser
 from unequal.report.build import build_report
 
 STUDY = Truth(

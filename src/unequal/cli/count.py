@@ -124,7 +124,7 @@ def count(
     _show(table, metadata)
     say(f"all counts are in {settings.out}")
     if settings.report is not None:
-        from unequal.report.counts_page import build_count_report
+        from unequal.report.counts.page import build_count_report
 
         say(f"pictures are in {build_count_report(facts_read, table, metadata, settings.report)}")
 

@@ -58,7 +58,7 @@ def _held(study: Path) -> AbstractContextManager[None]:
 
 def _draw(study: Path, others: Sequence[Path], out: Path | None, paper: Path | None, small: bool) -> None:
     if others:
-        from unequal.report.compare import build_comparison
+        from unequal.report.compare.page import build_comparison
 
         say(f"the comparison is {build_comparison([study, *others], out)}")
         return
@@ -66,6 +66,6 @@ def _draw(study: Path, others: Sequence[Path], out: Path | None, paper: Path | N
 
     say(f"the report is {build_report(study, out, small)}")
     if paper:
-        from unequal.report.paper import write_paper
+        from unequal.report.paper.folder import write_paper
 
         say(f"its figures and tables are in {write_paper(study, paper)}")

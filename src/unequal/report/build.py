@@ -15,12 +15,12 @@ from unequal.errors import DamagedError, DataError
 from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
 from unequal.files import check_file_name, write_text
-from unequal.report.browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.colours import palette
 from unequal.report.contents import BESIDE, contents_of, main_model
+from unequal.report.fact_browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
-from unequal.report.words import attack_sentence, effect, finding, order_sentence, sample_sentence
+from unequal.report.sentences import attack_sentence, effect, finding, order_sentence, sample_sentence
 
 
 def build_report(study_folder: Path, out: Path | None = None, small: bool = False) -> Path:

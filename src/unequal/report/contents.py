@@ -6,39 +6,41 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.observations import MIXED
-from unequal.report.agreement_figures import agreement_figure, true_false_figure
-from unequal.report.agreement_tables import (
+from unequal.report.figures.agreement import agreement_figure, true_false_figure
+from unequal.report.figures.arms import interactions_figure, wording_figure
+from unequal.report.figures.curves import curves_figure, frontier_figure
+from unequal.report.figures.dose import dose_figure
+from unequal.report.figures.factors import factors_figure
+from unequal.report.figures.figure import COUNT_IN_CORPUS, Figure, Scales, level_names
+from unequal.report.figures.levels import (
+    cost_figure,
+    formats_figure,
+    known_figure,
+    survival_figure,
+)
+from unequal.report.figures.methods import methods_figure
+from unequal.report.figures.natural import (
+    natural_figure,
+    natural_known_figure,
+)
+from unequal.report.figures.sizes import sizes_figure
+from unequal.report.sample import named_sample, scope_of
+from unequal.report.tables.agreement import (
     attack_table,
     hidden_table,
     leak_table,
     nulls_table,
     order_table,
 )
-from unequal.report.arm_figures import interactions_figure, interactions_table, wording_figure
-from unequal.report.curve_figures import curves_figure, frontier_figure
-from unequal.report.dose_figures import dose_figure, slopes_table
-from unequal.report.factor_figures import factors_figure
-from unequal.report.factor_tables import factor_levels_table, factors_table
-from unequal.report.figure import COUNT_IN_CORPUS, Figure, Scales, level_names
-from unequal.report.known_table import known_table
-from unequal.report.level_figures import (
-    cost_figure,
-    formats_figure,
-    known_figure,
-    price_table,
-    survival_figure,
-)
-from unequal.report.method_figures import methods_figure
-from unequal.report.method_tables import methods_table, missing_table, verdict_table, weightings_table
-from unequal.report.natural_figures import (
-    natural_figure,
-    natural_known_figure,
-    natural_slopes_table,
-    natural_table,
-)
-from unequal.report.sample import named_sample, scope_of
-from unequal.report.size_figures import size_slopes_table, sizes_figure
-from unequal.report.table import Table
+from unequal.report.tables.arms import interactions_table
+from unequal.report.tables.cost import price_table
+from unequal.report.tables.dose import slopes_table
+from unequal.report.tables.factors import factor_levels_table, factors_table
+from unequal.report.tables.known import known_table
+from unequal.report.tables.methods import methods_table, missing_table, verdict_table, weightings_table
+from unequal.report.tables.natural import natural_slopes_table, natural_table
+from unequal.report.tables.sizes import size_slopes_table
+from unequal.report.tables.table import Table
 
 BESIDE = {
     "known": ("known_by_count",),

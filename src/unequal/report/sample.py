@@ -5,7 +5,7 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.effects.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
 from unequal.analysis.observations import MIXED
-from unequal.report.table import Row
+from unequal.report.tables.table import Row
 
 
 def scope_of(analysis: Analysis) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-from unequal.report.figure import ROWS
+from unequal.report.figures.figure import ROWS
 from unequal.report.page import asset, environment, script_json
 
 Spec = dict[str, Any]

@@ -14,7 +14,7 @@ from unequal.errors import ConfigError, DataError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json
 from unequal.records import read_record
-from unequal.report.compare_settings import differing, flat
+from unequal.report.compare.settings import differing, flat
 from unequal.study.sources import study_settings
 
 N_SHOWN = 10

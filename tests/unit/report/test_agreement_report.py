@@ -7,9 +7,9 @@ import pytest
 from simulated_sizes import SizesTruth, simulate_sizes
 from unequal.analysis.analyze import analyze_scores
 from unequal.files import write_table
-from unequal.report.agreement_tables import attack_rows, order_rows
 from unequal.report.build import build_report
-from unequal.report.words import attack_sentence, order_sentence
+from unequal.report.sentences import attack_sentence, order_sentence
+from unequal.report.tables.agreement import attack_rows, order_rows
 
 TRUTH = SizesTruth(slope=0.1, sizes=(200_000, 900_000), people=30, never_seen=30)
 LARGEST = "gpt2 900000"

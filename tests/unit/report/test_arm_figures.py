@@ -12,11 +12,11 @@ from unequal.analysis.analyze import FORMAT, analyze, analyze_scores, write_anal
 from unequal.analysis.effects.dose_response import ALL_METHODS, ANSWER, COUNT
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.files import read_json, write_table
-from unequal.report.arm_figures import interactions_table
 from unequal.report.build import build_report
 from unequal.report.contents import contents_of
-from unequal.report.natural_figures import natural_slopes_table, natural_table
-from unequal.report.paper import write_paper
+from unequal.report.paper.folder import write_paper
+from unequal.report.tables.arms import interactions_table
+from unequal.report.tables.natural import natural_slopes_table, natural_table
 
 LEAN = Truth(
     people_per_level=12,

@@ -12,9 +12,9 @@ from page_charts import charts_in
 from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, write_analysis
 from unequal.errors import ConfigError, DataError
-from unequal.report.compare import build_comparison, read_studies
-from unequal.report.compare_figure import slope_rows
-from unequal.report.compare_settings import differing, flat
+from unequal.report.compare.figure import slope_rows
+from unequal.report.compare.page import build_comparison, read_studies
+from unequal.report.compare.settings import differing, flat
 
 SMALL = Truth(
     people_per_level=10, exposures=(30, 120, 480), never_seen=10, utility_people=8, methods=("ga", "npo"),

@@ -13,8 +13,8 @@ from page_charts import charts_in
 from unequal.counting.protocol import COUNT_SCHEMA, NUMBERS
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
-from unequal.report.counts_data import count_view, never_together, number, rarest, summary
-from unequal.report.counts_figures import (
+from unequal.report.counts.data import count_view, never_together, number, rarest, summary
+from unequal.report.counts.figures import (
     LogAxis,
     bin_name,
     bin_of,
@@ -23,8 +23,8 @@ from unequal.report.counts_figures import (
     names_figure,
     spread_figure,
 )
-from unequal.report.counts_page import build_count_report
-from unequal.report.counts_words import command, count_finding
+from unequal.report.counts.page import build_count_report
+from unequal.report.counts.words import command, count_finding
 
 EVILS = ["<script>alert(1)</script>", '</script><img src=x onerror="alert(1)">', "<!--", "{{ 7 * 7 }}"]
 SETTINGS = {
@@ -262,7 +262,7 @@ def test_points_show_each_fact_and_squares_count_them_all(monkeypatch):
     panels = names_figure(view).panels
     assert len(panels) == 2 and "rank correlation" not in panels[0].title  # all subject counts are the same
     assert len(rows_of(panels[0].spec)) == 30
-    monkeypatch.setattr("unequal.report.counts_figures.MAX_POINTS", 29)
+    monkeypatch.setattr("unequal.report.counts.figures.MAX_POINTS", 29)
     figure = names_figure(view)
     squares = rows_of(figure.panels[0].spec)
     assert {square["together"]: square["facts"] for square in squares} == {

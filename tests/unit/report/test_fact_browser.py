@@ -6,7 +6,7 @@ import polars as pl
 
 from simulated_study import Truth, simulate
 from unequal.analysis.observations import observe
-from unequal.report.browser import fact_browser
+from unequal.report.fact_browser import fact_browser
 
 SMALL = Truth(
     people_per_level=4,

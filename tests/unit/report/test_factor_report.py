@@ -13,8 +13,8 @@ from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, wri
 from unequal.corpus.factors import FACTORS
 from unequal.report.build import build_report
 from unequal.report.contents import contents_of
-from unequal.report.factor_tables import factor_rows, factor_sentence
-from unequal.report.paper import write_paper
+from unequal.report.paper.folder import write_paper
+from unequal.report.tables.factors import factor_rows, factor_sentence
 
 
 @pytest.fixture(scope="module")

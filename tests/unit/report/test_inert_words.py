@@ -14,7 +14,7 @@ from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts
 from unequal.report.build import build_report
-from unequal.report.paper import write_paper
+from unequal.report.paper.folder import write_paper
 from unequal.study.step import Step
 
 FORMULAS = [

@@ -10,10 +10,10 @@ import pytest
 from simulated_study import Truth, natural, relabelled
 from unequal.analysis.analyze import analyze, write_analysis
 from unequal.files import write_table
-from unequal.report.latex import latex_document, latex_table
-from unequal.report.latex_text import LETTERS, MATHS, PUNCTUATION
-from unequal.report.paper import write_paper
-from unequal.report.table import PERCENT, WORDS, Column, Table
+from unequal.report.paper.folder import write_paper
+from unequal.report.paper.latex import latex_document, latex_table
+from unequal.report.paper.latex_text import LETTERS, MATHS, PUNCTUATION
+from unequal.report.tables.table import PERCENT, WORDS, Column, Table
 
 pytestmark = [
     pytest.mark.slow,

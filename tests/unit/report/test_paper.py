@@ -13,10 +13,10 @@ from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, read_analysis, write_analysis
 from unequal.errors import ConfigError
 from unequal.report.contents import contents_of
-from unequal.report.latex import latex_table
-from unequal.report.latex_text import escaped
-from unequal.report.paper import write_paper
-from unequal.report.table import EFFECT, NUMBER, PERCENT, STEPS, WORDS, Column, Table
+from unequal.report.paper.folder import write_paper
+from unequal.report.paper.latex import latex_table
+from unequal.report.paper.latex_text import escaped
+from unequal.report.tables.table import EFFECT, NUMBER, PERCENT, STEPS, WORDS, Column, Table
 
 STUDY = Truth(
     people_per_level=10,

@@ -16,13 +16,13 @@ from simulated_study import Truth, simulate, write_study
 from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, write_analysis
 from unequal.analysis.observations import observe
 from unequal.errors import DataError
-from unequal.report.browser import fact_browser, thinned
 from unequal.report.build import build_report
 from unequal.report.colours import palette, viridis
-from unequal.report.figure import Scales
+from unequal.report.fact_browser import fact_browser, thinned
+from unequal.report.figures.figure import Scales
 from unequal.report.page import asset, script_json
 from unequal.report.scripts import packed
-from unequal.report.words import finding
+from unequal.report.sentences import finding
 
 SMALL = Truth(
     people_per_level=10,
@@ -206,7 +206,7 @@ def test_the_fact_browser_stays_small_and_says_what_it_left_out(monkeypatch):
     assert whole["seeds"] == {"ga": 0, "npo": 0}
     first = whole["facts"][0]["methods"]["ga"][0]
     assert first[0] == 0 and whole["texts"][first[3]]
-    monkeypatch.setattr("unequal.report.browser.MAX_BYTES", 30_000)
+    monkeypatch.setattr("unequal.report.fact_browser.MAX_BYTES", 30_000)
     thin = thinned(whole)
     assert thin["left_out"] > 0 and len(thin["facts"]) + thin["left_out"] == 90
     assert {fact["exposure"] for fact in thin["facts"]} == {30, 120, 480}
@@ -222,7 +222,7 @@ def test_facts_that_do_not_fit_lie_beside_the_page_until_all_fit(tmp_path, monke
     folder = write_study(tmp_path, TINY, names={"Person 0-0": EVIL})
     write_analysis(analyze(folder, draws=40), folder)
     beside = tmp_path / "report.facts.js"
-    monkeypatch.setattr("unequal.report.browser.MAX_BYTES", 3_000)
+    monkeypatch.setattr("unequal.report.fact_browser.MAX_BYTES", 3_000)
     page = Page()
     page.feed(build_report(folder).read_text(encoding="utf-8"))
     inside = json.loads(page.scripts["facts-data"])
@@ -287,7 +287,7 @@ def _words(page):
 def test_a_small_page_of_many_facts_has_nothing_beside_it(tmp_path, monkeypatch):
     folder = write_study(tmp_path, TINY)
     write_analysis(analyze(folder, draws=40), folder)
-    monkeypatch.setattr("unequal.report.browser.MAX_BYTES_SMALL", 3_000)
+    monkeypatch.setattr("unequal.report.fact_browser.MAX_BYTES_SMALL", 3_000)
     build_report(folder, small=True)
     assert not (tmp_path / "report.facts.js").exists()
     page = Page()

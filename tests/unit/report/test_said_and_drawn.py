@@ -17,9 +17,9 @@ from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.files import write_table
 from unequal.report.build import build_report
 from unequal.report.contents import BESIDE, contents_of
+from unequal.report.figures.sizes import size_names
 from unequal.report.sample import sample_name, scope_of
-from unequal.report.size_figures import size_names
-from unequal.report.words import attack_sentence, effect, finding, order_sentence
+from unequal.report.sentences import attack_sentence, effect, finding, order_sentence
 
 LEAN = Truth(
     people_per_level=12,

@@ -1,4 +1,4 @@
-"""Sizes: what is hidden above never-seen facts by model size, and the slopes that C5 and R5 rest on."""
+"""Figure of model size: the hidden share above never-seen facts, by method."""
 
 import json
 from typing import Any
@@ -8,8 +8,8 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.difficulty.predictor import in_millions
-from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING
-from unequal.report.figure import (
+from unequal.analysis.effects.dose_response import ALL_METHODS
+from unequal.report.figures.figure import (
     INK,
     QUIET,
     ROWS,
@@ -22,9 +22,8 @@ from unequal.report.figure import (
     records,
     spec,
 )
-from unequal.report.quantities import ABOVE_NEVER_SEEN, heading, with_points
-from unequal.report.sample import pooled, sample_name
-from unequal.report.table import COUNT, EFFECT, WORDS, Column, Table, estimate
+from unequal.report.quantities import ABOVE_NEVER_SEEN, with_points
+from unequal.report.sample import sample_name
 
 
 def sizes_figure(analysis: Analysis, scales: Scales) -> Figure:
@@ -101,27 +100,3 @@ def _size_axis(names: dict[float, list[str]]) -> alt.X:
     ends = [places[0] / 1.12, places[-1] * 1.12] if places else [1, 2]  # room for the outer labels
     scale = alt.Scale(type="log", nice=False, domain=ends)
     return alt.X("millions:Q", title="model size (log scale of all parameters)", axis=axis, scale=scale)
-
-
-def size_slopes_table(analysis: Analysis) -> Table:
-    """Return the slopes on size over all methods: the disagreement of C5, and both of R5."""
-    columns = [
-        Column("method", "Method", WORDS),
-        Column("measure", "Per doubling of parameters", WORDS),
-        Column("slope", with_points("Change"), EFFECT),
-        Column("n_sizes", "Sizes", COUNT),
-        Column("n_facts", "Facts", COUNT),
-    ]
-    trends = analysis.size_trends.filter(pl.col("adjusted_for") == NOTHING)
-    trends = trends.with_columns(pl.format("{}, {}", pl.lit(ABOVE_NEVER_SEEN), "reading").alias("measure"))
-    rows = [
-        {key: row[key] for key in ("method", "measure", "n_sizes", "n_facts")} | estimate("slope", row)
-        for frame in (trends, analysis.size_effects)
-        for _, part in frame.group_by("measure", maintain_order=True)
-        for row in pooled(part).to_dicts()
-    ]
-    note = (
-        f"{heading(ABOVE_NEVER_SEEN)}: C5; the others: R5. Of facts that every size knew before. "
-        f"Sample: {sample_name(analysis)}."
-    )
-    return Table("size_slopes", "Slopes on size", columns, rows, note)

@@ -1,5 +1,4 @@
-"""The dose-response as the headline has it: the mean of all methods, its fitted line, and each method
-behind."""
+"""Figure of the dose-response: the mean of all methods, its fitted line, and each method behind."""
 
 from typing import Any
 
@@ -8,28 +7,30 @@ import numpy as np
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.effects.dose_response import ALL_METHODS, ANSWER, NOTHING, START
+from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED
-from unequal.analysis.outcomes import EQUAL_STEPS, UTILITY_BUDGETS, at_budget
+from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.units import points_of
-from unequal.report.curve_figures import with_level
-from unequal.report.figure import INK, ROWS, Figure, Legend, Panel, Scales, extreme, records, share, spec
-from unequal.report.quantities import ADJUSTED, FORGOTTEN, PER_DOUBLING, heading, with_points
-from unequal.report.sample import dose_rows, pooled, pooled_slope, sample_name, slope_rows
-from unequal.report.table import EFFECT, WORDS, Column, Row, Table, estimate
+from unequal.report.figures.curves import with_level
+from unequal.report.figures.figure import (
+    INK,
+    ROWS,
+    Figure,
+    Legend,
+    Panel,
+    Scales,
+    extreme,
+    records,
+    share,
+    spec,
+)
+from unequal.report.quantities import FORGOTTEN, heading
+from unequal.report.sample import dose_rows, pooled, pooled_slope, sample_name
+from unequal.report.tables.table import Row
 
 TALL = 260
 MEAN, FIT, METHOD, WORDS_OF_FIT = "mean", "fit", "method", "words"
 TOGETHER = "mean of all methods"
-COLUMNS = {
-    "plain": (EQUAL_STEPS, NOTHING, "at equal steps"),
-    "start": (EQUAL_STEPS, START, ADJUSTED[START]),
-    "answer": (EQUAL_STEPS, ANSWER, "adjusted for answers"),
-    **{
-        f"utility_{budget:.0%}": (at_budget(budget), NOTHING, f"at {at_budget(budget)}")
-        for budget in UTILITY_BUDGETS
-    },
-}
 
 
 def dose_figure(analysis: Analysis, scales: Scales) -> Figure:
@@ -122,20 +123,3 @@ def dose_spec(values: list[dict[str, Any]], scales: Scales, ends: tuple[float, f
     words = said.mark_text(align="right", baseline="top", fontSize=12, color=INK)
     words = words.encode(x=alt.value("width"), y=alt.value(2), text="method:N")
     return spec(alt.layer(band, line, behind, dots, bars, means, words), TALL, values)
-
-
-def slopes_table(analysis: Analysis) -> Table:
-    """Return per method the slopes that C1 and its rivals rest on, all methods together last."""
-    columns = [Column("method", "Method", WORDS)]
-    columns += [Column(key, with_points(heading(title)), EFFECT) for key, (_, _, title) in COLUMNS.items()]
-    rows: dict[str, Row] = {}
-    for key, (comparison, adjusted_for, _) in COLUMNS.items():
-        for row in slope_rows(analysis, comparison, adjusted_for).to_dicts():
-            found = rows.setdefault(row["method"], {"method": row["method"]})
-            found.update(estimate(key, row))
-    ordered = sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
-    note = (
-        f"{heading(PER_DOUBLING)}, facts known before, with 95% intervals; the first column is what C1 rests "
-        f"on, the second R2, the third ({ADJUSTED[ANSWER]}) R3. Sample: {sample_name(analysis)}."
-    )
-    return Table("slopes", "Slopes on exposure", columns, ordered, note)

@@ -3,10 +3,10 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.report.figure import COUNT_IN_CORPUS, Scales
+from unequal.report.figures.figure import COUNT_IN_CORPUS, Scales
 from unequal.report.quantities import BY_GENERATION, MOST_PROBABLE
 from unequal.report.sample import sample_name, scope_of
-from unequal.report.table import COUNT, PERCENT, WORDS, Column, Row, Table
+from unequal.report.tables.table import COUNT, PERCENT, WORDS, Column, Row, Table
 
 VIEWS = {
     "greedy": ("question", "said", f"Question, {BY_GENERATION}"),

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from unequal.report.figure import Figure
-from unequal.report.latex_text import escaped
-from unequal.report.table import WORDS, Column, Row, Table
+from unequal.report.figures.figure import Figure
+from unequal.report.paper.latex_text import escaped
+from unequal.report.tables.table import WORDS, Column, Row, Table
 
 LONG = 28
 """Characters beyond which a column of words is set as a paragraph."""

@@ -9,7 +9,7 @@ import polars as pl
 from unequal.analysis.observations import MIXED, observe
 from unequal.evaluation.known_by import KnownBy
 from unequal.files import content_hash
-from unequal.report.figure import Scales, share, spec, step_axis
+from unequal.report.figures.figure import Scales, share, spec, step_axis
 from unequal.report.quantities import ANSWER_PROBABILITY
 
 MAX_BYTES, MAX_BYTES_SMALL = 1_400_000, 500_000

@@ -6,9 +6,9 @@ from unequal.csv_injection import inert_frame
 from unequal.files import atomic_folder, check_replaceable
 from unequal.report.build import current_analysis
 from unequal.report.contents import contents_of
-from unequal.report.latex import latex_document, latex_table
-from unequal.report.paper_figures import paper_pdf, paper_svg
-from unequal.report.words import finding, sample_sentence
+from unequal.report.paper.figures import paper_pdf, paper_svg
+from unequal.report.paper.latex import latex_document, latex_table
+from unequal.report.sentences import finding, sample_sentence
 
 DOCUMENT = "report.tex"
 

@@ -10,7 +10,7 @@ from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.page import percent
 from unequal.report.quantities import ADJUSTED, heading, with_points
 from unequal.report.sample import sample_name
-from unequal.report.table import COUNT, EFFECT, NUMBER, PERCENT, WORDS, Column, Row, Table, estimate
+from unequal.report.tables.table import COUNT, EFFECT, NUMBER, PERCENT, WORDS, Column, Row, Table, estimate
 
 
 def factor_rows(analysis: Analysis, adjusted_for: str = NOTHING) -> pl.DataFrame:

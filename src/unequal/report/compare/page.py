@@ -16,13 +16,13 @@ from unequal.errors import ConfigError
 from unequal.files import check_file_name, write_text
 from unequal.report.build import current_analysis
 from unequal.report.colours import palette
-from unequal.report.compare_figure import slope_rows, slopes_figure
-from unequal.report.compare_settings import differing, flat
-from unequal.report.method_tables import method_rows
+from unequal.report.compare.figure import slope_rows, slopes_figure
+from unequal.report.compare.settings import differing, flat
 from unequal.report.page import asset, environment
 from unequal.report.sample import sample_name
 from unequal.report.scripts import page_scripts
-from unequal.report.words import effect, sample_sentence
+from unequal.report.sentences import effect, sample_sentence
+from unequal.report.tables.methods import method_rows
 
 MOST_NAMED = 4
 

@@ -11,7 +11,7 @@ from unequal.analysis.effects.dose_response import ALL_METHODS, ALL_MODELS, NOTH
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.colours import method_colours
-from unequal.report.figure import (
+from unequal.report.figures.figure import (
     QUIET,
     ROWS,
     Control,

@@ -8,7 +8,7 @@ from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.report.quantities import ADJUSTED, FORGOTTEN, PER_DOUBLING, heading, with_points
 from unequal.report.sample import sample_name, scope_of, slope_rows
-from unequal.report.table import COUNT, EFFECT, NUMBER, PERCENT, WORDS, Column, Row, Table, estimate
+from unequal.report.tables.table import COUNT, EFFECT, NUMBER, PERCENT, WORDS, Column, Row, Table, estimate
 
 SLOPES = {
     "slope": heading(PER_DOUBLING),

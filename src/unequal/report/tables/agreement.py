@@ -16,7 +16,18 @@ from unequal.report.quantities import (
 )
 from unequal.report.quantities import HIDDEN as HIDDEN_SHARE
 from unequal.report.sample import sample_name
-from unequal.report.table import COUNT, EFFECT, NUMBER, PERCENT, STEPS, WORDS, Column, Row, Table, estimate
+from unequal.report.tables.table import (
+    COUNT,
+    EFFECT,
+    NUMBER,
+    PERCENT,
+    STEPS,
+    WORDS,
+    Column,
+    Row,
+    Table,
+    estimate,
+)
 
 METHOD = Column("method", "Method", WORDS)
 HIDDEN = {

@@ -8,8 +8,8 @@ import altair as alt
 import polars as pl
 
 from unequal.report.colours import DARK_SPAN, LIGHT_SPAN, viridis
-from unequal.report.counts_data import CountView, Measure, median, number
-from unequal.report.figure import QUIET, Figure, Panel, data, spec
+from unequal.report.counts.data import CountView, Measure, median, number
+from unequal.report.figures.figure import QUIET, Figure, Panel, data, spec
 
 TALL = 300
 MAX_POINTS = 2_000

@@ -7,7 +7,7 @@ from typing import Any
 import vl_convert
 
 from unequal.report.colours import palette
-from unequal.report.figure import ROWS, Figure
+from unequal.report.figures.figure import ROWS, Figure
 from unequal.report.page import asset
 
 WIDTH, GAP = 680, 44

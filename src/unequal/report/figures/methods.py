@@ -1,4 +1,4 @@
-"""The methods compared: the slope of each, as C1 and C3 have it, and that adjusted for confidence."""
+"""Figure of the methods compared: the slope of each, plain and adjusted for confidence."""
 
 import altair as alt
 import polars as pl
@@ -6,7 +6,7 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
 from unequal.analysis.outcomes import EQUAL_STEPS
-from unequal.report.figure import (
+from unequal.report.figures.figure import (
     QUIET,
     ROWS,
     Figure,

@@ -8,10 +8,10 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.claims import SHARE_MATTERS
 from unequal.analysis.effects.dose_response import NOTHING, START
-from unequal.report.factor_tables import factor_rows, factor_sentence
-from unequal.report.figure import QUIET, Figure, Panel, data, in_points, points_tip, records, spec
+from unequal.report.figures.figure import QUIET, Figure, Panel, data, in_points, points_tip, records, spec
 from unequal.report.quantities import ADJUSTED, FORGOTTEN, with_points
 from unequal.report.sample import sample_name
+from unequal.report.tables.factors import factor_rows, factor_sentence
 
 VIEWS = {name: ADJUSTED[name] for name in (NOTHING, START)}
 COLOURS = ["var(--method-0)", "var(--method-1)"]

@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.report.figure import (
+from unequal.report.figures.figure import (
     QUIET,
     ROWS,
     Control,

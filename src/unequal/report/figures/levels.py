@@ -1,4 +1,4 @@
-"""Pictures over exposure levels: known before, steps to forget, other formats, the price."""
+"""Figures by exposure level: known before, steps to forget, other formats, the utility cost."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED
-from unequal.analysis.utility.cost import HIGH_MINUS_LOW, PRIMARY_TARGET
+from unequal.analysis.utility.cost import PRIMARY_TARGET
 from unequal.report.colours import level_colours
-from unequal.report.curve_figures import with_level
-from unequal.report.figure import (
+from unequal.report.figures.curves import with_level
+from unequal.report.figures.figure import (
     INK,
     QUIET,
     ROWS,
@@ -31,11 +31,9 @@ from unequal.report.quantities import (
     BY_GENERATION,
     MOST_PROBABLE,
     UTILITY_LOST,
-    heading,
     with_points,
 )
 from unequal.report.sample import sample_name, scope_of
-from unequal.report.table import COUNT, EFFECT, WORDS, Column, Table, estimate
 
 TALL = 260
 ALL_LEVELS = "all levels"
@@ -242,21 +240,3 @@ def _prices(scales: Scales) -> Any:
         y=y, shape=scales.method_shape(), tooltip=tip
     )
     return alt.layer(line, bars, points)
-
-
-def price_table(analysis: Analysis) -> Table:
-    """Return the utility lost at half forgotten, highest less lowest level, per method, as C7 has it."""
-    columns = [
-        Column("method", "Method", WORDS),
-        Column("difference", with_points(f"{heading(UTILITY_LOST)}, highest minus lowest level"), EFFECT),
-        Column("n_not_reached", "Runs that never forgot half", COUNT),
-    ]
-    found = analysis.cost.filter(
-        (pl.col("contrast") == HIGH_MINUS_LOW) & (pl.col("target_forgotten") == PRIMARY_TARGET)
-    )
-    rows = [
-        {"method": row["method"], **estimate("difference", row), "n_not_reached": row["n_not_reached"]}
-        for row in found.to_dicts()
-    ]
-    note = f"At half forgotten, in runs that unlearn one level alone. Sample: {sample_name(analysis)}."
-    return Table("price", "The price, highest against lowest level", columns, rows, note)

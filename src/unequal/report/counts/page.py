@@ -11,7 +11,7 @@ from unequal.facts.schema import Fact
 from unequal.files import write_text
 from unequal.manifest import manifest
 from unequal.report.colours import palette
-from unequal.report.counts_data import (
+from unequal.report.counts.data import (
     ENDS,
     CountView,
     count_view,
@@ -22,8 +22,8 @@ from unequal.report.counts_data import (
     rarest,
     summary,
 )
-from unequal.report.counts_figures import density_palette, names_figure, spread_figure
-from unequal.report.counts_words import (
+from unequal.report.counts.figures import density_palette, names_figure, spread_figure
+from unequal.report.counts.words import (
     command,
     corpus_name,
     count_finding,

@@ -1,0 +1,1 @@
+"""The HTML report of a count table: how often facts occur in a corpus."""

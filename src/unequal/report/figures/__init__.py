@@ -1,0 +1,1 @@
+"""Figures of the report: one file per topic; `figure` holds what all of them share."""

@@ -1,0 +1,1 @@
+"""Tables of the report: one file per topic; `table` holds columns, number formats and export."""
