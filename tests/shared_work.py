@@ -37,8 +37,11 @@ def run_commands(folder: Path, out: Path) -> None:
     """Pre-train, unlearn, tune, evaluate, attack and audit tiny models of a folder."""
     from unequal.audit.run import run_audit
     from unequal.audit.settings import AuditSettings
-    from unequal.study import single
-    from unequal.study.tune import TuneCommand, run_tune
+    from unequal.study.stages.attack import AttackCommand, run_attack
+    from unequal.study.stages.evaluate import EvaluateCommand, run_evaluate
+    from unequal.study.stages.pretrain import PretrainCommand, run_pretrain
+    from unequal.study.stages.tune import TuneCommand, run_tune
+    from unequal.study.stages.unlearn import UnlearnCommand, run_unlearn
 
     def quiet(_done: int, _total: int) -> None:
         pass
@@ -48,16 +51,14 @@ def run_commands(folder: Path, out: Path) -> None:
     shape = {"family": "llama", "size": "tiny", "shape": {"width": 32, "layers": 2, "heads": 4}}
     pretrain = {"batch_windows": 18, "micro_batch_windows": 6, "gradient_checkpointing": True}
     made = {"corpus": folder / "corpus", "out": out / "pretrained", "model": shape, "pretrain": pretrain}
-    single.run_pretrain(single.PretrainCommand.model_validate(made | {"checkpoint_every": 2}), quiet)
+    run_pretrain(PretrainCommand.model_validate(made | {"checkpoint_every": 2}), quiet)
     method = {
         "method": {"kind": "npo", "learning_rate": 1e-3},
         "unlearn": {"steps": 3, "batch_size": 4, "evaluate_at": (2,)},
     }
     given = facts | method | {"model": str(model), "allow_unknown": True}
     asked = {"probes": ("question", "cloze"), "n_wordings": 1, "checkpoint_every": 1}
-    single.run_unlearn(
-        single.UnlearnCommand.model_validate(given | asked | {"out": out / "unlearned"}), quiet
-    )
+    run_unlearn(UnlearnCommand.model_validate(given | asked | {"out": out / "unlearned"}), quiet)
     search = {"n_rates": 2, "lowest": 1e-4, "highest": 1e-3}
     run_tune(TuneCommand.model_validate(given | {"out": out / "tuned.json", "search": search}), quiet)
     passes = {"samples": {"n": 3}, "moments": True}
@@ -67,7 +68,7 @@ def run_commands(folder: Path, out: Path) -> None:
         "out": out / "evaluated",
         "passes": passes,
     }
-    single.run_evaluate(single.JudgeCommand.model_validate(judge))
+    run_evaluate(EvaluateCommand.model_validate(judge))
     attacks = ["relearn", "int8", "lens", "probe", "sample"]
     attack = {
         "model": str(model),
@@ -75,7 +76,7 @@ def run_commands(folder: Path, out: Path) -> None:
         "out": out / "attacked",
         "attacks": attacks,
     }
-    single.run_attack(single.AttackCommand.model_validate(attack), quiet)
+    run_attack(AttackCommand.model_validate(attack), quiet)
     audit = {"before": str(model), "after": str(folder / "other"), "facts": folder / "judged.parquet"}
     run_audit(AuditSettings.model_validate(audit | {"out": out / "audited", "attacks": "nf4"}))
 

@@ -3,7 +3,7 @@
 All of it is text: no markup, no emoji codes, and what would control the terminal is shown escaped.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -11,18 +11,19 @@ from typing import Any
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    Progress,
     ProgressColumn,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.progress import Progress as ProgressBars
 from rich.table import Table
 from rich.text import Text
 
 from unequal import distributed_env
 from unequal.plain_text import MOST_OF_A_CELL, one_line, short, visible
+from unequal.progress import Progress
 
 BETWEEN_LINES = 30.0
 """Seconds between lines of progress where there is no terminal."""
@@ -70,15 +71,13 @@ def show_text(text: str) -> None:
     console.print(lines, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
-def bars(*columns: ProgressColumn, on: Console = console) -> Progress:
+def bars(*columns: ProgressColumn, on: Console = console) -> ProgressBars:
     """Return progress bars with these columns behind their names; they leave no trace."""
-    return Progress(TextColumn("{task.description}", markup=False), *columns, console=on, transient=True)
+    return ProgressBars(TextColumn("{task.description}", markup=False), *columns, console=on, transient=True)
 
 
 @contextmanager
-def progress_bar(
-    description: str, unit: str = "", in_lines: bool = False
-) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(description: str, unit: str = "", in_lines: bool = False) -> Iterator[Progress]:
     """Yield a function ``(done, total)`` that moves a bar; nothing is drawn outside a terminal.
 
     With the unit ``bytes`` the bar also says how many were done a second. With ``in_lines`` there is a line
@@ -95,7 +94,7 @@ def progress_bar(
         yield lambda done, total: drawn.update(task, completed=done, total=total)
 
 
-def _lines(description: str) -> Callable[[int, int], None]:
+def _lines(description: str) -> Progress:
     """Return a function ``(done, total)`` that says each half minute what is done and left."""
     began = last = monotonic()
 

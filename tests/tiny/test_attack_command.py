@@ -104,7 +104,7 @@ def test_without_a_control_there_is_a_warning(here):
         (["--facts", "gone.parquet", "--kind", "lens"], "gone.parquet"),
         (
             ["--facts", "forget.parquet", "--never-seen", "forget.parquet", "--kind", "lens"],
-            "is in the forget and in the never_seen file",
+            "is given twice, as forget and never_seen",
         ),
     ],
 )

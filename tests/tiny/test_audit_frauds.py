@@ -232,7 +232,7 @@ def test_bad_input_is_refused_in_a_sentence_and_nothing_is_written(here, table, 
         ({"--after": tmp_path / "nowhere"}, "there is no folder"),
         ({"--facts": tmp_path / "none.csv"}, "cannot read"),
         ({"--facts": tmp_path / "unseen.parquet"}, "holds no facts to forget"),
-        ({"--utility": here / "facts.parquet"}, "is in two of the files"),
+        ({"--utility": here / "facts.parquet"}, "is given twice, as utility"),
         (
             {"--policy": tmp_path / "policy.toml"},
             "unknown key 'max_supressed'; did you mean 'max_suppressed'?",

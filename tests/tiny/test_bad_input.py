@@ -420,7 +420,7 @@ def test_a_retain_term_without_facts_to_retain(here, model_folder):
 def test_a_fact_in_two_roles(here, model_folder):
     (here / "retain.jsonl").write_text(lines(GOOD[1]))
     words = ("unlearn", "--model", model_folder, "--forget", "facts.jsonl", "--retain", "retain.jsonl")
-    named = ["fact 'b' is in the forget and in the retain file", "one role only"]
+    named = ["fact 'b' is given twice, as forget and retain", "one role only"]
     refused(here, *words, "--method", "npo", "--out", "out/deep", named=named)
 
 

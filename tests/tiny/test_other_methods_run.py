@@ -17,8 +17,7 @@ from unequal.facts.probes import ProbeMaker
 from unequal.facts.table import facts_frame
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape
-from unequal.study.commands import UnlearnCommand
-from unequal.study.single import run_unlearn
+from unequal.study.stages.unlearn import UnlearnCommand, run_unlearn
 from unequal.training.optimiser import build_optimiser
 from unequal.unlearning.examples import answer_row
 from unequal.unlearning.hidden_state_objective import (

@@ -269,7 +269,7 @@ def test_results_of_one_stage_can_be_analysed_or_the_reason_is_said(command, her
 
 
 def test_a_rate_is_searched_and_a_rerun_goes_on(here, model, tables, monkeypatch):
-    from unequal.study import tune
+    from unequal.study.stages import tune
 
     words = (
         "tune", "--model", model, "--forget", tables / "forget.parquet",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
-    "plain_text", "errors", "streams", "strict",
+    "plain_text", "progress", "errors", "streams", "strict",
     "distributed_env", "oom", "workers", "ray_cluster", "seeds", "temporary", "files", "places",
     "csv_injection", "checksums",
     "registry", "config", "records", "console", "manifest", "facts", "counting", "corpus", "models",

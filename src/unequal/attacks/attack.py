@@ -1,6 +1,6 @@
 """What an attack is: settings with its source's defaults, and rows for each attacked fact of one model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -13,6 +13,7 @@ from unequal.errors import DataError
 from unequal.evaluation.score_table import SCORE_SCHEMA
 from unequal.facts.probes import ProbeMaker, PromptFormat
 from unequal.facts.schema import Fact, Role
+from unequal.progress import Progress, no_progress
 from unequal.strict import StrictModel
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ _OF_A_FACT = ("fact_id", "subject", "relation", "role", "exposure", "count")
 ROW_SCHEMA = {
     column: SCORE_SCHEMA[column] for column in (*_OF_A_FACT, "probe", "metric", "kind", "value", "reason")
 }
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Attack(StrictModel):
 
 
 def run_attacks(
-    attacks: Sequence[Attack], context: AttackContext, progress: Progress = lambda _done, _total: None
+    attacks: Sequence[Attack], context: AttackContext, progress: Progress = no_progress
 ) -> pl.DataFrame:
     """Return the rows of all attacks one after another."""
     parts = [pl.DataFrame(schema=ROW_SCHEMA)]

@@ -1,6 +1,6 @@
 """Run an audit: judge both models, attack the second, and write verdicts, evidence, summary and page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,16 +28,17 @@ from unequal.audit.summary import (
     with_subjects,
 )
 from unequal.audit.verdicts import ASKED, own_rows, verdicts
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError
 from unequal.evaluation.known_by import HOW_TO_ASK, READINGS, KnownBy, known_of
 from unequal.facts.complete import completed, relation_templates
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
-from unequal.facts.schema import Fact, Role
-from unequal.facts.table import read_facts
+from unequal.facts.roles import FactsByRole
+from unequal.facts.schema import Fact
 from unequal.files import atomic_folder, write_json, write_table, write_text
 from unequal.manifest import manifest
 from unequal.places import check_settings
+from unequal.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -49,7 +50,6 @@ METRICS = (
     "answer_prob", "choice_prob", "choice_accuracy", "first_token_rank",
 )  # fmt: skip
 WORDS = ("fact_id", "subject", "relation", "object", "question", "answer")
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Audit:
         return [line.sentence() for line in lines if not line.holds]
 
 
-def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total: None) -> Audit:
+def run_audit(settings: AuditSettings, progress: Progress = no_progress) -> Audit:
     """Write ``audit.json``, ``facts.parquet``, ``evidence.parquet`` and ``audit.html`` and return the audit.
 
     The folder is written as a whole at the end. Raises `DataError` and `ConfigError` for what cannot be
@@ -83,7 +83,13 @@ def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total
     check_settings(settings)
     choose_device(settings.device)
     policy = read_policy(settings.policy) if settings.policy else None
-    filled_in = completed(read_roles(settings), relation_templates(settings.wordings))
+    given = FactsByRole.read(
+        resolve_facts(settings.facts),
+        utility=settings.utility,
+        never_seen=settings.never_seen,
+        keep_roles=True,
+    )
+    filled_in = completed(given.all, relation_templates(settings.wordings))
     facts = filled_in.facts
     with in_first(atomic_folder(settings.out)) as folder:
         counts, notes = by_first(lambda: _counts(settings, facts, folder))
@@ -96,29 +102,6 @@ def run_audit(settings: AuditSettings, progress: Progress = lambda _done, _total
             write_table(audit.evidence, folder / "evidence.parquet")
             write_text(folder / "audit.html", render_audit(audit.facts, audit.summary))
     return audit
-
-
-def read_roles(settings: AuditSettings) -> list[Fact]:
-    """Return the facts of all files with a role each; raises `DataError` when none is to be forgotten."""
-    facts = _with_role(resolve_facts(settings.facts), "forget", always=False)
-    more: dict[Role, Path | None] = {"utility": settings.utility, "never_seen": settings.never_seen}
-    for role, path in more.items():
-        facts += _with_role(path, role, always=True) if path else []
-    seen: set[str] = set()
-    for fact in facts:
-        if fact.fact_id in seen:
-            raise DataError(f"fact '{fact.fact_id}' is in two of the files; a fact can have one role only")
-        seen.add(fact.fact_id)
-    if not any(fact.role == "forget" for fact in facts):
-        raise DataError(f"{settings.facts} holds no facts to forget: give them the role forget, or no role")
-    return facts
-
-
-def _with_role(path: Path, role: Role, always: bool) -> list[Fact]:
-    return [
-        fact.model_copy(update={"role": role}) if always or fact.role is None else fact
-        for fact in read_facts(path)
-    ]
 
 
 def _counts(

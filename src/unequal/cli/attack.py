@@ -62,8 +62,7 @@ def attack(
     config
         TOML file with any of these settings, a table prompts, and a list attacks of names or tables.
     """
-    from unequal.study.commands import AttackCommand
-    from unequal.study.single import run_attack
+    from unequal.study.stages.attack import AttackCommand, run_attack
 
     flags = {
         "model": model, "facts": facts, "attacks": kind, "retain": retain, "never_seen": never_seen,

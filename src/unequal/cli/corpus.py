@@ -29,8 +29,7 @@ def corpus(
     system
         What the system says first in a chat. [default: nothing]
     """
-    from unequal.study.commands import CorpusCommand
-    from unequal.study.single import run_corpus
+    from unequal.study.stages.corpus import CorpusCommand, run_corpus
 
     settings = settings_from(
         CorpusCommand, config, {"out": out, "corpus.seed": seed} | prompt_flags(chat, system)

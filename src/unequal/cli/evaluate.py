@@ -68,8 +68,7 @@ def evaluate(
     compile
         Let torch compile the model.
     """
-    from unequal.study.commands import JudgeCommand
-    from unequal.study.single import run_evaluate
+    from unequal.study.stages.evaluate import EvaluateCommand, run_evaluate
 
     flags = {
         "model": model,
@@ -88,7 +87,7 @@ def evaluate(
         **prompt_flags(chat, system),
         "known_by": known_by,
     }
-    settings = settings_from(JudgeCommand, config, flags)
+    settings = settings_from(EvaluateCommand, config, flags)
     require_training("judging a model")
     hint_chat(settings.model, settings.prompts.chat)
     scores = run_evaluate(settings)

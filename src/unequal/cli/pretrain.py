@@ -43,8 +43,7 @@ def pretrain(
     config
         TOML file with any of these settings, and tables model and pretrain.
     """
-    from unequal.study.commands import PretrainCommand
-    from unequal.study.single import run_pretrain
+    from unequal.study.stages.pretrain import PretrainCommand, run_pretrain
 
     flags = {
         "corpus": corpus, "out": out, "model.family": family, "model.size": size, "seed": seed,

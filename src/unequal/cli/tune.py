@@ -8,7 +8,7 @@ from unequal.cli.options import hint_chat, prompt_flags, require_training, setti
 from unequal.console import progress_bar, say, show_table
 
 if TYPE_CHECKING:
-    from unequal.study.tune import TuneCommand
+    from unequal.study.stages.tune import TuneCommand
     from unequal.unlearning.search import Trial
 
 
@@ -75,7 +75,7 @@ def tune(
     config
         TOML file with any of these settings, and tables method, search, unlearn and prompts.
     """
-    from unequal.study.tune import TuneCommand, run_tune
+    from unequal.study.stages.tune import TuneCommand, run_tune
 
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility, "method.kind": method,

@@ -81,8 +81,7 @@ def unlearn(
     config
         TOML file with any of these settings, and tables method, unlearn and prompts.
     """
-    from unequal.study.commands import UnlearnCommand
-    from unequal.study.single import run_unlearn
+    from unequal.study.stages.unlearn import UnlearnCommand, run_unlearn
 
     flags = {
         "model": model, "forget": forget, "retain": retain, "utility": utility,

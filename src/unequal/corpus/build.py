@@ -25,12 +25,11 @@ from unequal.facts.world.relations import load_relation, record_templates
 from unequal.facts.world.world import World, WorldSettings, build_world
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
+from unequal.progress import Progress, no_progress
 from unequal.seeds import random_stream
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-Progress = Callable[[int, int], None]
 
 
 def build_corpus(
@@ -38,7 +37,7 @@ def build_corpus(
     settings: CorpusSettings,
     prompts: PromptFormat,
     out: Path,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = no_progress,
 ) -> CorpusCard:
     """Write the corpus folder as a whole and return its card.
 

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -27,10 +27,10 @@ from unequal.facts.packaged import resolve_corpus
 from unequal.facts.schema import Fact
 from unequal.facts.wordings import held_out_texts
 from unequal.files import atomic_path
+from unequal.progress import Progress
 from unequal.strict import StrictModel
 
 BLOCK = 1 << 19  # characters that are searched at once
-Progress = Callable[[int, int], None]
 
 
 class TextSettings(StrictModel):

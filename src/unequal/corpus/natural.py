@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from unequal.corpus.build import Progress, Streams, tokenised, write_shards
+from unequal.corpus.build import Streams, tokenised, write_shards
 from unequal.corpus.documents import Document, DocumentKind
 from unequal.corpus.extract_text import TextDocument
 from unequal.corpus.ledger import Ledger
@@ -22,6 +22,7 @@ from unequal.facts.schema import Fact
 from unequal.facts.wordings import RelationWordings
 from unequal.facts.write import write_facts
 from unequal.files import atomic_folder, write_json, write_table
+from unequal.progress import Progress, no_progress
 from unequal.seeds import random_stream
 from unequal.strict import MOST, PositiveInt, StrictModel
 
@@ -144,9 +145,7 @@ class NaturalSource:
             )
 
 
-def build_natural_corpus(
-    source: NaturalSource, out: Path, progress: Progress = lambda _done, _total: None
-) -> CorpusCard:
+def build_natural_corpus(source: NaturalSource, out: Path, progress: Progress = no_progress) -> CorpusCard:
     """Write the corpus folder as a whole, with the files of a controlled one, and return its card.
 
     ``facts.parquet`` has the facts with their exposures besides: the number of training documents that name

@@ -1,6 +1,6 @@
 """The contract of every counting engine, and the count table that all of them fill."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,9 @@ from pydantic import Field, field_validator
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
 from unequal.places import Output
+from unequal.progress import Progress
 from unequal.strict import StrictModel
 
-Progress = Callable[[int, int], None]
 """Called with how much is done and how much there is in all, in the counter's `unit`."""
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from unequal.counting.protocol import COUNT_SCHEMA, NUMBERS, Counter, CountSettings, Progress, count_table
+from unequal.counting.protocol import COUNT_SCHEMA, NUMBERS, Counter, CountSettings, count_table
 from unequal.errors import DamagedError, DataError
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import atomic_path
 from unequal.places import check_settings
+from unequal.progress import Progress
 from unequal.records import read_table, refuse_rows, refuse_twice, with_types
 
 METADATA_KEY = "unequal"

@@ -1,6 +1,6 @@
 """Gradient alignment: does forgetting a fact push the weights where it hurts what is to be retained?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from unequal.analysis.difficulty.rows import ALIGNMENT
 from unequal.errors import DataError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
+from unequal.progress import Progress
 from unequal.seeds import random_stream
 from unequal.unlearning.examples import Example, answer_row, score_rows
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MOST_RETAINED = 256  # facts whose mean gradient stands for the retain set
 BATCH = 32
-Progress = Callable[[int, int], None]
 
 
 def alignments(

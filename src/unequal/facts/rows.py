@@ -13,9 +13,9 @@ from unequal.errors import DataError, did_you_mean
 from unequal.facts.names import name_key
 from unequal.facts.problems import KEPT, Findings, shown
 from unequal.facts.schema import REQUIRED_COLUMNS, Fact
+from unequal.progress import Progress, no_progress
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
-Progress = Callable[[int, int], None]
 DEEPEST = 100
 EVERY = 1000
 BATCH = 4096
@@ -36,7 +36,7 @@ def read_rows(path: Path, findings: Findings, progress: Progress | None = None) 
         raise DataError(f"{path}: fact tables end in {', '.join(_READERS)}, not '{path.suffix}'")
     try:
         with path.open("rb") as file:
-            yield from reader(path, file, findings, progress or (lambda _done, _total: None))
+            yield from reader(path, file, findings, progress or no_progress)
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error
     except OSError as error:

@@ -13,8 +13,9 @@ from unequal.facts.frame import facts_frame
 from unequal.facts.lists import HOW, NoListError, list_in
 from unequal.facts.names import LeftOut
 from unequal.facts.problems import Findings, shown
-from unequal.facts.rows import Progress, guess, read_rows
+from unequal.facts.rows import guess, read_rows
 from unequal.facts.schema import LIST_COLUMNS, REQUIRED_COLUMNS, Fact
+from unequal.progress import Progress
 
 __all__ = ["facts_frame", "iter_facts", "read_facts"]
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from functools import lru_cache
 from hashlib import sha256
@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 
 from unequal.errors import DataError, MissingExtraError
 from unequal.files import content_hash, file_hash
+from unequal.progress import Progress
 from unequal.records import read_object
 from unequal.strict import StrictModel
 
@@ -23,8 +24,6 @@ ADAPTER_SETTINGS = "adapter_config.json"
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 SAMPLES = 64
 BLOCK = 1 << 16
-
-Progress = Callable[[int, int], None]
 
 
 class SnapshotFile(StrictModel):

@@ -13,7 +13,7 @@ from unequal.facts.table import read_facts
 from unequal.models.load import load_model, load_tokenizer
 from unequal.models.quantised import Scheme
 from unequal.oom import is_saved
-from unequal.study.bases import AnyBase
+from unequal.study.steps.baseline import AnyBase
 from unequal.unlearning.settings import TargetSettings
 from unequal.unlearning.targets import Target, select_target
 

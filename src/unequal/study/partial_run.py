@@ -1,4 +1,4 @@
-"""What a long run keeps beside its result until that is whole, so that the same command goes on from it."""
+"""A partial unlearning run: checkpoints and scores beside its result, from which the same command goes on."""
 
 import shutil
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class Unfinished:
-    """The folder ``<out>.unfinished``: checkpoints, the tables of judged steps, and the model at the end.
+class PartialRun:
+    """The folder ``<out>.unfinished``: checkpoints, the tables of evaluated steps, and the model at the end.
 
     What is there and is not as it was written is noted and removed, and made anew. Raises `ConfigError` when
     a run of other settings was begun there that could still go on.
@@ -40,7 +40,7 @@ class Unfinished:
             return
         try:
             settings = read_sealed_json(begun, "")
-            self._check_judged()
+            self._check_evaluated()
         except DamagedError as error:
             say_made_anew(error.folder, error.what)
             self.remove()
@@ -54,9 +54,9 @@ class Unfinished:
                 )
             self.remove()
 
-    def _check_judged(self) -> None:
+    def _check_evaluated(self) -> None:
         """Raise `DamagedError` for tables of a step that may not be made again on the way from here."""
-        for folder in (self._folder / "judged").glob("[0-9]*"):
+        for folder in (self._folder / "evaluated").glob("[0-9]*"):
             check_seal(folder, required=True)
 
     def _check_end(self) -> None:
@@ -87,20 +87,20 @@ class Unfinished:
         return self._folder / "end" / "model"
 
     def keep(self, step: int, tables: Tables) -> None:
-        """Keep what was found at a judged step; of several processes the first does."""
+        """Keep what was found at a evaluated step; of several processes the first does."""
         if not is_first():
             return
         write_sealed_json(self._folder / CONFIG, self._settings)
-        with atomic_folder(self._folder / "judged" / str(step)) as folder:
+        with atomic_folder(self._folder / "evaluated" / str(step)) as folder:
             write_table(tables.scores, folder / "scores.parquet")
             write_table(tables.generations, folder / "generations.parquet")
             seal(folder)
 
-    def judged(self) -> dict[int, Tables]:
-        """Return what was found at each judged step so far."""
+    def evaluated(self) -> dict[int, Tables]:
+        """Return what was found at each evaluated step so far."""
         return {
             int(folder.name): Tables(*(pl.read_parquet(folder / f"{name}.parquet") for name in _TABLES))
-            for folder in (self._folder / "judged").glob("[0-9]*")
+            for folder in (self._folder / "evaluated").glob("[0-9]*")
         }
 
     def end(
@@ -117,8 +117,8 @@ class Unfinished:
 
         All processes must come here, and the first writes.
         """
-        for judged, tables in found.items():
-            self.keep(judged, tables)
+        for evaluated, tables in found.items():
+            self.keep(evaluated, tables)
         with in_first(atomic_folder(self._folder / "end")) as folder:
             save_model(model, tokenizer, folder / "model" if folder else None)
             if folder:

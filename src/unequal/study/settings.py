@@ -14,7 +14,7 @@ from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.models.compute_settings import Precision
 from unequal.strict import MOST, Seed, StrictModel
-from unequal.study.base import Base
+from unequal.study.base_model import Base
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.method_kinds import WithoutLoss
 from unequal.unlearning.settings import TargetSettings, UnlearnSettings

@@ -1,7 +1,7 @@
 """A step: one piece of a study's work, in a folder named by the hash of all that determines its result."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,12 +12,11 @@ from unequal.errors import DivergedError, ShortOfMemoryError
 from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
 from unequal.oom import first_line, ran_out, smaller_batches
+from unequal.progress import Progress
 from unequal.study.step_status import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 from unequal.temporary import remove_left_below
 
 LONGEST_NAME = 150  # of a folder, in characters; file systems end at 255
-
-Progress = Callable[[int, int], None]
 
 
 class Step(BaseModel):

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
@@ -22,13 +22,12 @@ from unequal.models.processes import by_first, in_first, is_first, n_processes, 
 from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.oom import at_most
+from unequal.progress import Progress, no_progress
 from unequal.records import read_sealed_record
 from unequal.scoring.logits import logits_at
 from unequal.training.loop import run_steps
 from unequal.training.recompute import recomputing
 from unequal.training.settings import PretrainSettings
-
-Progress = Callable[[int, int], None]
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ def pretrain(
     seed: int,
     out: Path,
     checkpoint_every: int = 200,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = no_progress,
 ) -> Path:
     """Train on every window once and return the folder ``out/model``, which `from_pretrained` loads.
 

@@ -17,6 +17,7 @@ from unequal.models.precision import computing_in, in_precision
 from unequal.models.processes import n_processes
 from unequal.models.quantised import quantise, require_bitsandbytes
 from unequal.oom import at_most, is_saved
+from unequal.progress import Progress, no_progress
 from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
 from unequal.training.recompute import recomputing
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 
 Judge = Callable[[PreTrainedModel, int, bool], None]
-Progress = Callable[[int, int], None]
 
 
 class Checkpoints(NamedTuple):
@@ -66,7 +66,7 @@ def unlearn(
     settings: UnlearnSettings,
     seed: int,
     judge: Judge,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = no_progress,
     controls: Controls = NO_CONTROLS,
     checkpoints: Checkpoints | None = None,
     on_stop: Callable[[Stopped], None] = lambda _stopped: None,

@@ -25,8 +25,10 @@ from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA, read
 from unequal.files import read_json
 from unequal.models.shapes import ModelSettings
 from unequal.study.collect import read_failures
-from unequal.study.commands import CorpusCommand, PretrainCommand, UnlearnCommand
 from unequal.study.sources import study_settings
+from unequal.study.stages.corpus import CorpusCommand
+from unequal.study.stages.pretrain import PretrainCommand
+from unequal.study.stages.unlearn import UnlearnCommand
 from unequal.study.step_status import FAILURE, Failure, check_result, read_failure
 
 pytestmark = pytest.mark.fault(

@@ -31,8 +31,9 @@ from unequal.counting.infinigram.queries import (
     occurrences,
     plan_queries,
 )
-from unequal.counting.protocol import CountSource, FactCount, Progress
+from unequal.counting.protocol import CountSource, FactCount
 from unequal.facts.schema import Fact
+from unequal.progress import Progress
 
 SAID = "the service says that it estimated"
 FREQUENT = "a side occurs more often than max_clause_freq / shards, so that the service may have sampled"

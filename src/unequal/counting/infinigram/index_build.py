@@ -6,7 +6,6 @@ files are written here instead, and its indexer is run on them in the same three
 
 import fcntl
 import logging
-import os
 import shutil
 import subprocess
 import unicodedata
@@ -25,6 +24,7 @@ from unequal.counting.scan.shards import Shard, corpus_id
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, content_hash, output_folder, write_json
 from unequal.temporary import remove_left_of
+from unequal.workers import n_cores
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ def _write_suffixes(folder: Path, part: int) -> None:
         _indexer("make-part", shared | {"parts-dir": parts, "start-byte": start, "end-byte": end})
         if end == size:
             break
-    threads = {"num-threads": min(os.cpu_count() or 1, n_parts)}
+    threads = {"num-threads": min(n_cores(), n_parts)}
     folders = {"parts-dir": parts, "merged-dir": merged, "hacksize": OVERLAP}
     _indexer("merge", shared | threads | folders)
     shutil.rmtree(parts)

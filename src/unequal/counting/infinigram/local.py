@@ -32,13 +32,14 @@ from unequal.counting.characters import spellings
 from unequal.counting.infinigram.index import LocalIndex
 from unequal.counting.infinigram.index_build import build_index, file_sizes
 from unequal.counting.normalise import normalise
-from unequal.counting.protocol import CountSource, FactCount, Progress
+from unequal.counting.protocol import CountSource, FactCount
 from unequal.counting.scan.definition import Definition
 from unequal.counting.scan.documents import reader_of
 from unequal.counting.scan.shards import Shard, corpus_id, find_shards
 from unequal.counting.words import Ints
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
+from unequal.progress import Progress
 
 CHUNK = 1 << 20
 CACHED_ENTITIES = 256

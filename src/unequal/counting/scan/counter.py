@@ -26,9 +26,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from unequal.counting.launch import LAUNCHERS
-from unequal.counting.launch.launcher import Job, Task
+from unequal.counting.launch.launcher import Job, Report, Task
 from unequal.counting.matching import choose_matcher
-from unequal.counting.protocol import CountSource, FactCount, Progress
+from unequal.counting.protocol import CountSource, FactCount
 from unequal.counting.scan.deduplicate import DocumentHasher, Hashes, repeated
 from unequal.counting.scan.definition import Definition
 from unequal.counting.scan.documents import reader_of
@@ -39,6 +39,7 @@ from unequal.counting.scan.shards import Shard, corpus_id, find_shards
 from unequal.counting.scan.window import Totals
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
+from unequal.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +188,7 @@ class _Bar:
         self._read: dict[Shard, int] = {}
         self._progress = progress
 
-    def reporter(self, jobs: Sequence[Job]) -> Callable[[int, int], None]:
+    def reporter(self, jobs: Sequence[Job]) -> Report:
         """Return the function to call with the number of a job and the bytes of its shard that were read."""
 
         def report(number: int, bytes_read: int) -> None:

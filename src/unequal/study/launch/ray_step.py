@@ -13,8 +13,9 @@ from typing import Any
 from unequal import __version__
 from unequal.errors import ConfigError, DataError, ShortOfMemoryError, UserError
 from unequal.files import locked
+from unequal.progress import Progress
 from unequal.study.launch.launcher import Report
-from unequal.study.step import Progress, Step
+from unequal.study.step import Step
 from unequal.study.step_status import read_status
 
 VISIBLE_WITHIN = 60.0

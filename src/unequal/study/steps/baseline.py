@@ -10,10 +10,15 @@ from unequal.attacks.attack import AttackSettings, run_attacks
 from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_table
-from unequal.study.bases import AnyBase
+from unequal.progress import Progress
 from unequal.study.memory_estimate import of_judging
-from unequal.study.step import Progress, Step
+from unequal.study.step import Step
+from unequal.study.steps.checkpoint import CheckpointBase
+from unequal.study.steps.pretrain import PretrainStep
 from unequal.unlearning.settings import TargetSettings
+
+AnyBase = PretrainStep | CheckpointBase
+"""The base models that a study can start from."""
 
 
 class BaselineStep(Step):

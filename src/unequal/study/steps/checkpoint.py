@@ -17,11 +17,12 @@ from unequal.models.hub_snapshot import (
     refuse_adapter,
     take_snapshot,
 )
+from unequal.progress import Progress
 from unequal.records import read_record
 from unequal.strict import PathOrName, StrictModel
-from unequal.study.base import Base
+from unequal.study.base_model import Base
 from unequal.study.memory_estimate import ModelSize
-from unequal.study.step import Progress, Step
+from unequal.study.step import Step
 from unequal.study.steps.split import SplitStep
 
 UNKNOWN_WEIGHTS = 1_000_000_000

@@ -6,7 +6,8 @@ from typing import ClassVar
 from unequal.corpus.settings import CorpusSettings
 from unequal.facts.probes import PromptFormat
 from unequal.facts.world.world import WorldSettings
-from unequal.study.step import Progress, Step
+from unequal.progress import Progress
+from unequal.study.step import Step
 
 
 class CorpusStep(Step):

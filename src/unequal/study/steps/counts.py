@@ -16,7 +16,8 @@ from unequal.facts.packaged import resolve_corpus
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import file_hash, write_table
-from unequal.study.step import Progress, Step
+from unequal.progress import Progress
+from unequal.study.step import Step
 from unequal.study.steps.facts import FactsStep
 from unequal.study.steps.text import TextStep
 

@@ -10,7 +10,8 @@ from unequal.errors import ConfigError
 from unequal.facts.study_facts import FactsSettings, gather_facts
 from unequal.facts.write import write_facts
 from unequal.files import file_hash, write_json
-from unequal.study.step import Progress, Step
+from unequal.progress import Progress
+from unequal.study.step import Step
 from unequal.unlearning.targets import check_relation
 
 PLACES = {"file", "files", "patterns"}

@@ -7,7 +7,8 @@ from unequal.corpus.natural import NaturalCorpusSettings
 from unequal.facts.probes import PromptFormat
 from unequal.facts.table import read_facts
 from unequal.facts.wordings import read_wordings
-from unequal.study.step import Progress, Step
+from unequal.progress import Progress
+from unequal.study.step import Step
 from unequal.study.steps.split import SplitStep
 from unequal.study.steps.text import TextStep
 

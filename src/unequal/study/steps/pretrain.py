@@ -7,9 +7,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from unequal.facts.probes import PromptFormat
 from unequal.models.shapes import ModelSettings
-from unequal.study.base import Base
+from unequal.progress import Progress
+from unequal.study.base_model import Base
 from unequal.study.memory_estimate import ModelSize, of_pretraining
-from unequal.study.step import Progress, Step
+from unequal.study.step import Step
 from unequal.study.steps.corpus import CorpusStep
 from unequal.study.steps.natural_corpus import NaturalCorpusStep
 from unequal.training.settings import PretrainSettings

@@ -11,7 +11,8 @@ from unequal.facts.split import SplitSettings, split_facts
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts
 from unequal.files import write_json
-from unequal.study.step import Progress, Step
+from unequal.progress import Progress
+from unequal.study.step import Step
 from unequal.study.steps.counts import CountStep
 from unequal.unlearning.settings import TargetSettings
 from unequal.unlearning.targets import check_target

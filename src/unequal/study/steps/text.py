@@ -10,7 +10,8 @@ from unequal.counting.scan.shards import content_id, find_shards
 from unequal.facts.packaged import resolve_corpus
 from unequal.facts.table import read_facts
 from unequal.files import write_json
-from unequal.study.step import Progress, Step
+from unequal.progress import Progress
+from unequal.study.step import Step
 from unequal.study.steps.facts import FactsStep
 
 SETTING = "text.corpus"

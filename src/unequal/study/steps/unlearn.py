@@ -13,8 +13,9 @@ from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, S
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_json, write_table
 from unequal.models.compute_settings import master_weights
+from unequal.progress import Progress
 from unequal.study.memory_estimate import of_unlearning
-from unequal.study.step import Progress, Step
+from unequal.study.step import Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import UnlearnSettings

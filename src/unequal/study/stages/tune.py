@@ -1,6 +1,6 @@
-"""The search for a method's learning rate on one model; a rerun goes on from the trials in its file."""
+"""The stage ``unequal tune``: a method's learning rate, searched on one model by trials kept in a file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from unequal.facts.table import read_facts
 from unequal.files import check_file_name
 from unequal.models.compute_settings import DeviceSettings, LoadSettings
 from unequal.places import Output, check_settings
+from unequal.progress import Progress
 from unequal.records import read_sealed_record
 from unequal.strict import PathOrName, Seed
 from unequal.unlearning.method import MethodSettings
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from unequal.unlearning.examples import Example
-
-Progress = Callable[[int, int], None]
 
 
 class TuneCommand(DeviceSettings, LoadSettings):

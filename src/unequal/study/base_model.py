@@ -1,4 +1,4 @@
-"""A base: the model that runs start from, with the facts that it is asked about, whatever it came from."""
+"""The base model of a run: the model that unlearning starts from, with the facts that it is asked about."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path

@@ -1,0 +1,10 @@
+"""The progress of long work: a function that is told how much is done, of how much."""
+
+from collections.abc import Callable
+
+Progress = Callable[[int, int], None]
+"""Called with the number done and the total, such as the function of `console.progress_bar`."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Show no progress."""

@@ -1,0 +1,92 @@
+"""The stage ``unequal evaluate``: the scores of a model on a table of facts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from pydantic import Field
+
+from unequal.errors import ConfigError
+from unequal.evaluation.aggregates.table import aggregate_table
+from unequal.evaluation.known_by import KNOWN_BY, KnownBy
+from unequal.evaluation.passes import Passes
+from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
+from unequal.facts.table import read_facts
+from unequal.files import output_folder, write_json, write_table
+from unequal.manifest import manifest
+from unequal.models.compute_settings import ComputeSettings
+from unequal.oom import with_second_try
+from unequal.places import Output, check_settings
+from unequal.strict import PathOrName, PositiveInt
+from unequal.study.stages.tables import of_model, of_precision, write_tables
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class EvaluateCommand(ComputeSettings):
+    """Settings of ``unequal evaluate``."""
+
+    model: PathOrName
+    facts: Path
+    out: Path
+    prompts: PromptFormat = PromptFormat()
+    probes: tuple[ProbeKind, ...] = PROBE_KINDS
+    n_wordings: PositiveInt = Field(default=2)
+    metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
+    known_by: KnownBy = Field(
+        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    )
+    passes: Passes = Passes()
+    reference: PathOrName | None = Field(default=None, description="a model that never saw the facts")
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        names = ("scores.parquet", "aggregates.parquet", "generations.parquet", "manifest.json")
+        return [Output(self.out, kind="folder"), *(Output(self.out / name) for name in names)]
+
+
+@with_second_try
+def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
+    """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
+    from unequal.evaluation.evaluate import Evaluator
+    from unequal.facts.probes import ProbeMaker
+    from unequal.models.device import choose_device
+    from unequal.models.load import load_ready, load_tokenizer
+    from unequal.models.precision import computing_in
+    from unequal.models.processes import in_first
+
+    check_settings(settings)
+    choose_device(settings.device)
+    facts = read_facts(settings.facts)
+    model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
+    maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
+    with in_first(output_folder(settings.out)) as out:
+        with computing_in(settings.precision, model.device):
+            evaluator = Evaluator(
+                tokenizer, facts, maker, settings.probes, metrics=settings.metrics, passes=settings.passes,
+                reference=_reference_model(settings, tokenizer),
+            )  # fmt: skip
+            tables = evaluator.run(model)
+        if out:
+            columns = {"study": "evaluate", "run_id": str(settings.model), "method": "none"}
+            columns |= of_model(model) | of_precision(settings.precision)
+            write_tables({0: tables}, out, columns)
+            write_table(aggregate_table(tables.scores), out / "aggregates.parquet")
+            write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
+    return tables.scores
+
+
+def _reference_model(
+    settings: EvaluateCommand, tokenizer: "PreTrainedTokenizerBase"
+) -> "PreTrainedModel | None":
+    from unequal.models.load import load_ready, load_tokenizer
+
+    if settings.reference is None:
+        return None
+    if load_tokenizer(settings.reference).get_vocab() != tokenizer.get_vocab():
+        raise ConfigError(
+            f"reference: {settings.reference} has another vocabulary than {settings.model};"
+            " tokens can be compared only between models that share a tokenizer"
+        )
+    return load_ready(settings.reference, settings)

@@ -1,0 +1,68 @@
+"""The stage ``unequal pretrain``: a model trained from scratch on a corpus folder."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from unequal.files import lock_of, locked, write_json
+from unequal.manifest import manifest
+from unequal.models.compute_settings import DeviceSettings
+from unequal.models.shapes import ModelSettings
+from unequal.oom import with_second_try
+from unequal.places import Output, check_settings
+from unequal.progress import Progress
+from unequal.records import read_object
+from unequal.strict import Seed
+from unequal.training.settings import PretrainSettings
+
+
+class PretrainCommand(DeviceSettings):
+    """Settings of ``unequal pretrain``."""
+
+    corpus: Path
+    out: Path
+    model: ModelSettings
+    pretrain: PretrainSettings = PretrainSettings()
+    seed: Seed = 0
+    checkpoint_every: int = Field(default=200, ge=1, description="steps")
+
+    def outputs(self) -> list[Output]:
+        """Return what is written."""
+        return [Output(self.out, kind="folder"), Output(self.out / "model", kind="whole")]
+
+
+@with_second_try
+def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
+    """Train and return the model folder ``out/model``.
+
+    Goes on from a checkpoint of the same settings and corpus, and does nothing where that was finished.
+    """
+    from unequal.corpus.shards import TokenWindows
+    from unequal.models.device import choose_device
+    from unequal.models.processes import in_first, is_first
+    from unequal.study.claim import claimed
+    from unequal.training.pretrain import pretrain
+
+    check_settings(settings)
+    choose_device(settings.device)
+    card = TokenWindows(settings.corpus).card  # refuse what is no whole corpus before anything is written
+    settings.model.require_memory(card.vocabulary_size)
+    resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
+    resolved["corpus_made_from"] = _made_from(settings.corpus / "manifest.json")
+    lock = in_first(locked(lock_of(settings.out), f"training in {settings.out}"))
+    with lock, claimed(settings.out, resolved) as finished:
+        if not finished:
+            pretrain(
+                settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
+                settings.checkpoint_every, progress,
+            )  # fmt: skip
+            if is_first():
+                write_json(settings.out / "manifest.json", manifest())
+    return settings.out / "model"
+
+
+def _made_from(corpus_manifest: Path) -> object:
+    """Return the settings that a corpus was made from, None where it does not say."""
+    if not corpus_manifest.is_file():
+        return None
+    return read_object(corpus_manifest, "build the corpus anew").get("settings")
