@@ -106,6 +106,15 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Describe a setting that a model only gives another default as its parent does."""
+        for name, field in cls.model_fields.items():
+            parents = (
+                parent.model_fields.get(name) for parent in cls.__mro__[1:] if issubclass(parent, StrictModel)
+            )
+            field.description = field.description or next((p.description for p in parents if p), None)
+
     @field_validator("*")
     @classmethod
     def _usable(cls, value: Any) -> Any:

@@ -77,7 +77,7 @@ class Attack(StrictModel):
     cost: ClassVar[float] = 1.0
     """About how many evaluations of all facts by both passes it costs."""
 
-    kind: str
+    kind: str = Field(description="attack; see: unequal list attacks")
     label: str | None = Field(
         default=None,
         pattern=r"^[a-z][a-z0-9_]{0,31}$",

@@ -38,9 +38,9 @@ class Relearning(Attack):
     kind: Literal["relearn"] = "relearn"
     on: Literal["forget", "retain"] = Field(default="forget", description="the role that is trained on")
     share: float = Field(default=0.2, gt=0.0, lt=1.0, description="of the subjects to forget, trained on")
-    steps: int = Field(default=20, ge=1)
+    steps: int = Field(default=20, ge=1, description="optimiser steps")
     learning_rate: float = Field(default=1e-4, gt=0.0, description="constant")
-    batch_size: int = Field(default=32, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="facts in a step")
 
     @property
     def needs_kept(self) -> bool:

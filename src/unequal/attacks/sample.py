@@ -36,9 +36,13 @@ class Sampling(Attack):
 
     kind: Literal["sample"] = "sample"
     n: PositiveInt = Field(default=20, description="samples of a question at each point")
-    k: PositiveInt = Field(default=10)
-    temperatures: tuple[Temperature, ...] = Field(default=(0.7, 1.0), min_length=1)
-    top_ps: tuple[TopP, ...] = Field(default=(0.9, 1.0), min_length=1)
+    k: PositiveInt = Field(default=10, description="samples among which a leak is looked for")
+    temperatures: tuple[Temperature, ...] = Field(
+        default=(0.7, 1.0), min_length=1, description="temperatures of the grid"
+    )
+    top_ps: tuple[TopP, ...] = Field(
+        default=(0.9, 1.0), min_length=1, description="nucleus shares of the grid"
+    )
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:

@@ -21,34 +21,51 @@ DEFAULT_ATTACKS = ("relearn", "int8", "nf4", "sample", "paraphrase", "fewshot", 
 class AuditSettings(ComputeSettings):
     """Settings of ``unequal audit``. Unknown keys are refused."""
 
-    before: PathOrName = Field(description="model before unlearning: a folder, or a name on the hub")
-    after: PathOrName = Field(description="the same model after it")
-    facts: Path = Field(description="facts without a role are to be forgotten")
-    out: Path
-    utility: Path | None = Field(default=None, description="more facts, which must survive")
-    never_seen: Path | None = Field(default=None, description="more facts, which neither model ever saw")
+    before: PathOrName = Field(
+        description="model before unlearning: a folder of a model and its tokenizer, or a name on the"
+        " Hugging Face hub"
+    )
+    after: PathOrName = Field(description="the same model after unlearning")
+    facts: Path = Field(
+        description="fact table (.jsonl, .csv, .parquet); facts without a role are to be forgotten"
+    )
+    out: Path = Field(description="folder for audit.json, facts.parquet, evidence.parquet and audit.html")
+    utility: Path | None = Field(default=None, description="fact table of more facts, which must survive")
+    never_seen: Path | None = Field(
+        default=None,
+        description="fact table of more facts, which neither model ever saw: the rate of right answers by"
+        " chance",
+    )
     counts: Path | None = Field(default=None, description="count table, as unequal count writes it")
-    corpus: str | None = Field(default=None, description="shards in which the facts are counted instead")
+    corpus: str | None = Field(default=None, description="glob of shards in which to count the facts instead")
     wordings: tuple[Path, ...] = Field(
         default=(), description="files of relation templates, for facts that lack paraphrases or cloze"
     )
-    policy: Path | None = Field(default=None, description="what must hold (TOML)")
-    attacks: tuple[AttackSettings, ...] = Field(default=DEFAULT_ATTACKS, validate_default=True)
+    policy: Path | None = Field(
+        default=None, description="TOML file of what must hold; see examples/policy.toml"
+    )
+    attacks: tuple[AttackSettings, ...] = Field(
+        default=DEFAULT_ATTACKS,
+        validate_default=True,
+        description="attacks, or none; see: unequal list attacks",
+    )
     prompts: PromptFormat = PromptFormat()
     known_by: KnownBy = Field(
         default=KNOWN_BY, description="the reading of generated texts that says what is known"
     )
-    n_wordings: PositiveInt = Field(default=3, description="of each paraphrase and cloze, at most")
-    seed: Seed = 0
+    n_wordings: PositiveInt = Field(default=3, description="wordings of each paraphrase and cloze, at most")
+    seed: Seed = Field(default=0, description="seed of attacks and intervals")
 
     @field_validator("attacks", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
         """Take names parted by commas, ``none`` for no attack, and int8 and nf4 for the two roundings."""
         if isinstance(value, str):
-            value = [] if value.strip() == "none" else [part.strip() for part in value.split(",")]
+            value = [part.strip() for part in value.split(",")]
         if not isinstance(value, list | tuple):
             return value
+        if list(value) == ["none"]:
+            return []
         return [SHORTHANDS.get(one, one) if isinstance(one, str) else one for one in value]
 
     _distinct = field_validator("attacks")(distinct)

@@ -53,20 +53,33 @@ Levels = dict[str, str]
 class FactorSettings(StrictModel):
     """Which factors are crossed with exposure, and what their levels stand for."""
 
-    cross: tuple[FactorName, ...] = Field(default=get_args(FactorName), min_length=1)
-    few_wordings: PositiveInt = Field(default=1, description="renderings of a person that then repeat")
+    cross: tuple[FactorName, ...] = Field(
+        default=get_args(FactorName), min_length=1, description="factors to cross with exposure"
+    )
+    few_wordings: PositiveInt = Field(
+        default=1, description="renderings of a person with few wordings, which then repeat"
+    )
     shown_share: float = Field(
-        default=0.75, gt=0.0, lt=1.0, description="of the epochs: the first for early, the last for late"
+        default=0.75,
+        gt=0.0,
+        lt=1.0,
+        description="share of the epochs in which a person is shown: the first (early) or the last (late)",
     )
     massed_epochs: int = Field(
-        default=4, ge=1, le=MOST, description="in which all exposures of a massed person lie"
+        default=4, ge=1, le=MOST, description="epochs in which all exposures of a massed person lie"
     )
-    few_facts: PositiveInt = Field(default=2, description="relations, the first of the world's")
+    few_facts: PositiveInt = Field(
+        default=2, description="relations of a person with few facts, the first of the world's"
+    )
     common_objects: int = Field(
         default=4, ge=1, le=MOST, description="answers that common facts of a relation share"
     )
     asked_share: float = Field(
-        default=0.5, gt=0.0, le=1.0, description="of the exposures: questions in place of biographies"
+        default=0.5,
+        gt=0.0,
+        le=1.0,
+        description="share of the exposures of a person asked about that are questions in place of"
+        " biographies",
     )
 
     @field_validator("cross")

@@ -14,30 +14,48 @@ Level = Annotated[int, Field(ge=0, le=10_000)]
 class TokenizerSettings(StrictModel):
     """Whole words, or byte-pair pieces up to a vocabulary size; both are trained on the corpus itself."""
 
-    kind: Literal["word", "bpe"] = "word"
+    kind: Literal["word", "bpe"] = Field(
+        default="word", description="tokenizer: whole words (word) or byte-pair encoding (bpe)"
+    )
     vocabulary_size: int = Field(
-        default=3000, ge=300, le=MOST, description="of bpe; a word vocabulary holds every word"
+        default=3000,
+        ge=300,
+        le=MOST,
+        description="vocabulary size of bpe; a word vocabulary holds every word",
     )
 
 
 class ExposureSettings(StrictModel):
     """The exposure plan and the shape of the training text; levels are biographies an epoch."""
 
-    levels: tuple[Level, ...] = (0, 1, 2, 4, 8, 16)
-    people_per_level: PositiveInt = Field(default=36)
-    retain_people: int = Field(default=100, ge=2, le=MOST)
-    retain_level: Annotated[int, Field(ge=1, le=10_000)] = 2
-    utility_people: PositiveInt = Field(default=36)
-    epochs: PositiveInt = Field(default=30)
-    qa_ratio: float = Field(default=1.0, ge=0.0, le=20.0, description="question windows per biography window")
-    true_false_share: float = Field(default=0.25, ge=0.0, le=1.0, description="of the question documents")
-    window_tokens: int = Field(default=128, ge=32, le=8192)
+    levels: tuple[Level, ...] = Field(
+        default=(0, 1, 2, 4, 8, 16), description="exposure levels: biographies of a person per epoch"
+    )
+    people_per_level: PositiveInt = Field(default=36, description="people at each exposure level")
+    retain_people: int = Field(default=100, ge=2, le=MOST, description="people whose facts are retained")
+    retain_level: int = Field(
+        default=2, ge=1, le=10_000, description="exposure level of the people to retain"
+    )
+    utility_people: PositiveInt = Field(
+        default=36, description="people never touched by unlearning, whose facts must survive"
+    )
+    epochs: PositiveInt = Field(default=30, description="epochs of pre-training text")
+    qa_ratio: float = Field(
+        default=1.0, ge=0.0, le=20.0, description="windows of questions per window of biographies"
+    )
+    true_false_share: float = Field(
+        default=0.25,
+        ge=0.0,
+        le=1.0,
+        description="share of true-or-false statements among the documents of questions",
+    )
+    window_tokens: int = Field(default=128, ge=32, le=8192, description="tokens in a training window")
     tokenizer: TokenizerSettings = TokenizerSettings()
     # Left out where it is not set, so that settings without it keep the names of their folders.
     factors: FactorSettings | None = Field(
         default=None,
         exclude_if=lambda factors: factors is None,
-        description="crossed with the levels in a fractional design",
+        description="factors crossed with the exposure levels in a fractional design",
     )
 
     @field_validator("levels")
@@ -91,8 +109,12 @@ class CorpusSettings(ExposureSettings):
     more passes over the data would (rival claim R1).
     """
 
-    seed: Seed = 0
-    wording: Wording = "rerendered"
+    seed: Seed = Field(default=0, description="seed of the assignment of people, of wordings and of order")
+    wording: Wording = Field(
+        default="rerendered",
+        description="how a repeated biography is worded: anew each time (rerendered), one rendering at"
+        " random places (verbatim) or at even distances (epochs)",
+    )
 
     @model_validator(mode="after")
     def _rerenders_with_factors(self) -> "CorpusSettings":

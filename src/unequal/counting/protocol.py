@@ -76,11 +76,15 @@ class CountSettings(StrictModel):
     running: ClassVar[frozenset[str]] = frozenset({"facts", "out", "report"})
     """Settings that do not determine the counts of given facts."""
 
-    engine: str
-    facts: Path = Field(description="fact table, or the packaged 'country-capital'")
+    engine: str = Field(description="counting engine; see: unequal list engines")
+    facts: Path = Field(
+        description="fact table (.jsonl, .csv, .parquet), or country-capital, the packaged one"
+    )
     out: Path = Field(description="count table to write (Parquet)")
-    window: Annotated[int, Field(ge=0)] = Field(default=100, description="largest distance of a pair")
-    report: Path | None = Field(default=None, description="page with pictures of the counts to write (HTML)")
+    window: Annotated[int, Field(ge=0)] = Field(
+        default=100, description="largest distance between subject and object of a pair"
+    )
+    report: Path | None = Field(default=None, description="HTML page with figures of the counts to write")
 
     @field_validator("out", "report")
     @classmethod

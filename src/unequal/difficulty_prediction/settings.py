@@ -13,15 +13,33 @@ from unequal.strict import PathOrName
 class PlanSettings(LoadSettings):
     """Settings of ``unequal plan``. Unknown keys are refused."""
 
-    model: PathOrName = Field(description="a folder, or a name on the hub")
-    forget: Path
-    out: Path
-    predictor: Path | None = Field(default=None, description="as unequal plan fit writes it")
-    study: Path | None = Field(default=None, description="a finished study to learn from instead")
-    counts: Path | None = Field(default=None, description="count table, as unequal count writes it")
-    retain: Path | None = Field(default=None, description="for the feature alignment")
-    share: float = Field(default=0.9, gt=0, lt=1, description="of the facts that the budget is to forget")
-    extrapolate: bool = Field(default=False, description="predict facts outside what was fitted too")
+    model: PathOrName = Field(
+        description="folder of a model and its tokenizer, or a name on the Hugging Face hub"
+    )
+    forget: Path = Field(description="fact table of the facts to forget (.jsonl, .csv, .parquet)")
+    out: Path = Field(description="folder for plan.parquet and plan.json")
+    predictor: Path | None = Field(default=None, description="predictor, as unequal plan fit writes it")
+    study: Path | None = Field(
+        default=None, description="folder of a finished study to learn from, instead of a predictor"
+    )
+    counts: Path | None = Field(
+        default=None,
+        description="count table, as unequal count writes it; by default the counts in the fact table, if"
+        " any",
+    )
+    retain: Path | None = Field(
+        default=None,
+        description="fact table of the facts to retain; needed by predictors that use gradient alignment",
+    )
+    share: float = Field(
+        default=0.9,
+        gt=0,
+        lt=1,
+        description="share of the facts that the budget for all together is to forget",
+    )
+    extrapolate: bool = Field(
+        default=False, description="also predict facts whose features lie outside those of the study"
+    )
     prompts: PromptFormat = PromptFormat()
 
     def outputs(self) -> list[Output]:

@@ -11,9 +11,13 @@ class Passes(StrictModel):
     """What some metrics need; a pass that is not asked for leaves their values out."""
 
     samples: SampleSettings | None = Field(default=None, description="sampled texts, for leaks")
-    seed: Seed = Field(default=0, description="of the samples")
-    moments: bool = Field(default=True, description="of every token's distribution, for Min-K%++; cheap")
-    gradient_norms: bool = Field(default=False, description="a backward pass for each probe, in turn")
+    seed: Seed = Field(default=0, description="seed of the samples")
+    moments: bool = Field(
+        default=True, description="moments of every token's distribution, for Min-K%++; cheap"
+    )
+    gradient_norms: bool = Field(
+        default=False, description="run a backward pass for each probe, for the metric gradient_norm; slow"
+    )
 
     def give(self, reference: bool) -> set[Need]:
         """Return what a record has after these passes, and one of a reference model if there is any."""

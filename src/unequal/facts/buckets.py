@@ -27,14 +27,25 @@ class BucketSettings(StrictModel):
     """How facts are cut into buckets and subsampled. Unknown keys are refused."""
 
     by: str = Field(default="docs_window", description="column of the count table")
-    bins: Literal["quantile", "log", "fixed"] = "quantile"
-    n_bins: Annotated[int, Field(ge=2, le=MOST_BINS)] = 3
-    edges: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        default=(), description="lowest count of each bucket, for fixed bins"
+    bins: Literal["quantile", "log", "fixed"] = Field(
+        default="quantile",
+        description="quantile: buckets of about equal size; log: equally wide in log(1 + count), with 0"
+        " alone; fixed: at the edges",
     )
-    balance: tuple[Covariate, ...] = Field(default=(), description="made equally frequent in every bucket")
-    per_bucket: Annotated[int, Field(ge=1)] | None = Field(default=None, description="facts to draw of each")
-    seed: Seed = 0
+    n_bins: int = Field(default=3, ge=2, le=MOST_BINS, description="number of buckets")
+    edges: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(),
+        description="lowest count of each fixed bucket, such as 0,10,100; the last has no upper limit",
+    )
+    balance: tuple[Covariate, ...] = Field(
+        default=(),
+        description="subsample until every bucket holds as many facts of each relation, answer_length or"
+        " both",
+    )
+    per_bucket: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="facts to draw from each bucket"
+    )
+    seed: Seed = Field(default=0, description="seed of the draws")
 
     @field_validator("edges", "balance", mode="before")
     @classmethod

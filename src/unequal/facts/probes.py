@@ -36,17 +36,21 @@ class PromptFormat(StrictModel):
     With ``chat`` a question is what a user says in the tokenizer's chat template, and by default it is bare.
     """
 
-    question: str = "Question: {question} Answer:"
-    true_false: str = "True or false: {statement} Answer:"
+    question: str = Field(default="Question: {question} Answer:", description="prompt of a question")
+    true_false: str = Field(
+        default="True or false: {statement} Answer:", description="prompt of a true-or-false statement"
+    )
     # Left out where they are not set, so that settings without them keep the names of their folders.
     chat: bool = Field(
-        default=False, exclude_if=lambda on: not on, description="ask in the tokenizer's chat template"
+        default=False,
+        exclude_if=lambda on: not on,
+        description="ask in the tokenizer's chat template; by default in plain text",
     )
     system: str | None = Field(
         default=None,
         min_length=1,
         exclude_if=lambda text: text is None,
-        description="what a chat begins with",
+        description="system prompt of a chat",
     )
     stop: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         default=None,

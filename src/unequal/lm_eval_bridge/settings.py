@@ -1,7 +1,7 @@
 """Which of lm-eval's tasks to run, from where, and how much of them."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,13 +13,23 @@ from unequal.strict import PathOrName, StrictModel
 class TaskSettings(StrictModel):
     """Tasks by name. Unknown keys are refused."""
 
-    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
-    task_dir: Path | None = Field(default=None, description="folder with tasks of one's own (.yaml)")
-    limit: int | None = Field(default=None, ge=1, description="documents of each task, at most")
-    n_fewshot: int | None = Field(default=None, ge=0, description="examples before each question")
-    batch_size: int = Field(default=16, ge=1)
-    chat: bool = Field(default=False, description="ask in the tokenizer's chat template")
-    system: str | None = Field(default=None, min_length=1, description="what a chat begins with")
+    tasks: tuple[str, ...] = Field(min_length=1, description="names of tasks or groups of lm-eval")
+    task_dir: Path | None = Field(
+        default=None,
+        description="folder with more task files (.yaml), such as unequal facts export-lm-eval writes; code"
+        " that comes with them runs only if UNEQUAL_TRUST_REMOTE_CODE names the folder",
+    )
+    limit: int | None = Field(
+        default=None, ge=1, description="documents of each task, at most; by default all"
+    )
+    n_fewshot: int | None = Field(
+        default=None, ge=0, description="solved examples before each question; by default as the task says"
+    )
+    batch_size: int = Field(default=16, ge=1, description="prompts in a forward pass")
+    chat: bool = Field(
+        default=False, description="ask in the tokenizer's chat template; by default in plain text"
+    )
+    system: str | None = Field(default=None, min_length=1, description="system prompt of a chat")
 
     @field_validator("tasks", mode="before")
     @classmethod
@@ -36,8 +46,10 @@ class TaskSettings(StrictModel):
 class TaskCommand(TaskSettings, LoadSettings):
     """Settings of ``unequal lm-eval``."""
 
-    model: PathOrName
-    out: Path | None = Field(default=None, description="file of the scores (JSON)")
+    model: PathOrName = Field(
+        description="folder of a model and its tokenizer, or a name on the Hugging Face hub"
+    )
+    out: Path | None = Field(default=None, description="file of the scores to write (JSON)")
 
     def outputs(self) -> list[Output]:
         """Return what is written."""

@@ -26,9 +26,9 @@ _MIXED_BY_KERNEL = "out_proj"
 class AdapterSettings(StrictModel):
     """LoRA (Hu et al. 2021, arXiv 2106.09685): W + (α/r)·B·A in place of W, B being 0 at the start."""
 
-    rank: PositiveInt = Field(default=16, description="r, the columns of B and the rows of A")
+    rank: PositiveInt = Field(default=16, description="rank r of the LoRA adapter")
     alpha: PositiveInt = Field(default=32, description="α; the adapter is scaled by α/r")
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="on what enters the adapter")
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="dropout on the input of the adapter")
     target_modules: Literal["all-linear"] | tuple[str, ...] = Field(
         default="all-linear",
         description="all linear layers but the head and state-space kernels', or those of these names",

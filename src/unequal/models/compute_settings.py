@@ -28,7 +28,9 @@ class DeviceSettings(StrictModel):
     """Where a model is computed."""
 
     device: str = Field(
-        default="auto", description="auto (an accelerator if there is one), cpu, cuda, cuda:1, xpu or mps"
+        default="auto",
+        description="where to compute: auto (an accelerator if there is one), cpu, mps, cuda, xpu, or a"
+        " card such as cuda:1",
     )
 
     @field_validator("device")
@@ -50,12 +52,17 @@ class LoadSettings(StrictModel):
     """How the folder of a model is read."""
 
     merge_adapter: bool = Field(
-        default=False, description="add an adapter that lies beside the model's parameters to them"
+        default=False,
+        description="merge an adapter in the model's folder into the model; without it such a folder is"
+        " refused",
     )
 
 
 class ComputeSettings(DeviceSettings, LoadSettings):
     """Where and how finely a model is judged."""
 
-    precision: Precision = Field(default="fp32", description="fp32, bf16 (products) or bf16-pure (weights)")
-    compile: bool = Field(default=False, description="the model, by torch")
+    precision: Precision = Field(
+        default="fp32",
+        description="fp32, bf16 (matrix products; parameters stay fp32) or bf16-pure (parameters too)",
+    )
+    compile: bool = Field(default=False, description="compile the model with torch.compile")

@@ -1,7 +1,7 @@
 """Model sizes by name: width, layers and heads, the same for every family."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
@@ -19,9 +19,9 @@ Family = Callable[["Shape", "Vocabulary"], "PreTrainedConfig"]
 class Shape(StrictModel):
     """The shape of a decoder: hidden width, number of layers, attention heads."""
 
-    width: Annotated[int, Field(ge=8)]
-    layers: Annotated[int, Field(ge=1, le=10_000)]
-    heads: Annotated[int, Field(ge=1)]
+    width: int = Field(ge=8, description="hidden width")
+    layers: int = Field(ge=1, le=10_000, description="number of layers")
+    heads: int = Field(ge=1, description="attention heads of a layer")
 
     def n_weights(self, vocabulary_size: int) -> int:
         """Return about how many weights a decoder of this shape has, tied embeddings included."""
@@ -71,8 +71,8 @@ SIZES = {
 class ModelSettings(StrictModel):
     """A model trained from scratch: its family, and a named size or a shape of one's own."""
 
-    family: str
-    size: str
+    family: str = Field(description="model family; see: unequal list families")
+    size: str = Field(description="named size, such as 0.4M (parameters without embeddings)")
     shape: Shape | None = Field(default=None, description="overrides what the name of the size stands for")
 
     @model_validator(mode="after")

@@ -12,6 +12,13 @@ class SampleSettings(StrictModel):
     probability (nucleus sampling, Holtzman et al., 2020), after the temperature.
     """
 
-    n: PositiveInt
-    temperature: float = Field(default=1.0, ge=0.0)
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    n: PositiveInt = Field(description="texts to sample for each prompt, for the metrics of leaks")
+    temperature: float = Field(
+        default=1.0, ge=0.0, description="temperature of the samples; 0 is greedy decoding"
+    )
+    top_p: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="nucleus sampling: share of the probability that samples are drawn from",
+    )

@@ -1,7 +1,7 @@
 """What determines training: the optimiser with its schedule, and a pre-training pass (no torch needed)."""
 
 from math import cos, pi
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,14 +12,20 @@ from unequal.strict import GREATEST, StrictModel
 class OptimiserSettings(StrictModel):
     """AdamW (Loshchilov and Hutter, 2019) with warm-up, a schedule, and clipping by global norm."""
 
-    learning_rate: Annotated[float, Field(gt=0, le=GREATEST)] = 6e-3
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup_share: float = Field(default=0.05, ge=0.0, lt=1.0, description="of all steps")
-    final_share: float = Field(default=0.1, ge=0.0, le=1.0, description="of the peak rate, at the last step")
-    weight_decay: float = Field(default=0.01, ge=0.0, le=GREATEST)
-    beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
-    beta2: float = Field(default=0.99, ge=0.0, lt=1.0)
-    clip_norm: float = Field(default=1.0, gt=0.0, le=GREATEST)
+    learning_rate: float = Field(default=6e-3, gt=0, le=GREATEST, description="peak learning rate")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="learning-rate schedule"
+    )
+    warmup_share: float = Field(
+        default=0.05, ge=0.0, lt=1.0, description="share of the steps in which the learning rate warms up"
+    )
+    final_share: float = Field(
+        default=0.1, ge=0.0, le=1.0, description="learning rate at the last step, as a share of the peak"
+    )
+    weight_decay: float = Field(default=0.01, ge=0.0, le=GREATEST, description="weight decay of AdamW")
+    beta1: float = Field(default=0.9, ge=0.0, lt=1.0, description="β1 of AdamW")
+    beta2: float = Field(default=0.99, ge=0.0, lt=1.0, description="β2 of AdamW")
+    clip_norm: float = Field(default=1.0, gt=0.0, le=GREATEST, description="largest norm of the gradient")
 
     def rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step, counted from 0: a pure function, so resuming needs no state."""
@@ -40,14 +46,18 @@ class OptimiserSettings(StrictModel):
 class PretrainSettings(StrictModel):
     """One pass over the corpus, which holds all its epochs in order."""
 
-    batch_windows: int = Field(default=8, ge=1)
-    micro_batch_windows: int = Field(default=16, ge=1, description="windows a forward pass")
-    compile: bool = False
+    batch_windows: int = Field(default=8, ge=1, description="token windows in an optimiser step")
+    micro_batch_windows: int = Field(default=16, ge=1, description="token windows in a forward pass")
+    compile: bool = Field(default=False, description="compile the model with torch.compile")
     # Left out where they are not set, so that settings without them keep the names of their folders.
     precision: Precision = Field(
-        default="fp32", exclude_if=lambda precision: precision == "fp32", description="fp32, bf16, bf16-pure"
+        default="fp32",
+        exclude_if=lambda precision: precision == "fp32",
+        description="fp32, bf16 (matrix products; parameters stay fp32) or bf16-pure (parameters too)",
     )
     gradient_checkpointing: bool = Field(
-        default=False, exclude_if=lambda on: not on, description="work layers out twice to save memory"
+        default=False,
+        exclude_if=lambda on: not on,
+        description="recompute activations in the backward pass to save memory",
     )
     optimiser: OptimiserSettings = OptimiserSettings()

@@ -139,13 +139,19 @@ class Dual(StrictModel):
     With ``relative`` the budget is on the rise of L_retain above its value at the start.
     """
 
-    rate: Annotated[float, Field(gt=0)]
-    budget: float
-    start: Annotated[float, Field(ge=0)] = 1.0
-    minimum: Annotated[float, Field(ge=0)] = 0.0
-    maximum: Annotated[float, Field(gt=0)] | None = None
-    warm_up_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    relative: bool = False
+    rate: float = Field(gt=0, description="step size of the retain weight")
+    budget: float = Field(description="retain loss above which the weight grows (nats per token)")
+    start: float = Field(default=1.0, ge=0, description="retain weight at the start")
+    minimum: float = Field(default=0.0, ge=0, description="lowest retain weight")
+    maximum: float | None = Field(
+        default=None, gt=0, description="highest retain weight; by default no limit"
+    )
+    warm_up_share: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the run in which the weight stays as it is"
+    )
+    relative: bool = Field(
+        default=False, description="the budget is a rise above the retain loss at the start"
+    )
 
     def after(self, multiplier: float, retain_loss: float, at_start: float, share_done: float) -> float:
         """Return the multiplier after a step with that mean retain loss, at that share of the run."""
@@ -170,14 +176,16 @@ class Method(StrictModel):
     scheduled: ClassVar[Mapping[Scheduled, str]] = {}
     """What weights may scale for each fact, and the setting that it is; `ForgetScores.each` gives them."""
 
-    kind: str
-    learning_rate: Annotated[float, Field(gt=0, le=GREATEST)] = 1e-5
-    forget_weight: float = Field(default=1.0, ge=0.0, description="γ")
-    retain_weight: float = Field(default=1.0, ge=0.0, description="α")
-    question_weight: float = Field(default=0.0, ge=0.0, description="λ, on the tokens of the forget question")
+    kind: str = Field(description="unlearning method; see: unequal list methods")
+    learning_rate: float = Field(default=1e-5, gt=0, le=GREATEST, description="peak learning rate")
+    forget_weight: float = Field(default=1.0, ge=0.0, description="γ, weight of the forget loss")
+    retain_weight: float = Field(default=1.0, ge=0.0, description="α, weight of the retain loss")
+    question_weight: float = Field(
+        default=0.0, ge=0.0, description="λ, weight of the loss on the tokens of the forget question"
+    )
     retain_loss: RetainLoss = Field(
         default="nll",
-        description="on retain answers: cross-entropy; KL or Jensen-Shannon divergence from the starting"
+        description="loss on retain answers: cross-entropy; KL or Jensen-Shannon divergence from the starting"
         " model; or preference over a refusal",
     )
     dual: Dual | None = Field(

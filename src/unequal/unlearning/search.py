@@ -20,12 +20,19 @@ Rate = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 class SearchSettings(StrictModel):
     """Which rates are tried, and what a run may cost."""
 
-    lowest: Rate = 1e-5
-    highest: Rate = 1e-1
-    n_rates: int = Field(default=9, ge=2, le=MOST, description="spaced evenly in the logarithm")
-    keep: float = Field(default=1 / 3, gt=0.0, lt=1.0, description="share of the rates that goes on")
+    lowest: Rate = Field(default=1e-5, description="lowest learning rate to try")
+    highest: Rate = Field(default=1e-1, description="highest learning rate to try")
+    n_rates: int = Field(
+        default=9, ge=2, le=MOST, description="learning rates to try, spaced evenly in the logarithm"
+    )
+    keep: float = Field(
+        default=1 / 3, gt=0.0, lt=1.0, description="share of the learning rates that each round keeps"
+    )
     utility_drop: float = Field(
-        default=0.1, ge=0.0, le=1.0, description="share of the probability of untouched answers that may go"
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="utility budget: share of the probability of the answers in --utility that may be lost",
     )
 
     @model_validator(mode="after")

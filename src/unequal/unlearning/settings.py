@@ -41,16 +41,21 @@ class TargetSettings(StrictModel):
 class UnlearnSettings(StrictModel):
     """How long a run lasts, what a step sees, and when it is judged; the rate is the method's own."""
 
-    steps: int = Field(default=20, ge=1)
+    steps: int = Field(default=20, ge=1, description="optimiser steps")
     batch_size: int = Field(default=32, ge=1, description="facts to forget, and as many to retain, in a step")
     evaluate_at: tuple[int, ...] | None = Field(
         default=None,
-        description="steps to judge the model at; by default 0, 1, 2, 5, 10, 20, 50, … and the last",
+        description="steps at which the model is evaluated; by default 0, 1, 2, 5, 10, 20, 50, … and the"
+        " last",
     )
-    schedule: Literal["cosine", "linear", "constant"] = "constant"
-    warmup_share: float = Field(default=0.0, ge=0.0, lt=1.0)
-    weight_decay: float = Field(default=0.0, ge=0.0, le=GREATEST)
-    clip_norm: float = Field(default=1.0, gt=0.0, le=GREATEST)
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="constant", description="learning-rate schedule"
+    )
+    warmup_share: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="share of the steps in which the learning rate warms up"
+    )
+    weight_decay: float = Field(default=0.0, ge=0.0, le=GREATEST, description="weight decay of AdamW")
+    clip_norm: float = Field(default=1.0, gt=0.0, le=GREATEST, description="largest norm of the gradient")
     # Left out where they are not set, so that settings without them keep the names of their folders.
     weighting: Weighting = Field(
         default=Weighting(), exclude_if=lambda rule: rule == Weighting(), description="of facts to forget"
@@ -61,7 +66,7 @@ class UnlearnSettings(StrictModel):
     adapter: AdapterSettings | None = Field(
         default=None,
         exclude_if=lambda adapter: adapter is None,
-        description="low-rank weights that are trained in place of the model's own",
+        description="low-rank adapter (LoRA) trained in place of the model's parameters",
     )
     quantise: Literal["int8", "nf4"] | None = Field(
         default=None,
@@ -75,11 +80,17 @@ class UnlearnSettings(StrictModel):
         description="facts to forget, and as many to retain, a forward pass; by default all of a step's",
     )
     gradient_checkpointing: bool = Field(
-        default=False, exclude_if=lambda on: not on, description="work layers out twice to save memory"
+        default=False,
+        exclude_if=lambda on: not on,
+        description="recompute activations in the backward pass to save memory",
     )
-    compile: bool = Field(default=False, exclude_if=lambda on: not on, description="the model, by torch")
+    compile: bool = Field(
+        default=False, exclude_if=lambda on: not on, description="compile the model with torch.compile"
+    )
     precision: Precision = Field(
-        default="fp32", exclude_if=lambda precision: precision == "fp32", description="fp32, bf16, bf16-pure"
+        default="fp32",
+        exclude_if=lambda precision: precision == "fp32",
+        description="fp32, bf16 (matrix products; parameters stay fp32) or bf16-pure (parameters too)",
     )
 
     @field_validator("evaluate_at")

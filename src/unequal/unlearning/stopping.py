@@ -35,12 +35,14 @@ class Stopping(StrictModel):
     """
 
     forget_probability: Probability | None = Field(
-        default=None, description="end when the answers to forget are no more probable than this"
+        default=None,
+        description="stop when the answers to forget are no more probable than this; by default never",
     )
     utility_drop: Probability | None = Field(
         default=None,
-        description="end when the answers of untouched facts have lost more than this share of their"
-        " probability, and go back to the last check before",
+        description="stop when the answers of the facts in --utility have lost this share of their"
+        " probability,"
+        " and keep the model of the check before; by default never",
     )
     matched_ignorance: bool = Field(
         default=False,

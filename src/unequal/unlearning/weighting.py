@@ -33,11 +33,12 @@ class Weighting(StrictModel):
     the run's schedule and warm-up.
     """
 
-    by: WeightingKind = "uniform"
-    strength: float = 1.0
+    by: WeightingKind = Field(default="uniform", description="rule for the weights of facts")
+    strength: float = Field(default=1.0, description="power of the weights; below 0 rare facts weigh more")
     acts_on: ActsOn = Field(
         default="loss",
-        description="a fact's loss, how often a step draws it, or the method's β or margin for it",
+        description="what the weights scale: a fact's loss, how often a step draws it, or the method's β or"
+        " margin for it",
     )
 
     @property

@@ -67,7 +67,9 @@ class ApiSettings(CountSettings):
         "url", "requests_per_second", "timeout_seconds", "retries", "cache",
     }  # fmt: skip
 
-    engine: Literal["infinigram-api"] = "infinigram-api"
+    engine: Literal["infinigram-api"] = Field(
+        default="infinigram-api", description="counting engine; see: unequal list engines"
+    )
     index: str = Field(min_length=1, description="name of the index, such as v4_dolma-v1_7_llama")
     query: QueryKind = Field(
         default="or_clause",

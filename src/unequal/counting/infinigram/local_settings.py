@@ -15,10 +15,14 @@ class LocalSettings(CountSettings):
 
     running: ClassVar[frozenset[str]] = CountSettings.running | {"corpus", "index_dir"}
 
-    engine: Literal["infinigram-local"] = "infinigram-local"
-    corpus: str = Field(min_length=1, description="glob of shards, or the packaged 'factbook'")
+    engine: Literal["infinigram-local"] = Field(
+        default="infinigram-local", description="counting engine; see: unequal list engines"
+    )
+    corpus: str = Field(min_length=1, description="glob of shards, or factbook, the packaged text")
     text_key: str = Field(default="text", min_length=1, description="key or column that holds the text")
-    index_dir: Path = Field(description="folder that keeps the indexes, each 1.5 to 2 times its raw text")
+    index_dir: Path = Field(
+        description="folder that keeps the indexes, each 1.5 to 2 times the size of its text"
+    )
 
     def build(self) -> Counter:
         """Return the engine; raises `MissingExtraError` when the package infini-gram cannot be imported."""

@@ -18,23 +18,54 @@ class ScanSettings(CountSettings):
         "corpus", "matcher", "launcher", "workers", "shard_counts",
     }  # fmt: skip
 
-    engine: Literal["scan"] = "scan"
-    corpus: str = Field(min_length=1, description="glob of shards, or the packaged 'factbook'")
-    text_key: str = Field(default="text", min_length=1, description="key or column that holds the text")
-    window_unit: WindowUnit = "words"
-    distance: Distance = Field(default="start", description="from start to start, or the gap between")
-    nested: Nested = Field(default="all", description="count names inside longer names, or only the longest")
-    case: Case = Field(default="fold", description="which names count only as written")
-    spelling: Spelling = Field(
-        default="loose", description="dashes alike and apostrophes alike, or as written"
+    engine: Literal["scan"] = Field(default="scan", description="counting engine; see: unequal list engines")
+    corpus: str = Field(
+        min_length=1,
+        description="glob of shards (.jsonl, .jsonl.zst, .jsonl.gz, .json.gz, .parquet, .txt), here or in a"
+        " store (s3://, gs://, hf://), or factbook, the packaged text",
     )
-    repeated: Literal["count", "once"] = Field(default="count", description="documents with the same text")
-    on_bad_shard: Literal["stop", "skip"] = "stop"
-    matcher: Literal["auto", "words", "ahocorasick", "hyperscan"] = "auto"
-    launcher: Literal["local", "ray"] = "local"
-    workers: Annotated[int, Field(ge=1)] | None = Field(default=None, description="by default one a core")
+    text_key: str = Field(default="text", min_length=1, description="key or column that holds the text")
+    window_unit: WindowUnit = Field(default="words", description="unit of the window")
+    distance: Distance = Field(
+        default="start",
+        description="distance of two names: from start to start (start), or from the end of one to the"
+        " start of the other (gap)",
+    )
+    nested: Nested = Field(
+        default="all", description="whether names inside longer names count (all) or not (longest)"
+    )
+    case: Case = Field(
+        default="fold",
+        description="whether case is ignored except in a fact's case_sensitive names (fold), also minded in"
+        " names in capitals (acronyms), or always minded (exact)",
+    )
+    spelling: Spelling = Field(
+        default="loose",
+        description="whether all dashes are alike, and all apostrophes (loose), or count as written (exact)",
+    )
+    repeated: Literal["count", "once"] = Field(
+        default="count",
+        description="whether documents with the same text each count (count) or only the first (once)",
+    )
+    on_bad_shard: Literal["stop", "skip"] = Field(
+        default="stop", description="what to do at a shard that cannot be read"
+    )
+    matcher: Literal["auto", "words", "ahocorasick", "hyperscan"] = Field(
+        default="auto",
+        description="how names are found, which changes speed only; see: unequal list matchers",
+    )
+    launcher: Literal["local", "ray"] = Field(
+        default="local",
+        description="where shards are counted: on this machine (local) or on a Ray cluster (ray)",
+    )
+    workers: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="processes on this machine, or actors on Ray; by default one per core for a large corpus",
+    )
     shard_counts: Path | None = Field(
-        default=None, description="folder for the counts of single shards; by default beside the table"
+        default=None,
+        description="folder of the counts of single shards, from which a run continues; by default beside"
+        " the count table",
     )
 
     def build(self) -> Counter:

@@ -15,9 +15,13 @@ from unequal.strict import Seed, StrictModel
 class WorldSettings(StrictModel):
     """Which world: the seed, and what is known of each person. Its size follows from the exposure plan."""
 
-    seed: Seed = 0
-    relations: tuple[str, ...] = Field(default=RELATION_NAMES, min_length=1)
-    n_distractors: int = Field(default=7, ge=1, le=50)
+    seed: Seed = Field(default=0, description="seed of the people and their facts")
+    relations: tuple[str, ...] = Field(
+        default=RELATION_NAMES, min_length=1, description="facts about each person"
+    )
+    n_distractors: int = Field(
+        default=7, ge=1, le=50, description="wrong answers of the same type for each fact"
+    )
 
     @field_validator("relations")
     @classmethod

@@ -19,7 +19,7 @@ class AdaptiveRMU(HiddenStateMethod):
 
     kind: Literal["adaptive_rmu"] = "adaptive_rmu"
     learning_rate: float = 5e-5
-    retain_weight: float = Field(default=1200.0, ge=0.0, description="α")
+    retain_weight: float = Field(default=1200.0, ge=0.0)
     scale: float = Field(default=5.0, gt=0.0, description="λ, on the length of each token's starting state")
 
     def target(self, direction: "Tensor", start: "Tensor") -> "Tensor":

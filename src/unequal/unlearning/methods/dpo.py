@@ -26,7 +26,7 @@ class PreferenceForRefusals(Method):
     preferred: ClassVar[Literal["refusal", "alternative"]] = "refusal"
 
     kind: Literal["dpo", "idk_dpo"] = "dpo"
-    beta: float = Field(default=0.1, gt=0.0)
+    beta: float = Field(default=0.1, gt=0.0, description="β, inverse temperature of the preference")
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −(2/β) log σ(β[(S_w⁰ − S_w) − (S⁰ − S)]) of each fact, ``(batch,)``."""

@@ -22,7 +22,9 @@ class NPO(Method):
     scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta"}
 
     kind: Literal["npo"] = "npo"
-    beta: float = Field(default=0.1, gt=0.0)
+    beta: float = Field(
+        default=0.1, gt=0.0, description="β, inverse temperature: the larger, the sooner the gradient fades"
+    )
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −(2/β) log σ(β(S − S⁰)) of each fact, ``(batch,)``."""

@@ -24,8 +24,12 @@ class PopularityAscent(Method):
 
     kind: Literal["popdyn_wga"] = "popdyn_wga"
     retain_weight: float = Field(default=0.5, ge=0.0, description="α0")
-    scale: float = Field(default=58.7, gt=0.0)
-    power: float = Field(default=-0.796, le=0.0)
+    scale: float = Field(
+        default=58.7, gt=0.0, description="factor of the power law of popularity that gives β"
+    )
+    power: float = Field(
+        default=-0.796, le=0.0, description="exponent of the power law of popularity that gives β"
+    )
     least: float = Field(default=0.05, ge=0.0, description="the least β")
     most: float = Field(default=2.0, gt=0.0, description="the largest β")
 

@@ -21,7 +21,7 @@ class RMU(HiddenStateMethod):
 
     kind: Literal["rmu"] = "rmu"
     learning_rate: float = 5e-5
-    retain_weight: float = Field(default=1200.0, ge=0.0, description="α")
+    retain_weight: float = Field(default=1200.0, ge=0.0)
     steering: float = Field(default=6.5, gt=0.0, description="c, the length that states should have along u")
 
     def target(self, direction: "Tensor", start: "Tensor") -> "Tensor":

@@ -23,7 +23,7 @@ class SaturationImportance(Method):
     beta1: float = Field(default=5.0, ge=0.0, description="β1, of saturation")
     beta2: float = Field(default=1.0, ge=0.0, description="β2, of importance")
     forget_weight: float = Field(default=1.0, ge=0.0, description="γ")
-    retain_weight: float = Field(default=0.1, ge=0.0, description="α")
+    retain_weight: float = Field(default=0.1, ge=0.0)
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −mean sg(p_t)^β1 (1 − sg p_t)^β2 l_t of each fact, ``(batch,)``."""

@@ -20,7 +20,9 @@ class SimNPO(Method):
     scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta", "margin": "margin"}
 
     kind: Literal["simnpo"] = "simnpo"
-    beta: float = Field(default=2.5, gt=0.0)
+    beta: float = Field(
+        default=2.5, gt=0.0, description="β, inverse temperature: the larger, the sooner the gradient fades"
+    )
     margin: float = Field(default=0.0, ge=0.0, description="δ, in nats per token")
     forget_weight: float = Field(default=0.1375, ge=0.0, description="γ")
 

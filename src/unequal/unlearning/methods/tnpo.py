@@ -22,7 +22,11 @@ class TokenwiseNPO(Method):
     scheduled: ClassVar[Mapping[Scheduled, str]] = {"beta": "beta"}
 
     kind: Literal["tnpo"] = "tnpo"
-    beta: float = Field(default=4.0, gt=0.0)
+    beta: float = Field(
+        default=4.0,
+        gt=0.0,
+        description="β, inverse temperature: the larger, the sooner a token's weight fades",
+    )
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return −mean sg(w_t) l_t of each fact, ``(batch,)``."""

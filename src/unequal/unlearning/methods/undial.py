@@ -28,7 +28,9 @@ class Undial(Method):
     kind: Literal["undial"] = "undial"
     learning_rate: float = 1e-4
     retain_weight: float = 0.0
-    beta: float = Field(default=10.0, ge=0.0)
+    beta: float = Field(
+        default=10.0, ge=0.0, description="β, by which the logit of the true token is lowered"
+    )
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
         """Return the mean cross-entropy to the adjusted distributions of the start, ``(batch,)``, in nats."""
