@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from waiting import HANGS
+
 UNEQUAL = str(Path(sys.executable).parent / "unequal")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "80"}
 
@@ -58,9 +60,9 @@ def start(*words: object) -> "subprocess.Popen[str]":
     )
 
 
-def finish(process: "subprocess.Popen[str]", timeout: float = 600) -> Result:
+def finish(process: "subprocess.Popen[str]") -> Result:
     """Return what a started command answered, when it ends."""
-    out, err = process.communicate(timeout=timeout)
+    out, err = process.communicate(timeout=HANGS)
     return Result(process.returncode, out, err)
 
 

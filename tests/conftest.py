@@ -9,12 +9,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from functools import cache
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fault_table import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from tiny_world import PROMPTS, WORLD, corpus_settings, vocabulary_of
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.facts.world.world import build_world
+
+# No example fails because the machine is slow.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 from unequal.counting.launch.launcher import Job
 from unequal.counting.scan.shards import Shard
 from unequal.errors import DataError, MissingExtraError
+from waiting import HANGS
 
 
 def job(path, size=1):
@@ -38,7 +39,7 @@ class NamedTask:
             case "nap":
                 time.sleep(0.05)
             case "sleep":
-                time.sleep(60)
+                time.sleep(HANGS)
         threads = {os.environ.get(f"{name}_NUM_THREADS") for name in ("OMP", "MKL", "OPENBLAS")}
         main = threading.current_thread() is threading.main_thread()
         return {"made": self.made, "began": began, "threads": threads, "main": main, "pid": os.getpid()}

@@ -12,6 +12,8 @@ import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from waiting import HANGS
+
 KNOWN = "v4_test_llama"
 
 
@@ -170,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
                 status, answer = self.fake.answer(request)
                 self.send(status, json.dumps(answer).encode())
             case "slow":
-                self.fake.closing.wait(5)
+                self.fake.closing.wait(HANGS)
             case "drop":
                 self.connection.close()
             case "broken":

@@ -14,8 +14,9 @@ from unequal.oom import at_most
 from unequal.study.launch.launcher import Report, Silence
 from unequal.study.step import Progress, Step
 from unequal.study.step_status import Failure
+from waiting import wait_until
 
-NAP = 1.0
+NAP = 3.0
 """Seconds that a step takes which is to be interrupted."""
 
 
@@ -92,11 +93,10 @@ class Listener(Silence):
 
 def meet(folder: Path) -> None:
     """Wait for another such step that is at work on another machine."""
-    end = time.monotonic() + 90
-    while len({line[3] for path in folder.parent.glob("meeting-*/marks") for line in lines(path.parent)}) < 2:
-        if time.monotonic() > end:
-            raise DataError("nobody came")
-        time.sleep(0.05)
+    here = folder.parent
+    wait_until(
+        lambda: len({line[3] for path in here.glob("meeting-*/marks") for line in lines(path.parent)}) > 1
+    )
 
 
 def die(folder: Path, in_file: bool, if_so: bool) -> None:

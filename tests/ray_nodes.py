@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import unequal
+from waiting import HANGS
 
 # Ray reads these when it is imported: a password of its own, and nothing sent anywhere.
 os.environ |= {
@@ -18,6 +19,7 @@ os.environ |= {
 ray = pytest.importorskip("ray")
 
 SMALL_STORE = 80 << 20
+TRIES = 10
 
 
 @contextmanager
@@ -28,15 +30,23 @@ def two_nodes():
     seen = [Path(__file__).parent, Path(unequal.__file__).parents[1]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(map(str, seen)))
-        cluster = Cluster(initialize_head=True, head_node_args=node())
+        cluster = Cluster()
         try:
-            cluster.add_node(**node())
+            for _ in range(2):
+                add_node(cluster)
             yield cluster
         finally:
             ray.shutdown()
             cluster.shutdown()
 
 
-def node():
-    """Return what makes a node."""
-    return {"num_cpus": 1, "object_store_memory": SMALL_STORE, "include_dashboard": False}
+def add_node(cluster):
+    """Start a node and wait until the cluster has it; Ray gives one half a minute, and is asked again."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            cluster.add_node(num_cpus=1, object_store_memory=SMALL_STORE, include_dashboard=False, wait=False)
+            break
+        except Exception as error:
+            if not tries_left or "timed out" not in str(error):
+                raise
+    cluster.wait_for_nodes(timeout=HANGS)

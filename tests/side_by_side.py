@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from waiting import HANGS
+
 TESTS = Path(__file__).parent
 
 
-def run_by_two(script: str, meeting_point: Path, *given: object, timeout: float = 300) -> None:
+def run_by_two(script: str, meeting_point: Path, *given: object) -> None:
     """Run a script of this folder twice, with RANK, 2, MEETING_POINT and what is given; fail if one fails."""
     begun = [
         subprocess.Popen(
@@ -18,7 +20,7 @@ def run_by_two(script: str, meeting_point: Path, *given: object, timeout: float 
     ]  # fmt: skip
     try:
         for process in begun:
-            said, _ = process.communicate(timeout=timeout)
+            said, _ = process.communicate(timeout=HANGS)
             assert process.returncode == 0, said
     finally:
         for process in begun:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from waiting import HANGS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "analysis"))
@@ -22,6 +24,6 @@ def browser():
     # A browser's own sandbox does not start for root, who runs tests in containers only.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=options)
+        started = playwright.chromium.launch(executable_path=found, args=options, timeout=HANGS * 1000)
         yield started
         started.close()

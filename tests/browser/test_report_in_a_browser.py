@@ -9,6 +9,7 @@ from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, write_analysis
 from unequal.report import fact_browser
 from unequal.report.build import build_report
+from waiting import HANGS
 
 STUDY = Truth(
     people_per_level=8,
@@ -41,6 +42,7 @@ def visit(browser, folder):
 
     def open_page(path=None, **options):
         window = browser.new_context(**options)
+        window.set_default_timeout(HANGS * 1000)
         windows.append(window)
         page = window.new_page()
         page.on("console", lambda message: complaints.append(message.text))
@@ -95,7 +97,7 @@ def test_the_fact_browser_finds_a_fact_and_shows_its_curve_and_answers(visit):
 def changed(page, old, how="!=="):
     """Wait until the first forgetting curve is drawn otherwise than it was, or as it was again."""
     page.wait_for_function(
-        f"old => document.querySelector('#curves .chart svg').outerHTML {how} old", arg=old, timeout=10_000
+        f"old => document.querySelector('#curves .chart svg').outerHTML {how} old", arg=old
     )
 
 

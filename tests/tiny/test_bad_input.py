@@ -13,6 +13,7 @@ from study_settings import changed
 from tiny_world import vocabulary_of
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape
+from waiting import HANGS
 
 GOOD = [
     {
@@ -494,4 +495,4 @@ def test_a_closed_pipe_is_no_traceback(here):
     process = start("methods")
     process.stdout.close()
     assert b"Traceback" not in process.stderr.buffer.read()
-    assert process.wait(timeout=20) != 2
+    assert process.wait(timeout=HANGS) != 2

@@ -16,6 +16,7 @@ from fake_infinigram import FakeInfinigram
 from tiny_checkpoints import files_of, model_of, teach, tokenizer_for
 from unequal.facts.packaged import packaged_facts
 from unequal.facts.table import read_facts
+from waiting import HANGS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROMPT = "Question: {question}\nAnswer:"
@@ -115,7 +116,7 @@ def run(*words, hub, home, offline=False):
     env = {**os.environ, **ONE_THREAD, "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "COLUMNS": "200"}
     env |= {"HF_HUB_OFFLINE": str(int(offline)), "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
     done = subprocess.run(
-        [UNEQUAL, *map(str, words)], capture_output=True, text=True, env=env, timeout=600, check=False
+        [UNEQUAL, *map(str, words)], capture_output=True, text=True, env=env, timeout=HANGS, check=False
     )
     return Result(done.returncode, done.stdout, done.stderr)
 

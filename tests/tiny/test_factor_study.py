@@ -32,9 +32,7 @@ def finished(tmp_path_factory):
     """The folder of the study after a run."""
     folder = tmp_path_factory.mktemp("factors")
     (folder / "study.toml").write_text(toml(settings()))
-    result = finish(
-        start("study", "run", folder / "study.toml", "--out", folder / "out", "--workers", 2), timeout=600
-    )
+    result = finish(start("study", "run", folder / "study.toml", "--out", folder / "out", "--workers", 2))
     assert result.code == 0, result.err
     return folder / "out"
 

@@ -16,6 +16,7 @@ from command_line import call, finish, group_members, start, toml
 from study_settings import changed
 from unequal.study.expand import plan_steps
 from unequal.study.runner import load_study
+from waiting import wait_until
 
 
 def write(path, **changes):
@@ -270,9 +271,8 @@ def test_a_flipped_byte_in_a_checkpoint_costs_time_alone(here, run_file, whole, 
 def test_a_second_command_in_the_folder_is_refused(words, here, run_file, whole):
     held = here / f"held-{words[0]}"
     process = start("study", "run", run_file, "--out", held, "--workers", 1)
-    while not (held / "study.json").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_until((held / "study.json").exists, process)
+    process.send_signal(signal.SIGSTOP)  # so that it is not done before the other asks
     (held / "scores.parquet").write_bytes((whole / "scores.parquet").read_bytes())
     given = [here / word if word.endswith(".toml") else word for word in words]
     result = call(*given, held)

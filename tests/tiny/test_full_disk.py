@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from command_line import ONE_THREAD, UNEQUAL, call, toml
 from study_settings import changed
+from waiting import HANGS
 
 ENVIRONMENT = os.environ | ONE_THREAD
 
@@ -70,7 +71,10 @@ def test_a_full_disk(share, run_file, whole, tmp_path):
     size = round(share * kilobytes(whole))
     words = ["sh", "-c", ON_A_SMALL_DISK, "sh", tmp_path / "disk", size, UNEQUAL, run_file, tmp_path]
     subprocess.run(
-        ["unshare", "--map-root-user", "--mount", *map(str, words)], check=True, env=ENVIRONMENT, timeout=1200
+        ["unshare", "--map-root-user", "--mount", *map(str, words)],
+        check=True,
+        env=ENVIRONMENT,
+        timeout=HANGS,
     )
     said = (tmp_path / "err").read_text()
     assert (tmp_path / "code").read_text() == "2\n", said

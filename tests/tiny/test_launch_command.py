@@ -13,6 +13,7 @@ from unequal.cli.app import COMMANDS, SHARED
 from unequal.facts.write import write_facts
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
+from waiting import HANGS
 
 ACCELERATE = str(Path(sys.executable).parent / "accelerate")
 
@@ -30,7 +31,7 @@ def judged(corpus, facts, tmp_path_factory):
 
 def run(*words):
     done = subprocess.run(
-        list(map(str, words)), capture_output=True, text=True, env=os.environ | ONE_THREAD, timeout=300,
+        list(map(str, words)), capture_output=True, text=True, env=os.environ | ONE_THREAD, timeout=HANGS,
         check=False,
     )  # fmt: skip
     return Result(done.returncode, done.stdout, done.stderr)

@@ -46,7 +46,7 @@ def material(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(material):
     out = material / "out"
-    result = finish(start("study", "run", material / "run.toml", "--out", out, "--workers", 2), 300)
+    result = finish(start("study", "run", material / "run.toml", "--out", out, "--workers", 2))
     assert result.code == 0, result.err
     return out, result
 

@@ -135,9 +135,7 @@ def test_settings_that_cannot_be_are_refused(change, message):
 def test_a_study_of_all_precisions_names_those_of_weights_in_its_scores(tmp_path):
     values = changed() | {"precisions": ["fp32", "bf16", "bf16-pure"], "seeds": [0], "methods": ["ga"]}
     (tmp_path / "study.toml").write_text(toml(values))
-    result = finish(
-        start("study", "run", tmp_path / "study.toml", "--out", tmp_path / "out", "--workers", 1), timeout=300
-    )
+    result = finish(start("study", "run", tmp_path / "study.toml", "--out", tmp_path / "out", "--workers", 1))
     assert result.code == 0, result.err
     scores = pl.read_parquet(tmp_path / "out" / "scores.parquet")
     runs = scores.select("run_id", "precision").unique()

@@ -12,6 +12,7 @@ import pytest
 
 from unequal import ray_cluster
 from unequal.errors import UserError
+from waiting import HANGS
 
 psutil = pytest.importorskip("psutil")
 pytest.importorskip("ray")
@@ -54,7 +55,7 @@ def test_a_cluster_of_this_machine_listens_on_loopback_only_and_asks_for_a_token
     command = [sys.executable, "-c", PROGRAM]
     with tempfile.TemporaryDirectory(prefix="r") as short:  # the names of sockets must be short
         environment = unset | {"HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": short}
-        result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=HANGS)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout.splitlines()[-1])
     assert found["worker"] in found["processes"] and len(found["processes"]) >= 4

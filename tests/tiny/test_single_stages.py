@@ -17,6 +17,7 @@ from study_settings import changed
 from unequal.checksums import write_sealed_json
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.facts.table import facts_frame, read_facts
+from waiting import wait_until
 
 SMALL = changed()
 
@@ -103,8 +104,7 @@ def test_the_training_folder_says_what_made_it(model):
 def test_a_killed_training_goes_on_to_the_same_weights(here, model, pretrain_words):
     out = here / "killed"
     process = start(*pretrain_words, "--out", out)
-    while not list((out / "checkpoints").glob("step-*")):
-        assert process.poll() is None, process.communicate()
+    wait_until(lambda: any((out / "checkpoints").glob("step-*")), process)
     process.kill()
     assert finish(process).code == -signal.SIGKILL
     assert not group_members(process.pid)
@@ -121,8 +121,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(here, model, pretrain_wor
 def test_nothing_damaged_is_trained_on(here, model, pretrain_words, caplog):
     out, chance = here / "struck", random.Random(17)
     process = start(*pretrain_words, "--out", out)
-    while not list((out / "checkpoints").glob("step-*")):
-        assert process.poll() is None, process.communicate()
+    wait_until(lambda: any((out / "checkpoints").glob("step-*")), process)
     process.kill()
     finish(process)
     kept = here / "kept"

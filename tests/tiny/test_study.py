@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +13,7 @@ from command_line import call, finish, group_members, start, toml, tree
 from study_settings import changed
 from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_KEY, SCORE_SCHEMA
+from waiting import wait_until
 
 STEPS = ("corpus", "pretrain", "baseline", "unlearn")
 
@@ -128,11 +128,9 @@ def test_a_second_run_does_nothing_again(finished, run_file):
     out, _ = finished
     before = {kind: tree(out / kind) for kind in STEPS}
     scores = (out / "scores.parquet").read_bytes()
-    started = time.monotonic()
     result = call("study", "run", run_file, "--out", out)
     assert result.code == 0
     assert "7 of 7 steps were done already" in result.out
-    assert time.monotonic() - started < 30  # most of it draws the report
     assert {kind: tree(out / kind) for kind in STEPS} == before
     assert (out / "scores.parquet").read_bytes() == scores
 
@@ -198,21 +196,9 @@ def test_another_study_may_not_write_into_the_folder(finished, run_file, tmp_pat
 # --- killed and resumed
 
 
-def wait_for(process, reached, seconds=60.0):
-    """Wait until ``reached()`` while the process runs."""
-    end = time.monotonic() + seconds
-    while not reached():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def assert_nobody_is_left(group):
+def wait_for_the_workers(group):
     """The workers notice the death of their parent by themselves."""
-    end = time.monotonic() + 10
-    while group_members(group):
-        assert time.monotonic() < end, "workers outlived the command"
-        time.sleep(0.02)
+    wait_until(lambda: not group_members(group))
 
 
 def is_done(out: Path, kind: str, n_steps: int = 1) -> bool:
@@ -233,7 +219,8 @@ def test_a_killed_study_ends_with_the_same_scores(finished, run_file):
     )
     for number, reached in enumerate(moments):
         process = start(*command)
-        wait_for(process, reached)
+        wait_until(reached, process)
+        process.send_signal(signal.SIGSTOP)  # so that it goes no further, however slow this process is
         if number == 0:  # while it runs, nobody else may work in its folder
             second = call(*command)
             assert second.code == 2
@@ -243,7 +230,7 @@ def test_a_killed_study_ends_with_the_same_scores(finished, run_file):
             )
         process.kill()
         assert finish(process).code == -signal.SIGKILL
-        assert_nobody_is_left(process.pid)
+        wait_for_the_workers(process.pid)
         assert not (out / "scores.parquet").exists()
     n_done = sum(is_done(out, kind) for kind in ("corpus", "pretrain", "baseline", "unlearn"))
     assert n_done == 4
@@ -267,9 +254,9 @@ def assert_same_results(whole: Path, resumed: Path) -> None:
 def test_an_interrupt_is_one_sentence_and_leaves_nobody(run_file):
     out = run_file.parent / "interrupted"
     process = start("study", "run", run_file, "--out", out, "--workers", 2)
-    wait_for(process, lambda: is_done(out, "corpus"))
+    wait_until(lambda: is_done(out, "corpus"), process)
     os.killpg(process.pid, signal.SIGINT)
-    result = finish(process, timeout=60)
+    result = finish(process)
     assert result.code == 130
     assert result.err == "unequal: stopped; the same command goes on from here\n"
-    assert_nobody_is_left(process.pid)
+    wait_for_the_workers(process.pid)

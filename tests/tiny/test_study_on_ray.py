@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from command_line import call, toml
 from launched_steps import FailingStep, Listener, marks
-from ray_nodes import node, ray, two_nodes
+from ray_nodes import add_node, ray, two_nodes
 from study_settings import changed
 from unequal.study.launch.launcher import ExecutorSettings
 from unequal.study.launch.run import run_steps
@@ -52,7 +52,7 @@ def test_a_node_that_is_killed_and_one_that_joins(cluster, tmp_path):
         finished.append(step.folder)
         if len(finished) == 4:
             killer.join()
-            cluster.add_node(**node())
+            add_node(cluster)
     assert sorted(finished) == sorted(step.folder for step in (*first, *last))
     for step in (*first, *last):
         begun = Counter(marks(tmp_path / step.folder))

@@ -13,14 +13,15 @@ import pytest
 
 from unequal.errors import ConfigError, DataError
 from unequal.files import lock_of, locked
+from waiting import HANGS
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from unequal.files import locked
 with locked(Path(sys.argv[1]), "resting"):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -28,7 +29,9 @@ with locked(Path(sys.argv[1]), "resting"):
 def holder(tmp_path):
     """A process that holds the lock, and the lock."""
     lock = tmp_path / "study" / ".lock"
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "held\n"
     yield process, lock
     process.kill()
@@ -96,6 +99,6 @@ def test_nobody_is_let_in_while_the_file_of_the_lock_comes_and_goes(tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(HANGS)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert counter.read_text() == "90"

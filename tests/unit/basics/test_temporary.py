@@ -13,16 +13,17 @@ import pytest
 from unequal import temporary
 from unequal.files import atomic_folder, atomic_path, write_text
 from unequal.temporary import A_DAY, prefix_for, remove_left_below, remove_left_in
+from waiting import HANGS
 
 WRITE = """
-import sys, time
+import sys
 from pathlib import Path
 from unequal.files import atomic_folder, atomic_path
 target = Path(sys.argv[1])
 with (atomic_folder if sys.argv[2] == "folder" else atomic_path)(target) as beside:
     (beside / "half" if sys.argv[2] == "folder" else beside).write_text("half")
     print(beside, flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 FAULT = pytest.mark.fault(
@@ -35,7 +36,7 @@ FAULT = pytest.mark.fault(
 def writer(request, tmp_path):
     """A process in the middle of writing a target, which is not there yet, and what it writes into."""
     words = [sys.executable, "-c", WRITE, str(tmp_path / "target"), request.param]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     beside = tmp_path / process.stdout.readline().strip()
     yield process, beside, atomic_folder if request.param == "folder" else atomic_path
     process.kill()
@@ -129,7 +130,7 @@ def test_several_writers_of_one_file_leave_each_other_alone(tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(HANGS)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 

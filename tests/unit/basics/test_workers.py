@@ -3,13 +3,13 @@
 import subprocess
 import sys
 
+from waiting import HANGS
+
 ASK_EVERY_WORKER = """
 import signal
-import time
 from unequal.workers import Workers
 
 def held():
-    time.sleep(0.5)  # so that no worker has both jobs
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 if __name__ == "__main__":
@@ -26,5 +26,5 @@ if __name__ == "__main__":
 def test_ctrl_c_reaches_no_worker_not_even_the_first_of_a_process(tmp_path):
     script = tmp_path / "ask.py"
     script.write_text(ASK_EVERY_WORKER)
-    result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=HANGS)
     assert result.stdout == "[True, True] False\n", result.stderr

@@ -17,6 +17,7 @@ from unequal import console as shown
 from unequal.streams import prepare
 from unequal.study.progress import StudyProgress
 from unequal.study.step_status import Failure
+from waiting import HANGS
 
 FULL = Path("/dev/full")
 HOSTILE = [
@@ -119,7 +120,7 @@ def test_a_warning_is_one_line(capfd):
 def run(words, **how):
     environment = os.environ | how.pop("environment", {})
     command = [sys.executable, "-m", "unequal", *words]
-    return subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environment, timeout=60, **how)
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environment, timeout=HANGS, **how)
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")

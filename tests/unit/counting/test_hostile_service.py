@@ -6,7 +6,6 @@ import math
 import re
 import socket
 import threading
-import time
 from unicodedata import category
 
 import pytest
@@ -24,9 +23,11 @@ from unequal.counting.infinigram.client import ApiClient, RefusedError
 from unequal.counting.infinigram.exchange import MOST_BYTES
 from unequal.counting.infinigram.replies import MOST_LEVELS, message_of, parsed, pause_of
 from unequal.errors import ConfigError, DataError, UserError
+from waiting import HANGS
 
 PLAIN = {"index": KNOWN, "query_type": "count", "query": "Accra"}
 DEADLINE = 0.4
+"""Seconds, where it is to pass; everywhere else it is `HANGS`."""
 BYTE_BY_BYTE = [b"%c" % letter for letter in whole(b'{"count": 1, "token_ids": [1]}')]
 
 hostile = pytest.mark.fault(
@@ -44,16 +45,14 @@ def service():
 @pytest.fixture
 def client(service, tmp_path):
     cache = AnswerCache(tmp_path / "cache")
-    made = ApiClient(url=service.url, cache=cache, timeout_seconds=DEADLINE, retries=0)
+    made = ApiClient(url=service.url, cache=cache, timeout_seconds=HANGS, retries=0)
     made.sleep = [].append
     return made
 
 
 def sentence(client, kind=UserError, read=read_name):
-    started = time.monotonic()
     with pytest.raises(kind) as caught:
         client.ask(PLAIN, read)
-    assert time.monotonic() - started < DEADLINE + 4.5
     message = str(caught.value)
     assert len(message) < 1200
     assert not [c for c in message if category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
@@ -73,6 +72,7 @@ def sentence(client, kind=UserError, read=read_name):
     ids=["byte by byte", "headers without end", "continue for ever", "chunks for ever", "silence"],
 )
 def test_a_deadline_is_for_the_whole_answer(service, client, trickle):
+    client.timeout_seconds = DEADLINE
     service.troubles.append(trickle)
     assert "timed out: no whole answer within 0.4 s" in sentence(client, DataError)
 
@@ -80,8 +80,8 @@ def test_a_deadline_is_for_the_whole_answer(service, client, trickle):
 @hostile
 def test_a_deadline_is_for_the_look_up_of_the_name_too(client, monkeypatch):
     asked = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.wait(9) or [])
-    client.url = "http://name.invalid/"
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.wait(HANGS) or [])
+    client.url, client.timeout_seconds = "http://name.invalid/", DEADLINE
     assert "timed out: no whole answer within 0.4 s" in sentence(client, DataError)
     asked.set()
 
@@ -250,7 +250,7 @@ def test_any_body_is_read_or_refused(body):
 
 
 @hostile
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     answer=st.binary(max_size=200) | st.binary(max_size=80).map(lambda tail: b"HTTP/1.1 200 OK\r\n" + tail)
 )

