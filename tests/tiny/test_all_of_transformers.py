@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from unequal.models.ask import is_causal
-from unequal.models.packed_attention import can_do_without_padding, mask_inputs, sees_by_attention_alone
+from unequal.models.capabilities import capabilities_of
+from unequal.models.packed_attention import mask_inputs
 from unequal.scoring.decode import Decoding
 from unequal.scoring.packing import laid_out
 from unequal.scoring.prefix_tree import grow, tree_mask
@@ -102,13 +102,13 @@ def test_what_is_said_is_what_plain_logits_say(name):
     model = small(name)
     rows = [plain(model, PROMPT + answer) for answer in ANSWERS]
     causal = torch.allclose(plain(model, PROMPT), rows[0][: len(PROMPT)], atol=1e-3)
-    assert is_causal(model) == causal
+    assert capabilities_of(model).causal == causal
     if not causal:
         return
     close = {"rtol": 0, "atol": 2e-3}
-    if sees_by_attention_alone(model, 10):
+    if capabilities_of(model).supports_shared_prefix(10):
         start = len(PROMPT) - 1
         torch.testing.assert_close(shared(model), torch.cat([row[start:-1] for row in rows]), **close)
-    if can_do_without_padding(model, 10):
+    if capabilities_of(model).supports_packing(10):
         torch.testing.assert_close(in_one_row(model), torch.cat(rows), **close)
     torch.testing.assert_close(*continued(model), **close)

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from tiny_world import PROMPTS
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
-from unequal.models.packed_attention import sees_by_attention_alone
+from unequal.models.capabilities import capabilities_of
 from unequal.scoring.encoding import encode, open_prompt
 from unequal.scoring.generate import GenerationPass, generate
 from unequal.scoring.log_probs import AnswerPass
@@ -123,7 +123,7 @@ def test_scores_are_those_of_all_logits_of_one_row(model, tokenizer, probes, exp
 def test_which_models_share_a_prompt(model, family, tokenizer, probes):
     longest = AnswerPass(tokenizer, probes)._longest
     assert longest > WINDOW
-    assert sees_by_attention_alone(model, longest) == (family not in ONE_ROW_AN_ANSWER)
+    assert capabilities_of(model).supports_shared_prefix(longest) == (family not in ONE_ROW_AN_ANSWER)
 
 
 def test_sharing_the_prompt_changes_nothing(model, tokenizer, probes, expected):

@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 
 from unequal.attacks.attack import AttackContext
 from unequal.facts.schema import Fact
+from unequal.models.distributed import own_share
 from unequal.models.fsdp import is_sharded
-from unequal.models.processes import own
 from unequal.models.scratch_copy import copy_of
 from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
@@ -44,7 +44,7 @@ def tuned_copy(
 
         def losses(step: int) -> Iterator[Tensor]:
             indices = order.at(step)
-            mine = own(indices)
+            mine = own_share(indices)
             if mine or is_sharded(model):  # whose processes must all make as many passes
                 found = score_rows(model, [rows[index] for index in mine or indices[:1]], padding)
                 yield found.mean_nll.mean() * (len(mine) / len(indices))

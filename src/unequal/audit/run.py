@@ -78,7 +78,7 @@ def run_audit(settings: AuditSettings, progress: Progress = no_progress) -> Audi
     compared, before any model is run.
     """
     from unequal.models.device import choose_device
-    from unequal.models.processes import by_first, in_first
+    from unequal.models.distributed import broadcast_from_main, on_main_process
 
     check_settings(settings)
     choose_device(settings.device)
@@ -91,8 +91,8 @@ def run_audit(settings: AuditSettings, progress: Progress = no_progress) -> Audi
     )
     filled_in = completed(given.all, relation_templates(settings.wordings))
     facts = filled_in.facts
-    with in_first(atomic_folder(settings.out)) as folder:
-        counts, notes = by_first(lambda: _counts(settings, facts, folder))
+    with on_main_process(atomic_folder(settings.out)) as folder:
+        counts, notes = broadcast_from_main(lambda: _counts(settings, facts, folder))
         notes += filled_in.notes
         before, after, attacked = _scores(settings, facts, progress, notes)
         audit = conclude(settings, facts, before, after, attacked, policy, counts, notes)

@@ -141,12 +141,12 @@ def _join_the_others(words: list[str]) -> None:
 def _is_first_to_fail() -> bool:
     if "torch" not in sys.modules:  # then they have not met
         return launched.speaks()
-    from unequal.models.failures import is_first_to_fail
+    from unequal.models.distributed import is_first_to_fail
 
     return is_first_to_fail()
 
 
 def _another_failed() -> bool:
-    from unequal.models.failures import another_failed
+    from unequal.models.distributed import another_failed
 
     return another_failed()

@@ -21,8 +21,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from unequal.errors import ConfigError
 from unequal.models.device import process_state
+from unequal.models.distributed import is_main_process, n_processes
 from unequal.models.layers import decoder_layers
-from unequal.models.processes import is_first, n_processes
 
 Found = TypeVar("Found")
 
@@ -53,8 +53,8 @@ def shard(model: PreTrainedModel) -> None:
     In the others it may be a `skeleton`. Raises `ConfigError` for launch options that are not supported.
     """
     reshard = _reshard_after_forward()
-    weights = dict(model.state_dict()) if is_first() else {}
-    buffers = dict(model.named_buffers()) if is_first() else {}
+    weights = dict(model.state_dict()) if is_main_process() else {}
+    buffers = dict(model.named_buffers()) if is_main_process() else {}
     model.to("meta").tie_weights()
     mesh = init_device_mesh(process_state().device.type, (n_processes(),))
     for part in (*decoder_layers(model), model):
@@ -167,7 +167,7 @@ def full(tensor: Tensor) -> Tensor:
     if not isinstance(tensor, DTensor):
         return tensor
     found = everywhere(tensor)
-    return found.cpu() if is_first() else found[:0]
+    return found.cpu() if is_main_process() else found[:0]
 
 
 def parted(tensor: Tensor, like: Tensor) -> Tensor:

@@ -11,19 +11,16 @@ from unequal.checksums import check_seal
 from unequal.errors import ConfigError, DataError
 from unequal.models import FAMILIES
 from unequal.models.adapters import adapters_unseen, merge_saved
-from unequal.models.ask import gives_numbers, is_causal
+from unequal.models.capabilities import capabilities_of
 from unequal.models.compute_settings import ComputeSettings, Precision
 from unequal.models.configuration import keep_nothing
 from unequal.models.cpu_kernels import use_kernels
 from unequal.models.device import process_state
+from unequal.models.distributed import is_main_process
 from unequal.models.folders import check_model, is_local, n_rows
 from unequal.models.fsdp import is_sharded, shard, sharding_is_asked, skeleton
-from unequal.models.heads import has_plain_head
-from unequal.models.kv_cache import keeps_what_it_read
 from unequal.models.loaded import broken_load, check_finite, check_used
-from unequal.models.packed_attention import can_do_without_padding
 from unequal.models.precision import compile_body, in_precision
-from unequal.models.processes import is_first
 from unequal.models.quantised import Scheme, quantise, require_bitsandbytes
 from unequal.models.reasons import MODEL_FILES, TOKENIZER_FILES, explained, may_run_code, said_by
 from unequal.models.shapes import ModelSettings, Vocabulary
@@ -50,7 +47,7 @@ def scratch_model(
     """
     settings.require_memory(vocabulary.size)
     config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
-    if sharding_is_asked() and not is_first():
+    if sharding_is_asked() and not is_main_process():
         model = skeleton(config)
     else:
         with torch.random.fork_rng(devices=[]):
@@ -58,7 +55,7 @@ def scratch_model(
             model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     _place(model, precision)
     if not is_sharded(model):  # else when it is first run, after which its precision cannot be changed
-        _ask_now(model)
+        _check_capabilities(model)
     return use_kernels(model) if fast else model
 
 
@@ -102,7 +99,7 @@ def load_model(
             weight.data = weight.data.clone()  # else a few of them hold the whole file in memory
     _place(model.eval(), precision)
     _check_causal(model, name_or_path)
-    _ask_now(model)
+    _check_capabilities(model)
     return use_kernels(model)
 
 
@@ -110,7 +107,7 @@ def _read_model(name_or_path: str | Path, quantised: Scheme | None, adapter: Pat
     """Return the model as it is stored, or without values where another process is to give them."""
     trusted = may_run_code(name_or_path)
     with explained("a model", name_or_path, MODEL_FILES):
-        if sharding_is_asked() and not is_first():
+        if sharding_is_asked() and not is_main_process():
             return skeleton(AutoConfig.from_pretrained(name_or_path, trust_remote_code=trusted))
         with adapters_unseen():
             try:
@@ -144,7 +141,7 @@ def load_ready(name_or_path: str | Path, compute: ComputeSettings) -> PreTrained
 def _check_causal(model: PreTrainedModel, name_or_path: str | Path) -> None:
     kind = model.config.model_type
     try:
-        causal, finite = is_causal(model), gives_numbers(model)
+        causal, finite = capabilities_of(model).causal, capabilities_of(model).finite
     except Exception as error:  # whatever a model that wants more than token ids does without
         if ran_out(error):
             raise
@@ -163,11 +160,10 @@ def _check_causal(model: PreTrainedModel, name_or_path: str | Path) -> None:
         )
 
 
-def _ask_now(model: PreTrainedModel) -> None:
-    """Ask what passes will want to know, so that copies know and nothing is asked of a compiled model."""
-    has_plain_head(model)
-    keeps_what_it_read(model)
-    can_do_without_padding(model, longest=1)
+def _check_capabilities(model: PreTrainedModel) -> None:
+    """Run checks that passes will request, so that copies know and no compiled model is checked."""
+    capabilities_of(model).check_passes()
+    capabilities_of(model).supports_packing(longest=1)
 
 
 def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":

@@ -7,8 +7,8 @@ from transformers import PreTrainedModel
 
 from unequal.checksums import seal
 from unequal.models.configuration import as_it_was
+from unequal.models.distributed import is_main_process
 from unequal.models.fsdp import gathered_state, is_sharded, skeleton
-from unequal.models.processes import is_first
 from unequal.models.tokens import own_padding
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def save_model(model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", fol
     with as_it_was(model), own_padding(tokenizer):
         if is_sharded(model):
             state = gathered_state(model)
-            if is_first():
+            if is_main_process():
                 saved = skeleton(model.config, model.dtype)
                 saved.load_state_dict(state, assign=True)
                 saved.tie_weights()

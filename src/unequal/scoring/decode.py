@@ -1,4 +1,4 @@
-"""Prompts of one length that a model has read, and the loop that continues them until every one has ended."""
+"""Decoding: prompts of one length with their KV cache, and the loop that continues them to their ends."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unequal.models.kv_cache import keeps_what_it_read, read, read_on
+from unequal.models.capabilities import capabilities_of
+from unequal.models.kv_cache import decode_step, prefill
 from unequal.oom import at_most
 from unequal.scoring.encoding import OpenPrompt, room
 from unequal.scoring.ending import Stopper
@@ -21,9 +22,9 @@ Choice = Callable[[Tensor, Tensor, int], Tensor]
 
 
 class Decoding:
-    """Rows of equal length and what the model keeps of them, be it keys and values or a state.
+    """Rows of equal length and the model's KV cache, or state, of them.
 
-    A model that keeps nothing we can select rows of reads the whole row again at each step.
+    A model without a usable cache reads the whole row again at each step.
     Raises `DataError` when the rows are longer than the model's window.
     """
 
@@ -31,28 +32,28 @@ class Decoding:
         self._model = model
         self._ids = ids
         self.room = room(model, ids.shape[1])
-        self.logits, self._kept = read(model, ids, keeps_what_it_read(model))
+        self.logits, self._cache = prefill(model, ids, capabilities_of(model).kv_cache)
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows, in this order; a row may come several times."""
         self._ids, self.logits = self._ids[rows], self.logits[rows]
-        if self._kept is not None:
-            self._kept.select(rows)
+        if self._cache is not None:
+            self._cache.select(rows)
 
     def copy(self, rows: Tensor) -> Self:
         """Return these rows to be continued apart."""
         other = copy.copy(self)
-        other._kept = copy.deepcopy(self._kept)
+        other._cache = copy.deepcopy(self._cache)
         other.select(rows)
         return other
 
     def step(self, tokens: Tensor) -> None:
         """Append one token ``(batch,)`` to each row and read it."""
         self._ids = torch.cat([self._ids, tokens[:, None]], dim=1)
-        if self._kept is None:
-            self.logits, _ = read(self._model, self._ids, keep=False)
+        if self._cache is None:
+            self.logits, _ = prefill(self._model, self._ids, cache=False)
         else:
-            self.logits = read_on(self._model, self._kept, tokens)
+            self.logits = decode_step(self._model, self._cache, tokens)
 
 
 def continue_rows(

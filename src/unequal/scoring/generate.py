@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
-from unequal.models.dealing import dealt_out
+from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
 from unequal.scoring.decode import Decoding, batches_of, continue_rows
 from unequal.scoring.encoding import open_prompt
@@ -48,7 +48,7 @@ class GenerationPass:
             return {index: stopper.text(row) for index, row in zip(indices, found, strict=True)}
 
         with without_gradients(model):
-            texts = dealt_out(model, self._batches, continued)
+            texts = run_distributed(model, self._batches, continued)
         return [texts[index] for index in range(len(self._prompts))]
 
 

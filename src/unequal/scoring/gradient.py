@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
 from unequal.facts.probes import Probe
+from unequal.models.distributed import gather_results, own_share
 from unequal.models.fsdp import is_sharded
-from unequal.models.processes import gathered, own
 from unequal.scoring.encoding import EncodedPrompt, encode
 from unequal.scoring.logits import logits_at
 
@@ -38,8 +38,8 @@ class GradientPass:
             )
         weights = [weight for weight in model.parameters() if weight.is_floating_point()]
         with _all_trained(weights):
-            turns = own(range(len(self._encoded)))
-            norms = gathered({index: _norm(model, self._encoded[index], weights) for index in turns})
+            turns = own_share(range(len(self._encoded)))
+            norms = gather_results({index: _norm(model, self._encoded[index], weights) for index in turns})
         return [norms[index] for index in range(len(self._encoded))]
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from unequal.facts.probes import Probe
-from unequal.models.dealing import dealt_out
+from unequal.models.capabilities import capabilities_of
+from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
-from unequal.models.packed_attention import mask_inputs, sees_by_attention_alone
+from unequal.models.packed_attention import mask_inputs
 from unequal.oom import at_most
 from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
 from unequal.scoring.logits import logits_at, pad_rows
@@ -51,8 +52,8 @@ class AnswerPass:
     """Probes made ready once, to be scored again and again while a model changes.
 
     With ``share_prefix`` the answers of a prompt share one row through a tree-shaped attention mask;
-    without it each answer has a row of its own; by default they share where the model
-    `sees_by_attention_alone`.
+    without it each answer has a row of its own; by default they share where the model supports it
+    (`Capabilities.supports_shared_prefix`).
     With ``moments`` the mean and deviation of the model's distribution at each token come along.
     """
 
@@ -86,7 +87,7 @@ class AnswerPass:
             return dict(zip(indices, batch.score(model, self._moments), strict=True))
 
         with without_gradients(model):
-            found = dealt_out(model, ready.batches, scored)
+            found = run_distributed(model, ready.batches, scored)
         scores: list[list[AnswerScore]] = [[] for _ in self._probes]
         for index, owner in enumerate(ready.owners):
             scores[owner].extend(found[index])
@@ -98,7 +99,7 @@ class AnswerPass:
     def _made_ready(self, model: PreTrainedModel) -> "_Ready":
         share = self._share_prefix
         if share is None:
-            share = sees_by_attention_alone(model, self._longest)
+            share = capabilities_of(model).supports_shared_prefix(self._longest)
         if share not in self._ready:
             self._ready[share] = _make_ready(self._encoded, share, self._token_budget, self._padding)
         return self._ready[share]

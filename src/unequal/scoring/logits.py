@@ -9,8 +9,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
+from unequal.models.capabilities import capabilities_of
 from unequal.models.fsdp import whole
-from unequal.models.heads import has_plain_head
 
 _ROUND = 64  # positions; a library that prepares for each new shape, as oneDNN does, then sees few
 _AT_ONCE = 64  # rows of logits
@@ -23,7 +23,7 @@ def logits_at(
 
     They are in float32, or in float64 if the model is.
     """
-    plain = has_plain_head(model)
+    plain = capabilities_of(model).plain_head
 
     def chosen() -> Tensor:
         if not plain:

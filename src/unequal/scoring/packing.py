@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from unequal.models.absorbed import asked_at, can_absorb, last_layer_absorbed
+from unequal.models.capabilities import capabilities_of
 from unequal.models.configuration import window_of
 from unequal.models.layers import last_layer_at
-from unequal.models.packed_attention import can_do_without_padding, rows_apart
+from unequal.models.packed_attention import packed_rows
 from unequal.scoring.logits import pad_rows
 
 _WIDTHS, _TOKENS = 4, 64
@@ -34,19 +34,6 @@ class Layout(NamedTuple):
         return {} if self.position_ids is None else {"position_ids": self.position_ids}
 
 
-class _Single(NamedTuple):
-    """Rows in a single one, and rows of one token that fill it up.
-
-    Of all of these the lengths, in order, and how long each is from its span to its end; then where each of
-    the rows that were given begins.
-    """
-
-    layout: Layout
-    lengths: list[int]
-    needed: list[int]
-    starts: list[int]
-
-
 @contextmanager
 def laid_out(
     model: PreTrainedModel, rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int
@@ -57,20 +44,10 @@ def laid_out(
     """
     device = model.device
     longest = max(map(len, rows))
-    if can_do_without_padding(model, longest):
-        drops = _drops(model)
-        shared = 0 if drops else _shared(rows, spans)
-        own = [row[shared:] for row in rows]
-        own_spans = [(start - shared, end - shared) for start, end in spans]
-        single = _one_after_another(own, own_spans, rows[0][:shared], padding, device)
-        layout = single.layout
-        own_lengths = [len(row) for row in own]
-        if not drops and can_absorb(model, own_lengths, own_spans, shared):
-            asked = asked_at(single.starts, own_lengths, own_spans, shared)
-            last = last_layer_absorbed(model, asked)
-        else:
-            last = last_layer_at(model, layout.rows, layout.places)
-        with rows_apart(model, single.lengths, single.needed, shared), last:
+    if capabilities_of(model).supports_packing(longest):
+        shared = 0 if _drops(model) else _shared(rows, spans)
+        layout, lengths = _packed(rows, spans, shared, padding, device)
+        with packed_rows(model, lengths, shared), last_layer_at(model, layout.rows, layout.places):
             yield layout
         return
     window = window_of(model) or 0
@@ -96,25 +73,24 @@ def _shared(rows: Sequence[list[int]], spans: Sequence[tuple[int, int]]) -> int:
     return n_shared if n_shared * (len(rows) - 1) >= _WORTH * sum(map(len, rows)) else 0
 
 
-def _one_after_another(
+def _packed(
     rows: Sequence[list[int]],
     spans: Sequence[tuple[int, int]],
-    beginning: list[int],
+    shared: int,
     padding: int,
     device: torch.device,
-) -> _Single:
-    """Return rows in order of length in a single one, after what all begin with."""
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    shared = len(beginning)
-    filling = -(shared + sum(map(len, rows))) % _TOKENS
-    lengths = [1] * filling + [len(rows[index]) for index in order]
-    needed = [1] * filling + [len(rows[index]) - spans[index][0] for index in order]
-    input_ids = [*beginning, *[padding] * filling, *(token for index in order for token in rows[index])]
-    starts, start = [0] * len(rows), shared + filling
-    for index in order:
-        starts[index] = start
-        start += len(rows[index])
-    places = [start + place for start, span in zip(starts, spans, strict=True) for place in range(*span)]
+) -> tuple[Layout, list[int]]:
+    """Return rows packed into one, after the ``shared`` tokens of all, and their lengths without these.
+
+    Rows stand in order of length, after rows of one padding token that fill the input up.
+    """
+    own = [row[shared:] for row in rows]
+    order = sorted(range(len(own)), key=lambda index: len(own[index]))
+    filling = -(shared + sum(map(len, own))) % _TOKENS
+    lengths = [1] * filling + [len(own[index]) for index in order]
+    input_ids = [*rows[0][:shared], *[padding] * filling, *(token for index in order for token in own[index])]
+    starts = dict(zip(order, accumulate(lengths[filling:], initial=filling), strict=False))
+    places = [starts[index] + place for index, span in enumerate(spans) for place in range(*span)]
     positions = [*range(shared), *(shared + place for length in lengths for place in range(length))]
     ids, at, stand = (torch.tensor(column, device=device) for column in (input_ids, places, positions))
-    return _Single(Layout(ids[None], torch.zeros_like(at), at, stand[None]), lengths, needed, starts)
+    return Layout(ids[None], torch.zeros_like(at), at, stand[None]), lengths

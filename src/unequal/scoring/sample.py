@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from unequal.config import build
 from unequal.facts.probes import Probe
-from unequal.models.dealing import dealt_out
+from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
 from unequal.oom import at_most
 from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows
@@ -76,7 +76,7 @@ class SamplePass:
             return {index: [texts[index] for texts in of_points] for index in indices}
 
         with without_gradients(model):
-            found = dealt_out(model, self._batches, continued)
+            found = run_distributed(model, self._batches, continued)
         return [[found[index][point] for index in range(len(self._prompts))] for point in range(len(points))]
 
     def _continue(

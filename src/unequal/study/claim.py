@@ -8,7 +8,7 @@ from typing import Any
 
 from unequal.checksums import check_seal, is_ours, read_sealed_json, say_made_anew, write_sealed_json
 from unequal.errors import ConfigError, DamagedError
-from unequal.models.processes import by_first, is_first, wait_for_all
+from unequal.models.distributed import broadcast_from_main, is_main_process, wait_for_everyone
 from unequal.temporary import remove_left_below
 
 CONFIG = "config.json"
@@ -22,15 +22,15 @@ def claimed(out: Path, settings: Mapping[str, Any]) -> Iterator[bool]:
     What is damaged there is noted and made anew. When the block fails with nothing to go on from, the folder
     does not remember them. Raises `ConfigError` for a folder that was begun with other settings.
     """
-    finished = by_first(lambda: _is_finished(out, settings))
-    wait_for_all()  # before the first of several processes writes there
-    if is_first():
+    finished = broadcast_from_main(lambda: _is_finished(out, settings))
+    wait_for_everyone()  # before the first of several processes writes there
+    if is_main_process():
         remove_left_below(out)
         write_sealed_json(out / CONFIG, settings)
     try:
         yield finished
     except BaseException:
-        if is_first() and not (_can_go_on(out) or (out / MANIFEST).exists()):
+        if is_main_process() and not (_can_go_on(out) or (out / MANIFEST).exists()):
             (out / CONFIG).unlink(missing_ok=True)
             with suppress(OSError):
                 out.rmdir()

@@ -11,7 +11,7 @@ from unequal.checksums import check_seal, read_sealed_json, say_made_anew, seal,
 from unequal.errors import ConfigError, DamagedError
 from unequal.evaluation.evaluate import Tables
 from unequal.files import atomic_folder, read_json, write_json, write_table
-from unequal.models.processes import by_first, in_first, is_first
+from unequal.models.distributed import broadcast_from_main, is_main_process, on_main_process
 from unequal.models.save import save_model
 from unequal.temporary import remove_left_below
 from unequal.unlearning.stopping import Stopped
@@ -30,7 +30,7 @@ class PartialRun:
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
         self._folder = out.with_name(f"{out.name}.unfinished")
         self._settings = settings
-        by_first(self._claim)
+        broadcast_from_main(self._claim)
 
     def _claim(self) -> None:
         """Remove what is damaged, and what a run of other settings left, unless it could still go on."""
@@ -87,8 +87,8 @@ class PartialRun:
         return self._folder / "end" / "model"
 
     def keep(self, step: int, tables: Tables) -> None:
-        """Keep what was found at a evaluated step; of several processes the first does."""
-        if not is_first():
+        """Keep what was found at an evaluated step; of several processes the first does."""
+        if not is_main_process():
             return
         write_sealed_json(self._folder / CONFIG, self._settings)
         with atomic_folder(self._folder / "evaluated" / str(step)) as folder:
@@ -119,7 +119,7 @@ class PartialRun:
         """
         for evaluated, tables in found.items():
             self.keep(evaluated, tables)
-        with in_first(atomic_folder(self._folder / "end")) as folder:
+        with on_main_process(atomic_folder(self._folder / "end")) as folder:
             save_model(model, tokenizer, folder / "model" if folder else None)
             if folder:
                 write_sealed_json(self._folder / CONFIG, self._settings)
@@ -140,7 +140,7 @@ class PartialRun:
 
     def remove(self) -> None:
         """Remove the folder, once the result is whole; of several processes the first does."""
-        if is_first():
+        if is_main_process():
             shutil.rmtree(self._folder, ignore_errors=True)
 
 

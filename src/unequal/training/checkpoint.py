@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from unequal.checksums import check_seal, seal
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, read_json, write_json
+from unequal.models.distributed import is_main_process
 from unequal.models.fsdp import full, is_sharded, parted
-from unequal.models.processes import is_first
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def save_checkpoint(
     target = folder / f"step-{step:07d}"
     weights = _whole(_named_once(model)) if is_sharded(model) else None
     states, remembered = _whole(_optimiser_tensors(optimiser)), _whole(memory.state() if memory else {})
-    if not is_first():
+    if not is_main_process():
         return
     with atomic_folder(target) as beside:
         if weights is None:
@@ -94,7 +94,7 @@ def _newest_whole(folder: Path) -> Path | None:
             check_seal(newest, required=True)
         except DamagedError as error:
             logger.warning("the checkpoint %s is damaged (%s); training begins anew", newest, error.what)
-            if is_first():
+            if is_main_process():
                 shutil.rmtree(newest, ignore_errors=True)
             continue
         return newest

@@ -10,9 +10,9 @@ from torch.distributed.tensor import DTensor
 
 from unequal.errors import DivergedError
 from unequal.models.compute_settings import Precision
+from unequal.models.distributed import sum_gradients, sum_over_processes
 from unequal.models.fsdp import everywhere, local
 from unequal.models.precision import compile_body, computing_in, differentiate
-from unequal.models.processes import add_up, add_up_gradients
 from unequal.training.checkpoint import Memory, load_checkpoint, save_checkpoint
 from unequal.training.optimiser import build_optimiser
 from unequal.training.settings import OptimiserSettings
@@ -103,9 +103,9 @@ def _differentiate(parts: Iterable[Tensor], weights: Sequence[Tensor], precision
         if loss.requires_grad:
             differentiate(loss)
         total += loss.detach()
-    add_up([total])
+    sum_over_processes([total])
     # A sharded weight's gradient was added up when it was worked out.
-    add_up_gradients([weight for weight in weights if not isinstance(weight, DTensor)])
+    sum_gradients([weight for weight in weights if not isinstance(weight, DTensor)])
     return total.item()
 
 
@@ -113,5 +113,5 @@ def _all_finite(model: nn.Module) -> bool:
     """Return whether every weight is a number, in all processes."""
     parts = [local(weight.detach()) for weight in model.parameters()]
     n_bad = torch.stack([(~part.isfinite().all()).float() for part in parts]).sum()
-    add_up([n_bad])
+    sum_over_processes([n_bad])
     return n_bad.item() == 0

@@ -16,9 +16,16 @@ from unequal.checksums import write_sealed_json
 from unequal.corpus.shards import TokenWindows
 from unequal.errors import DamagedError
 from unequal.files import atomic_folder, write_json
+from unequal.models.distributed import (
+    broadcast_from_main,
+    is_main_process,
+    n_processes,
+    on_main_process,
+    process_index,
+    wait_for_everyone,
+)
 from unequal.models.fsdp import is_sharded
 from unequal.models.load import load_tokenizer, scratch_model
-from unequal.models.processes import by_first, in_first, is_first, n_processes, number, wait_for_all
 from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.oom import at_most
@@ -71,13 +78,13 @@ def pretrain(
     model = scratch_model(model_settings, vocabulary, seed, precision=settings.precision)
     n_steps = ceil(len(windows) / settings.batch_windows)
     kept = out / "checkpoints" / "losses.json"  # so that a resumed run reports all its losses
-    history = by_first(lambda: _losses_so_far(kept))
+    history = broadcast_from_main(lambda: _losses_so_far(kept))
 
     def after_step(done: int, loss: float) -> None:
         if done and (done % 10 == 0 or done == n_steps):
             history[:] = [row for row in history if row.step < done]
             history.append(Loss(done, loss))
-        if done and checkpoint_every and done % checkpoint_every == 0 and is_first():
+        if done and checkpoint_every and done % checkpoint_every == 0 and is_main_process():
             write_sealed_json(kept, {"losses": [asdict(row) for row in history]})
         progress(done, n_steps)
 
@@ -94,13 +101,13 @@ def pretrain(
             batch_of=lambda step: windows_of(settings, step, len(windows)),
             precision=settings.precision,
         )
-    with in_first(atomic_folder(out / "model")) as folder:
+    with on_main_process(atomic_folder(out / "model")) as folder:
         save_model(model, load_tokenizer(corpus / "tokenizer"), folder)
-    if is_first():
+    if is_main_process():
         losses = [asdict(row) for row in history]
         write_json(out / "metrics.json", {"n_steps": n_steps, "n_tokens": card.n_tokens, "losses": losses})
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    wait_for_all()
+    wait_for_everyone()
     return out / "model"
 
 
@@ -126,7 +133,7 @@ def _losses(
     n_targets = (batch[:, 1:] != padding).sum()
     size = at_most(min(settings.micro_batch_windows, settings.batch_windows))
     parts = torch.split(batch, min(size, ceil(len(batch) / n_processes())))
-    for turn in range(number(), n_processes() * ceil(len(parts) / n_processes()), n_processes()):
+    for turn in range(process_index(), n_processes() * ceil(len(parts) / n_processes()), n_processes()):
         if turn < len(parts):
             yield next_token_loss(model, parts[turn], padding) / n_targets
         elif is_sharded(model):  # all must make as many passes

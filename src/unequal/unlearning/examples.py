@@ -11,9 +11,8 @@ from transformers import PreTrainedModel
 
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
-from unequal.models.dealing import dealt_out
-from unequal.models.heads import has_plain_head
-from unequal.models.processes import n_processes
+from unequal.models.capabilities import capabilities_of
+from unequal.models.distributed import n_processes, run_distributed
 from unequal.oom import at_most
 from unequal.scoring.encoding import encode
 from unequal.scoring.logits import log_probs_at, logits_at
@@ -82,7 +81,7 @@ def score_groups(
     targets = torch.tensor(
         [token for row in rows for token in row.ids[slice(*row.span)]], device=model.device
     )
-    has_plain_head(model)  # asked now, since the model then runs as a whole
+    capabilities_of(model).check_passes()  # now, since the model then runs as a whole
     chosen_alone = not any(name in groups for name in whole)
     inputs, spans = [row.ids[:-1] for row in rows], [(row.span[0] - 1, row.span[1] - 1) for row in rows]
     with laid_out(model, inputs, spans, padding) as layout:
@@ -140,8 +139,10 @@ def score_in_batches(
     if whole or n_processes() == 1:
         found = {index: score for batch in batches for index, score in scored(batch).items()}
         return [found[index] for index in range(len(rows))]
-    told = dealt_out(model, batches, lambda batch: {i: score.to("cpu") for i, score in scored(batch).items()})
-    return [told[index].to(model.device) for index in range(len(rows))]
+    scores = run_distributed(
+        model, batches, lambda batch: {i: score.to("cpu") for i, score in scored(batch).items()}
+    )
+    return [scores[index].to(model.device) for index in range(len(rows))]
 
 
 def answer_probabilities(model: PreTrainedModel, rows: Sequence[Example], padding: int) -> Tensor:

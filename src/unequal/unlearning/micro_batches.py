@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
 
-from unequal.models.processes import n_processes, own
+from unequal.models.distributed import n_processes, own_share
 from unequal.unlearning.examples import Example
 from unequal.unlearning.sampler import BatchOrder
 
@@ -54,7 +54,7 @@ class Shares:
         most = max(len(forget), len(retain))
         n = n_processes() * max(1, ceil(most / (self._micro_batch or most) / n_processes()))
         parts = zip(_cut(forget, self._rows[0], n), _cut(retain, self._rows[1], n), strict=True)
-        return own([Share(one, other, len(forget), len(retain)) for one, other in parts])
+        return own_share([Share(one, other, len(forget), len(retain)) for one, other in parts])
 
 
 def names_at(drawn: Sequence[Sequence[int]], names: Sequence[Sequence[str]]) -> list[str]:

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 from unequal.facts.probes import PromptFormat
 from unequal.facts.refusals import REFUSALS
 from unequal.facts.schema import Fact
+from unequal.models.distributed import sum_over_processes
 from unequal.models.fsdp import is_sharded
-from unequal.models.processes import add_up
 from unequal.seeds import random_stream
 from unequal.unlearning.examples import Example, answer_row, score_groups, stack
 from unequal.unlearning.fact_weights import FactWeights
@@ -137,7 +137,7 @@ class Objective:
     def after_step(self, step: int, n_steps: int) -> None:
         """Let a retain weight that learns take in the step that was just done."""
         if self._method.dual and self._retain:
-            add_up([self._retain_loss])
+            sum_over_processes([self._retain_loss])
             self._multiplier = self._method.dual.after(
                 self._multiplier, self._retain_loss.item(), self._frozen.retain_loss, (step + 1) / n_steps
             )

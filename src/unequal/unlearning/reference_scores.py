@@ -14,9 +14,9 @@ from unequal.facts.names import without
 from unequal.facts.probes import PromptFormat
 from unequal.facts.problems import shown
 from unequal.facts.schema import Fact
+from unequal.models.distributed import n_processes
 from unequal.models.fsdp import is_sharded
 from unequal.models.precision import differentiate
-from unequal.models.processes import n_processes
 from unequal.models.quantised import dequantise
 from unequal.models.scratch_copy import copy_of
 from unequal.seeds import random_stream

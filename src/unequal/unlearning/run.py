@@ -13,8 +13,8 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.adapters import Adapter, require_peft
 from unequal.models.configuration import window_of
+from unequal.models.distributed import n_processes
 from unequal.models.precision import computing_in, in_precision
-from unequal.models.processes import n_processes
 from unequal.models.quantised import quantise, require_bitsandbytes
 from unequal.oom import at_most, is_saved
 from unequal.progress import Progress, no_progress

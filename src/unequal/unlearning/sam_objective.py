@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
+from unequal.models.distributed import sum_gradients
 from unequal.models.fsdp import local, norm
 from unequal.models.precision import differentiate
-from unequal.models.processes import add_up_gradients
 from unequal.unlearning.method_kinds import SharpnessAwareMethod
 from unequal.unlearning.micro_batches import Share
 from unequal.unlearning.objective import Objective
@@ -37,7 +37,7 @@ class SharpnessObjective(Objective):
         for to_forget in (self.loss(step, share, keep=False) for share in shares):
             if to_forget.requires_grad:
                 differentiate(to_forget)
-        add_up_gradients([weight for weight in weights if not isinstance(weight, DTensor)])
+        sum_gradients([weight for weight in weights if not isinstance(weight, DTensor)])
         uphill = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
         for weight in weights:
             weight.grad = None

@@ -54,14 +54,14 @@ def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
     from unequal.models.device import choose_device
     from unequal.models.load import load_ready, load_tokenizer
     from unequal.models.precision import computing_in
-    from unequal.models.processes import in_first
+    from unequal.models.distributed import on_main_process
 
     check_settings(settings)
     choose_device(settings.device)
     facts = read_facts(settings.facts)
     model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
-    with in_first(output_folder(settings.out)) as out:
+    with on_main_process(output_folder(settings.out)) as out:
         with computing_in(settings.precision, model.device):
             evaluator = Evaluator(
                 tokenizer, facts, maker, settings.probes, metrics=settings.metrics, passes=settings.passes,

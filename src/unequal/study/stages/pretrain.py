@@ -39,7 +39,7 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     """
     from unequal.corpus.shards import TokenWindows
     from unequal.models.device import choose_device
-    from unequal.models.processes import in_first, is_first
+    from unequal.models.distributed import on_main_process, is_main_process
     from unequal.study.claim import claimed
     from unequal.training.pretrain import pretrain
 
@@ -49,14 +49,14 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     settings.model.require_memory(card.vocabulary_size)
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     resolved["corpus_made_from"] = _made_from(settings.corpus / "manifest.json")
-    lock = in_first(locked(lock_of(settings.out), f"training in {settings.out}"))
+    lock = on_main_process(locked(lock_of(settings.out), f"training in {settings.out}"))
     with lock, claimed(settings.out, resolved) as finished:
         if not finished:
             pretrain(
                 settings.model, settings.corpus, settings.pretrain, settings.seed, settings.out,
                 settings.checkpoint_every, progress,
             )  # fmt: skip
-            if is_first():
+            if is_main_process():
                 write_json(settings.out / "manifest.json", manifest())
     return settings.out / "model"
 

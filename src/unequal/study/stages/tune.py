@@ -61,7 +61,7 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
     when the model says none of the facts to forget.
     """
     from unequal.models.device import choose_device
-    from unequal.models.processes import is_first, wait_for_all
+    from unequal.models.distributed import is_main_process, wait_for_everyone
 
     check_settings(settings)
     choose_device(settings.device)
@@ -69,7 +69,7 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
     bench = _Bench(settings)
     if not known:
         bench.require_known()
-    wait_for_all()  # before the first of several processes writes there
+    wait_for_everyone()  # before the first of several processes writes there
     n_trials = sum(count for count, _ in settings.search.rungs(settings.unlearn.steps))
     found: list[tuple[int, Trial]] = []
 
@@ -82,7 +82,7 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
         if made not in known:
             known.append(made)
             held = {"settings": _identity(settings), "trials": [asdict(one) for one in known]}
-            if is_first():
+            if is_main_process():
                 write_sealed_json(settings.out, held)
         progress(len(found), n_trials)
     return found

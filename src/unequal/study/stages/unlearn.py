@@ -84,7 +84,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     the last good model and the scores so far; raises `DivergedError` that says so.
     """
     from unequal.models.device import choose_device
-    from unequal.models.processes import in_first
+    from unequal.models.distributed import on_main_process
     from unequal.study.partial_run import PartialRun
 
     check_settings(settings)
@@ -93,7 +93,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     facts = FactsByRole.read(**files)
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
     hashes = {role: file_hash(path) for role, path in files.items()}
-    with in_first(locked(lock_of(settings.out), f"unlearning into {settings.out}")):
+    with on_main_process(locked(lock_of(settings.out), f"unlearning into {settings.out}")):
         partial = PartialRun(settings.out, {**resolved, "facts": hashes})
         try:
             found, described = _unlearn_and_evaluate(settings, facts, partial, progress)
@@ -102,7 +102,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
             if not partial.can_go_on:
                 partial.remove()
             raise
-        with in_first(atomic_folder(settings.out)) as folder:
+        with on_main_process(atomic_folder(settings.out)) as folder:
             if folder:
                 shutil.copytree(partial.model, folder / "model")
                 write_tables(found, folder, _columns(settings) | described)
@@ -120,7 +120,7 @@ def _unlearn_and_evaluate(
     from unequal.evaluation.evaluate import Evaluator
     from unequal.facts.probes import ProbeMaker
     from unequal.models.load import load_model, load_tokenizer
-    from unequal.models.processes import wait_for_all
+    from unequal.models.distributed import wait_for_everyone
     from unequal.unlearning.run import Checkpoints, unlearn
     from unequal.unlearning.stopping import Stopped
 
@@ -147,7 +147,7 @@ def _unlearn_and_evaluate(
             partial.keep(step, found[step])
 
     ended, every = partial.last_step(), settings.checkpoint_every
-    wait_for_all()  # before the first of several processes writes anything there
+    wait_for_everyone()  # before the first of several processes writes anything there
     if ended is not None:
         evaluate(load_model(partial.model, precision=precision), ended, last=False)
         return dict(sorted(found.items())), described
@@ -174,11 +174,11 @@ def _keep_diverged(
     tokenizer: "PreTrainedTokenizerBase",
 ) -> DivergedError:
     """Write ``<out>.diverged`` and return an error that names it."""
-    from unequal.models.processes import in_first
+    from unequal.models.distributed import on_main_process
     from unequal.models.save import save_model
 
     beside = settings.out.with_name(f"{settings.out.name}.diverged")
-    with in_first(atomic_folder(beside)) as folder:
+    with on_main_process(atomic_folder(beside)) as folder:
         save_model(model, tokenizer, folder / "model" if folder else None)
         if folder:
             write_tables(found, folder, _columns(settings) | of_model(model))

@@ -1,15 +1,14 @@
-"""Rows one after another in a single one give what each gives alone, in every family that can read them."""
+"""Rows packed into a single one give what each gives alone, in every family that supports packing."""
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from read_rows import count_rows
 from unequal.models import FAMILIES
-from unequal.models import packed_attention as attention
+from unequal.models.capabilities import capabilities_of
 from unequal.models.load import scratch_model
-from unequal.models.packed_attention import can_do_without_padding, rows_apart
+from unequal.models.packed_attention import packed_rows
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring.packing import _shared, laid_out
 from unequal.training.recompute import recomputing
@@ -46,7 +45,7 @@ def scored(model, groups, whole=()):
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
 def test_scores_and_gradients_are_those_of_each_row_alone(family, whole):
     model, given = made(family), rows()
-    assert can_do_without_padding(model, max(LENGTHS))
+    assert capabilities_of(model).supports_packing(max(LENGTHS))
     passes = []
     model.base_model.register_forward_pre_hook(count_rows(passes), with_kwargs=True)
     together, gradient = scored(model, {"one": given[:2], "other": given[2:]}, whole)
@@ -55,22 +54,6 @@ def test_scores_and_gradients_are_those_of_each_row_alone(family, whole):
     for value, (expected, _) in zip(together, alone, strict=True):
         torch.testing.assert_close(value, expected[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradient, sum(one for _, one in alone), rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
-def test_the_last_layer_attends_from_the_scored_tokens_alone(family, monkeypatch):
-    model, given, queries = made(family), rows(), []
-
-    def attend(module, query, key, *others, **settings):
-        queries.append((module.layer_idx, key.shape[2], query.shape[2]))
-        return sdpa_attention_forward(module, query, key, *others, **settings)
-
-    monkeypatch.setattr(attention, "sdpa_attention_forward", attend)
-    score_groups(model, {"": given}, VOCABULARY.padding_token_id)
-    needed = {length: length - (length + 1) // 2 + 1 for length in LENGTHS}
-    asked = [(length, n) for layer, length, n in queries if layer == 1 and length > 1]
-    assert asked == [(length, needed[length]) for length in sorted(set(LENGTHS))]
-    assert all(length == n for layer, length, n in queries if layer == 0)
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
@@ -142,7 +125,7 @@ def test_a_beginning_is_not_shared_where_it_is_scored_or_saves_little():
 @pytest.mark.parametrize("family", sorted(STATES))
 def test_models_that_carry_a_state_along_the_row_are_given_padded_rows(family):
     model = made(family)
-    assert not can_do_without_padding(model, 5)
+    assert not capabilities_of(model).supports_packing(5)
     with laid_out(model, [[3, 4, 5], [6, 7]], [(1, 3), (0, 2)], 1) as layout:
         assert layout.position_ids is None
         assert layout.input_ids.tolist() == [[3, 4, 5, 1], [6, 7, 1, 1]]
@@ -152,9 +135,9 @@ def test_models_that_carry_a_state_along_the_row_are_given_padded_rows(family):
 def test_a_window_shorter_than_the_longest_row_wants_padded_rows():
     config = FAMILIES.get("mistral")(SHAPE, VOCABULARY)
     model = made("mistral")
-    assert can_do_without_padding(model, 24)
+    assert capabilities_of(model).supports_packing(24)
     model.config.sliding_window = config.sliding_window = 8
-    assert not can_do_without_padding(model, 24)
+    assert not capabilities_of(model).supports_packing(24)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
@@ -163,7 +146,7 @@ def test_layers_that_are_recomputed_are_given_padded_rows_and_agree(family):
     expected, gradient = scored(model, {"": given})
     model.train()
     with recomputing(model, True):
-        assert not can_do_without_padding(model, max(LENGTHS))
+        assert not capabilities_of(model).supports_packing(max(LENGTHS))
         found, other = scored(model, {"": given})
     for one, value in zip(found, expected, strict=True):
         torch.testing.assert_close(one, value)
@@ -172,7 +155,7 @@ def test_layers_that_are_recomputed_are_given_padded_rows_and_agree(family):
 
 def test_the_models_own_attention_is_back_after_an_error():
     model = made("gpt2")
-    with pytest.raises(ZeroDivisionError), rows_apart(model, [2, 2]):
+    with pytest.raises(ZeroDivisionError), packed_rows(model, [2, 2]):
         assert model.config._attn_implementation == "unequal_rows"
         raise ZeroDivisionError
     assert model.config._attn_implementation == "sdpa"

@@ -1,14 +1,11 @@
-"""Types of model that nobody knew: what their configuration promises is tried before it is used."""
+"""Capability checks: what the configuration of an unknown architecture promises is tried before it is used."""
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unequal.models.ask import ask, is_causal
-from unequal.models.heads import has_plain_head
-from unequal.models.kv_cache import keeps_what_it_read
+from unequal.models.capabilities import capabilities_of
 from unequal.models.layers import last_layer_at
-from unequal.models.packed_attention import can_do_without_padding, sees_by_attention_alone
 from unequal.scoring.decode import Decoding
 from unequal.scoring.prefix_tree import grow, tree_mask
 
@@ -90,7 +87,7 @@ SEES = {Honest: True, Deaf: False, Counting: False, Shortsighted: False, Forgetf
 @pytest.mark.parametrize("kind", SEES)
 def test_prompts_are_shared_only_where_a_trial_shows_that_it_is_right(kind):
     model = made(kind)
-    assert sees_by_attention_alone(model, 20) == SEES[kind]
+    assert capabilities_of(model).supports_shared_prefix(20) == SEES[kind]
     prompt, answers = [7, 8, 9] * 4, [[3, 4, 5], [6, 7, 8, 2], [9, 1]]
     tree = grow(prompt, answers)
     mask = {
@@ -109,19 +106,21 @@ def test_prompts_are_shared_only_where_a_trial_shows_that_it_is_right(kind):
 
 @pytest.mark.parametrize("kind", SEES)
 def test_rows_stand_one_after_another_only_where_a_trial_shows_that_it_is_right(kind):
-    assert can_do_without_padding(made(kind), 20) == SEES[kind]
+    assert capabilities_of(made(kind)).supports_packing(20) == SEES[kind]
 
 
 def test_a_window_is_found_by_rows_that_are_longer():
     model = made(Shortsighted)
-    assert not sees_by_attention_alone(model, 3)  # trials are of eight tokens at least, and as many branches
-    assert not sees_by_attention_alone(model, 20)
+    assert not capabilities_of(model).supports_shared_prefix(
+        3
+    )  # trials are of eight tokens at least, and as many branches
+    assert not capabilities_of(model).supports_shared_prefix(20)
 
 
 @pytest.mark.parametrize(("kind", "keeps"), [(Honest, True), (Forgetful, False)])
 def test_what_a_model_keeps_is_used_only_where_a_trial_shows_that_it_serves(kind, keeps):
     model = made(kind)
-    assert keeps_what_it_read(model) == keeps
+    assert capabilities_of(model).kv_cache == keeps
     prompts = torch.tensor([[7, 8, 9, 3], [4, 4, 6, 5]])
     with torch.inference_mode():
         decoding = Decoding(model, prompts)
@@ -141,12 +140,22 @@ def test_the_last_layer_runs_everywhere():
             assert torch.equal(model(input_ids=ids).logits, expected)
 
 
-def test_a_question_is_asked_once_and_the_model_is_as_it_was():
-    model, asked = made(Honest).train(), []
-    for _ in range(2):
-        assert not ask(model, "x", lambda one: asked.append(one.training) or 1 / 0)  # a failure is a no
-    assert asked == [False]
+def test_a_check_runs_once_in_evaluation_mode_and_leaves_the_model_as_it_was():
+    model, modes = made(Honest).train(), []
+    model.register_forward_pre_hook(lambda one, _inputs: modes.append(one.training))
+    assert [capabilities_of(model).causal for _ in range(2)] == [True, True]
+    assert modes == [False, False]  # two rows, read by the first check alone
+    assert capabilities_of(model).plain_head
     assert model.training
-    assert is_causal(model)
-    assert has_plain_head(model)
     assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_a_model_that_fails_in_a_check_does_not_support_it_and_is_not_checked_again():
+    model, calls = made(Honest).train(), []
+    model.register_forward_pre_hook(lambda _one, _inputs: calls.append(1) or 1 / 0)
+    assert [capabilities_of(model).kv_cache for _ in range(2)] == [False, False]
+    assert len(calls) == 1
+    assert model.training
+    with pytest.raises(ZeroDivisionError):
+        _ = capabilities_of(model).causal
+    assert model.training
