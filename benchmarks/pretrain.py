@@ -28,7 +28,6 @@ from unequal.corpus.shards import TokenWindows
 from unequal.facts.probes import PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.manifest import manifest
-from unequal.models.cpu_kernels import use_kernels
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.training.loop import run_steps
@@ -106,11 +105,11 @@ def compare(size: str, windows: TokenWindows, batch: int, steps: int, pairs: int
         end_token_id=card.end_token_id, padding_token_id=card.padding_token_id,
     )  # fmt: skip
     n_tokens = batch * steps * card.window_tokens
-    base = scratch_model(ModelSettings(family="gpt2", size=size), vocabulary, seed=0, fast=False)
+    base = scratch_model(ModelSettings(family="gpt2", size=size), vocabulary, seed=0)
     rows: list[dict[str, float]] = []
     ends: list[float] = []
     for _ in range(pairs):
-        theirs, ours = copy.deepcopy(base), use_kernels(copy.deepcopy(base))
+        theirs, ours = copy.deepcopy(base), copy.deepcopy(base)
         their_seconds = train_with_trainer(theirs, windows, batch, steps)
         our_seconds = train_with_ours(ours, windows, batch, steps)
         rows.append(

@@ -123,7 +123,7 @@ def run_side(side: str, case: Case, folder: Path, steps: int, double: bool = Fal
         size=len(tokenizer), window_tokens=WINDOW_TOKENS,
         end_token_id=tokenizer.eos_token_id, padding_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    model = scratch_model(case.model, vocabulary, seed=SEED, fast=side in MICRO_BATCHES)
+    model = scratch_model(case.model, vocabulary, seed=SEED)
     settings = UnlearnSettings(steps=steps, batch_size=BATCH, micro_batch=MICRO_BATCHES.get(side))
     loop = Loop(
         model=model.bfloat16() if case.on_gpu else model.double() if double else model, tokenizer=tokenizer,

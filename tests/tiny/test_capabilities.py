@@ -1,4 +1,4 @@
-"""Capability checks: what the configuration of an unknown architecture promises is tried before it is used."""
+"""Capability checks: what the configuration of an unknown architecture promises is tried before use."""
 
 import pytest
 import torch

@@ -98,7 +98,6 @@ class Adapter:
         Weights in few bits become the float32 numbers that they stood for, so that the model stays the one
         that was trained; the numbers that they were rounded from are not brought back.
         """
-        from unequal.models.cpu_kernels import use_kernels
         from unequal.models.fsdp import is_sharded
         from unequal.models.quantised import dequantise
 
@@ -108,7 +107,6 @@ class Adapter:
             self._tuner.unload()
         else:
             self._tuner.merge_and_unload()
-        use_kernels(self._tuner.model)
         for weight in self._own:
             weight.requires_grad_(True)
 

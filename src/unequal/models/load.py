@@ -14,7 +14,6 @@ from unequal.models.adapters import adapters_unseen, merge_saved
 from unequal.models.capabilities import capabilities_of
 from unequal.models.compute_settings import ComputeSettings, Precision
 from unequal.models.configuration import keep_nothing
-from unequal.models.cpu_kernels import use_kernels
 from unequal.models.device import process_state
 from unequal.models.distributed import is_main_process
 from unequal.models.folders import check_model, is_local, n_rows
@@ -38,7 +37,6 @@ def scratch_model(
     settings: ModelSettings,
     vocabulary: Vocabulary,
     seed: int,
-    fast: bool = True,
     precision: Precision = "fp32",
 ) -> PreTrainedModel:
     """Return a model with random weights that depend on the seed alone, on this process's device.
@@ -56,7 +54,7 @@ def scratch_model(
     _place(model, precision)
     if not is_sharded(model):  # else when it is first run, after which its precision cannot be changed
         _check_capabilities(model)
-    return use_kernels(model) if fast else model
+    return model
 
 
 def _place(model: PreTrainedModel, precision: Precision) -> None:
@@ -100,7 +98,7 @@ def load_model(
     _place(model.eval(), precision)
     _check_causal(model, name_or_path)
     _check_capabilities(model)
-    return use_kernels(model)
+    return model
 
 
 def _read_model(name_or_path: str | Path, quantised: Scheme | None, adapter: Path | None) -> PreTrainedModel:

@@ -9,7 +9,6 @@ from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
 from unequal.models.compute_settings import Precision
-from unequal.models.cpu_kernels import use_plain_layers
 from unequal.models.device import process_state
 
 
@@ -53,5 +52,4 @@ def differentiate(loss: Tensor) -> None:
 def compile_body(model: nn.Module) -> None:
     """Let torch compile the model's body, in place."""
     body = model.base_model if isinstance(model, PreTrainedModel) else model
-    use_plain_layers(body)
     body.compile()

@@ -17,7 +17,6 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from unequal.errors import MissingExtraError
-from unequal.models.cpu_kernels import use_kernels
 
 Scheme = Literal["int8", "nf4"]
 BLOCK = 64  # weights of nf4 that share a scale
@@ -46,7 +45,7 @@ def dequantise(model: nn.Module) -> None:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, QuantisedLinear | QuantisedConv1D):
-                setattr(parent, name, made.setdefault(id(child), use_kernels(child.plain())))
+                setattr(parent, name, made.setdefault(id(child), child.plain()))
 
 
 def n_weights(model: PreTrainedModel) -> int:

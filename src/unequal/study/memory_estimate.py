@@ -30,11 +30,8 @@ ROW = 16
 """Tokens of a question with its answer."""
 ANSWER = 4
 """Of these, the ones that are scored: an answer and its end."""
-KEPT, KEPT_PLAIN = 25, {"gpt_neox": 15, "gpt2": 11}
-"""Numbers that a layer keeps of a token for the backward pass, in widths, with a gate in its MLP and without.
-
-On a CPU GPT-2's keeps only what it activates (`models/cpu_kernels.py`).
-"""
+KEPT, KEPT_PLAIN = 25, {"gpt_neox": 15, "gpt2": 15}
+"""Numbers that a layer keeps of a token for the backward pass, in widths, with a gate in its MLP and without."""
 CHOSEN, WHOLE = 2, 5
 """Copies of logits that a step holds for the tokens of answers, and for whole distributions."""
 PASSED = 8
