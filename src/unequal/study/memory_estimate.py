@@ -31,7 +31,7 @@ ROW = 16
 ANSWER = 4
 """Of these, the ones that are scored: an answer and its end."""
 KEPT, KEPT_PLAIN = 25, {"gpt_neox": 15, "gpt2": 15}
-"""Numbers that a layer keeps of a token for the backward pass, in widths, with a gate in its MLP and without."""
+"""Numbers that a layer keeps of a token for the backward pass, in widths, with a gated MLP and without."""
 CHOSEN, WHOLE = 2, 5
 """Copies of logits that a step holds for the tokens of answers, and for whole distributions."""
 PASSED = 8

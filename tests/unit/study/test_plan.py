@@ -165,9 +165,9 @@ def test_names_can_be_read_and_costs_are_positive():
 
 
 PINNED = [
-    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-68fb3fb8",
+    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-a38b71ad",
     "corpus/rerendered-seed0-7bb98875",
-    "pretrain/gpt2-tiny-rerendered-seed0-d1990696",
-    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-a0dfd65a",
-    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-4174b224",
+    "pretrain/gpt2-tiny-rerendered-seed0-21079aee",
+    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-ccb2deec",
+    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-0cb6cb50",
 ]

@@ -59,9 +59,9 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     from unequal.evaluation.evaluate import Evaluator, Tables
     from unequal.facts.probes import ProbeMaker
     from unequal.models.device import choose_device
+    from unequal.models.distributed import on_main_process
     from unequal.models.load import load_ready, load_tokenizer
     from unequal.models.precision import computing_in
-    from unequal.models.distributed import on_main_process
 
     check_settings(settings)
     choose_device(settings.device)

@@ -52,9 +52,9 @@ def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
     from unequal.evaluation.evaluate import Evaluator
     from unequal.facts.probes import ProbeMaker
     from unequal.models.device import choose_device
+    from unequal.models.distributed import on_main_process
     from unequal.models.load import load_ready, load_tokenizer
     from unequal.models.precision import computing_in
-    from unequal.models.distributed import on_main_process
 
     check_settings(settings)
     choose_device(settings.device)

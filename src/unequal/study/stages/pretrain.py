@@ -39,7 +39,7 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     """
     from unequal.corpus.shards import TokenWindows
     from unequal.models.device import choose_device
-    from unequal.models.distributed import on_main_process, is_main_process
+    from unequal.models.distributed import is_main_process, on_main_process
     from unequal.study.claim import claimed
     from unequal.training.pretrain import pretrain
 

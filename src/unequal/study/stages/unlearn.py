@@ -119,8 +119,8 @@ def _unlearn_and_evaluate(
     """Return the tables of every evaluated step, and the columns of the model; the one at the end is kept."""
     from unequal.evaluation.evaluate import Evaluator
     from unequal.facts.probes import ProbeMaker
-    from unequal.models.load import load_model, load_tokenizer
     from unequal.models.distributed import wait_for_everyone
+    from unequal.models.load import load_model, load_tokenizer
     from unequal.unlearning.run import Checkpoints, unlearn
     from unequal.unlearning.stopping import Stopped
 

@@ -29,7 +29,7 @@ class BaselineStep(Step):
     """
 
     kind: ClassVar[str] = "baseline"
-    result_format: ClassVar[int] = 6
+    result_format: ClassVar[int] = 7
     runs_model: ClassVar[bool] = True
 
     base: AnyBase = Field(serialization_alias="pretrain")  # folders of older studies are named so

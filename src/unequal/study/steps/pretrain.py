@@ -24,7 +24,7 @@ class PretrainStep(Step, Base):
     """From a corpus to a model folder; the base of the runs that start from this model."""
 
     kind: ClassVar[str] = "pretrain"
-    result_format: ClassVar[int] = 4
+    result_format: ClassVar[int] = 5
     runs_model: ClassVar[bool] = True
 
     corpus: CorpusStep | NaturalCorpusStep

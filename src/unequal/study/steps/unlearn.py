@@ -31,7 +31,7 @@ class UnlearnStep(Step):
     """From a model to the trajectory of its scores while it forgets."""
 
     kind: ClassVar[str] = "unlearn"
-    result_format: ClassVar[int] = 6
+    result_format: ClassVar[int] = 7
     runs_model: ClassVar[bool] = True
 
     baseline: BaselineStep
