@@ -1,3 +1,3 @@
-"""How hard is knowledge to remove from a language model, given how often it was seen, and is it gone?"""
+"""Unlearn facts from language models, and measure how hard that is and whether the facts are gone."""
 
 __version__ = "0.1.0"

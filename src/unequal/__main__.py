@@ -1,4 +1,4 @@
-"""``python -m unequal``, which is how launchers such as ``accelerate launch -m`` start the command line."""
+"""Entry point of ``python -m unequal``, used by launchers such as ``accelerate launch -m``."""
 
 from unequal.cli.app import main
 

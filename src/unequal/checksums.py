@@ -1,7 +1,7 @@
-"""Seals: the SHA-256 of what is read again, so that a flipped byte is found and not believed.
+"""SHA-256 checksums of files that are read back, so that damaged files are detected.
 
-A folder has a file of the hashes of its files; a single file that only this library reads ends with its own,
-and JSON holds that of its values.
+A folder has a file with the checksums of its files. A single binary file of this library ends with its own
+checksum, and a JSON file holds the checksum of its values.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_path, content_hash, file_hash, read_json, write_json, write_text
 
 SEAL = "SHA256SUMS"
-"""The file of a folder's hashes, which ``sha256sum --check`` reads too."""
+"""The file with the checksums of a folder; ``sha256sum --check`` reads it too."""
 
 DIGEST = "sha256"
-"""The key of sealed JSON that holds the hash of all other keys."""
+"""The key of a JSON object that holds the checksum of all other keys."""
 
 _HEAD = "# files: "  # which sha256sum takes for a comment
 _CHANGED = "has not the SHA-256 it was written with"
@@ -29,17 +29,17 @@ logger = logging.getLogger(__name__)
 
 
 def say_made_anew(what: str, reason: object) -> None:
-    """Note in one line that something kept is damaged, and that it is made anew."""
+    """Warn in one line that a cached file is damaged and is made again."""
     logger.warning("%s is damaged (%s); it is made anew", what, reason)
 
 
 def seal(folder: Path) -> None:
-    """Write the hash of every file below the folder into it; to be done before the folder takes its name."""
+    """Write the checksum of every file below a folder into the folder, before it gets its final name."""
     (folder / SEAL).write_text(_sums(hashes(folder, {SEAL})), encoding="utf-8")
 
 
 def seal_files(folder: Path, names: Iterable[str]) -> None:
-    """Write the hash of these files of the folder, where there are such, into it, atomically."""
+    """Write the checksums of those of the named files that exist into the folder, atomically."""
     found = {name: _hash_of(folder / name) for name in names if (folder / name).is_file()}
     write_text(folder / SEAL, _sums(found))
 
@@ -50,9 +50,10 @@ def _sums(found: Mapping[str, str]) -> str:
 
 
 def check_seal(folder: Path, advice: str = "", *, required: bool = False) -> None:
-    """Raise `DamagedError` when a file is not as it was when the folder was sealed; others are not looked at.
+    """Verify the files of a folder against its checksum file; files that it does not list are ignored.
 
-    A folder without a seal is taken as it is, unless one is ``required``.
+    Raises `DamagedError` for a file that is missing or has changed. A folder without checksums passes, unless
+    they are ``required``.
     """
     seal_file = folder / SEAL
     if not seal_file.is_file():
@@ -73,7 +74,7 @@ def check_seal(folder: Path, advice: str = "", *, required: bool = False) -> Non
 
 
 def check_listed(path: Path) -> None:
-    """Raise `DamagedError` when a file's folder is sealed and names it with another hash than it has."""
+    """Verify one file against the checksums of its folder, if they list it; raises `DamagedError`."""
     seal_file = path.parent / SEAL
     if not (os.path.isfile(seal_file) and os.path.isfile(path)):  # noqa: PTH113  false for impossible paths
         return
@@ -86,7 +87,7 @@ def check_listed(path: Path) -> None:
 
 
 def check_hashes(folder: Path, expected: Mapping[str, str], advice: str) -> None:
-    """Raise `DamagedError`, whose message ends with the advice, unless each file has the hash expected."""
+    """Verify files against expected checksums; raises `DamagedError`, whose message ends with the advice."""
     for name, digest in expected.items():
         path = folder / name
         try:
@@ -100,9 +101,10 @@ def check_hashes(folder: Path, expected: Mapping[str, str], advice: str) -> None
 
 
 def hashes(folder: Path, left_out: Collection[str] = ()) -> dict[str, str]:
-    """Return the SHA-256 of each file below the folder by its path within, but for some paths at the top.
+    """Return the SHA-256 of each file below a folder, by its relative path.
 
-    Temporary files are left out too, which are those of others.
+    Excluded are paths whose first part is in ``left_out``, and temporary files, which belong to other
+    processes.
     """
     found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     kept = {place: path for place, path in found.items() if place.parts[0] not in left_out}
@@ -114,16 +116,16 @@ def _is_temporary(place: Path) -> bool:
 
 
 def write_sealed(path: Path, data: bytes, identity: str = "") -> None:
-    """Write bytes, atomically, and behind them the SHA-256 of these bytes and of what they are.
+    """Write bytes followed by their SHA-256, atomically.
 
-    With an ``identity`` the file is not taken for another that is whole too.
+    The checksum includes the ``identity``, so that another intact file is not accepted in its place.
     """
     with atomic_path(path) as beside:
         beside.write_bytes(data + _digest(data, identity))
 
 
 def read_sealed(path: Path, identity: str = "", advice: str = "") -> bytes:
-    """Return the bytes that were written so; raises `DamagedError` unless they are the same."""
+    """Return the bytes that `write_sealed` wrote; raises `DamagedError` if they have changed."""
     try:
         whole = path.read_bytes()
     except OSError as error:
@@ -140,14 +142,14 @@ def _digest(data: bytes, identity: str) -> bytes:
 
 
 def write_sealed_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object as JSON, atomically, with the hash of its values under the key ``sha256``."""
+    """Write an object as JSON, atomically, with the checksum of its values under the key ``sha256``."""
     write_json(path, {**value, DIGEST: _json_hash(value)})
 
 
 def read_sealed_json(path: Path, advice: str, *, required: bool = True) -> dict[str, Any]:
-    """Return the object in a file without its hash; raises `DamagedError` when it has another.
+    """Return the object of a JSON file without its checksum; raises `DamagedError` if the checksum differs.
 
-    One without a hash is damaged too if one is ``required``, and taken as it is otherwise.
+    An object without a checksum is damaged if one is ``required``, and is accepted otherwise.
     """
     try:
         held = read_json(path)
@@ -162,7 +164,7 @@ def read_sealed_json(path: Path, advice: str, *, required: bool = True) -> dict[
 
 
 def unsealed(value: Any, path: Path, advice: str) -> Any:
-    """Return what JSON holds without its hash, if it has one; raises `DamagedError` for another hash."""
+    """Return a JSON value without its checksum, if any; raises `DamagedError` if the checksum differs."""
     if not isinstance(value, dict) or DIGEST not in value:
         return value
     rest = {key: inner for key, inner in value.items() if key != DIGEST}
@@ -176,9 +178,9 @@ def _json_hash(value: Mapping[str, Any]) -> str:
 
 
 def is_ours(path: Path, *keys: str) -> bool:
-    """Return whether a file that cannot be read was sealed JSON of these keys: all but one of them are there.
+    """Return whether an unreadable file looks like JSON of this library: at most one of its keys is missing.
 
-    What is not ours is never to be written over.
+    Files of other programs must never be overwritten.
     """
     try:
         data = path.read_bytes()
@@ -189,9 +191,9 @@ def is_ours(path: Path, *keys: str) -> bool:
 
 
 def _hash_of(path: Path) -> str:
-    """Return the file's hash; a file that this process has read is not read again until it changes.
+    """Return a file's SHA-256, from a cache if this process has read the file and it has not changed since.
 
-    Of a file that was just written the time alone does not tell whether it has changed.
+    A file that was written within the last second is not cached, since its time may not show a change.
     """
     stat = path.stat()
     identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

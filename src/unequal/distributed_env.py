@@ -1,13 +1,13 @@
-"""Which of several processes this one is, as ``accelerate launch`` or ``torchrun`` told it; without torch."""
+"""Rank and world size of this process, from the environment variables of ``torchrun``; without torch."""
 
 import os
 
 
 def several() -> bool:
-    """Return whether a launcher started more than this process for one piece of work."""
+    """Return whether this process is one of several in a distributed run."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def speaks() -> bool:
-    """Return whether this is the process that talks to the user: the first, or the only one."""
+    """Return whether this is the main process (rank 0, or the only one), which prints and writes."""
     return not several() or os.environ.get("RANK", "0") == "0"

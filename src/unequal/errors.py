@@ -1,4 +1,4 @@
-"""Errors a user can see: each is one clear line, and the command line exits with code 2."""
+"""User errors: one-line messages, with which the command line exits with code 2."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -6,16 +6,17 @@ from difflib import get_close_matches
 from unequal.plain_text import MOST_OF_A_MESSAGE, one_line
 
 MOST_OF_A_PROBLEM = 300
-"""Characters of one problem in a list of them."""
+"""Maximum characters of one problem in a list of problems."""
 
 SHOWN = 6
-"""Names of a batch that a message shows."""
+"""Maximum number of fact names of a batch in a message."""
 
 
 class UserError(Exception):
-    """Something the user can fix; the message says what, where, what is allowed and what to do next.
+    """An error that the user can fix; the message says what is wrong, where, what is allowed and what to do.
 
-    It is one line without control characters, whatever the values and other libraries' words in it hold.
+    The message is one line without control characters, whatever values or other libraries' messages it
+    quotes.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -27,11 +28,11 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """A file or folder is missing, unreadable or does not hold what it should."""
+    """A file or folder is missing, unreadable or has invalid content."""
 
 
 class DamagedError(DataError):
-    """A file of a sealed ``folder`` is not as it was written; ``what`` names it."""
+    """A file of ``folder`` does not match its checksum; ``what`` names the file."""
 
     def __init__(self, folder: str, what: str, advice: str) -> None:
         super().__init__(f"{folder} is damaged ({what}); {advice}")
@@ -44,13 +45,13 @@ class DamagedError(DataError):
 
 
 class ShortOfMemoryError(UserError):
-    """Memory ran out in the middle of the work."""
+    """Memory ran out during the computation."""
 
 
 class DivergedError(UserError):
-    """Training came to what is no number at ``step``; the state after the step before is the last good one.
+    """Training diverged to NaN or infinity at ``step``; the state before this step is the last good one.
 
-    ``batch`` names what the step saw.
+    ``batch`` has the names of the examples of the step.
     """
 
     def __init__(self, what: str, step: int, batch: Sequence[str] = ()) -> None:
@@ -85,9 +86,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def listed(problems: Sequence[str], limit: int = 50, n_all: int | None = None) -> str:
-    """Return the problems in one line, as many as a message has room for, and how many were left out.
+    """Return a list of problems as one line, truncated to the length of a message, with the number omitted.
 
-    They are the first of ``n_all``, or all there are.
+    The problems are the first of ``n_all``, or all of them if it is None.
     """
     shown: list[str] = []
     room = MOST_OF_A_MESSAGE * 3 // 4

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, content hashes, and errors in the user's words."""
+"""Files: atomic writes, content hashes, lock files, and I/O errors as user errors."""
 
 import errno
 import fcntl
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path``; when the block ends well it is synced and takes the name of ``path``.
+    """Yield a temporary path beside ``path``; when the block succeeds, it is synced and renamed to ``path``.
 
-    Raises `DataError` when the folder cannot be written. After an error nothing stays behind.
+    Raises `DataError` when the folder cannot be written. After an error the temporary file is removed.
     """
     with output_folder(path.parent):
         beside = _temporary_file(path)
@@ -42,7 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside ``path``; when the block ends well it takes the place of ``path``."""
+    """Yield a new temporary folder beside ``path``; when the block succeeds, it replaces ``path``."""
     with output_folder(path.parent):
         beside = _temporary_folder(path)
         try:
@@ -55,7 +55,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _put_in_place(beside: Path, path: Path) -> None:
-    """Give the folder the path's name; what had it before goes once the new one is there."""
+    """Rename the folder to the path; an earlier folder of this name is removed afterwards."""
     if not path.exists():
         beside.replace(path)
         return
@@ -72,7 +72,7 @@ def _put_in_place(beside: Path, path: Path) -> None:
 
 
 def _temporary_file(path: Path) -> Path:
-    """Return a new empty file beside the path, once what dead processes left of it is gone."""
+    """Return a new empty file beside the path, after removing temporary files of dead processes."""
     remove_left_of(path)
     with _told_of(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix_for(path), suffix=".tmp")
@@ -88,9 +88,9 @@ def _temporary_folder(path: Path) -> Path:
 
 @contextmanager
 def _told_of(path: Path) -> Iterator[None]:
-    """Raise `DataError`, which names the path, for trouble with files.
+    """Turn I/O errors into a `DataError` that names the path.
 
-    Libraries that write tensors and tables tell of a full disk by errors that are no `OSError`.
+    Libraries that write tensors and tables report a full disk by errors other than `OSError`.
     """
     try:
         yield
@@ -107,13 +107,13 @@ _NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write the text atomically as UTF-8."""
+    """Write a text file in UTF-8, atomically."""
     with atomic_path(path) as beside:
         beside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write the value atomically as indented JSON."""
+    """Write a value as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
 
 
@@ -124,9 +124,9 @@ def write_table(frame: "pl.DataFrame", path: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value in a JSON file; raises `DataError` when it is missing or broken.
+    """Return the value of a JSON file; raises `DataError` when the file is missing or invalid.
 
-    It does so too for values in one another too deep to work with, and for whole numbers beyond 64 bits.
+    Values that are nested too deeply and whole numbers beyond 64 bits are invalid too.
     """
     if problem := path_problem(path):
         raise DataError(problem)
@@ -158,13 +158,13 @@ def writable_folder(folder: Path) -> Path:
 
 
 def check_file_name(out: Path, example: str) -> None:
-    """Raise `ConfigError` for a path that is a folder or names no file; the example is one that does."""
+    """Check that a path can name a file; raises `ConfigError`, with the example, for a folder."""
     if out.is_dir() or out.name in ("", ".."):
         raise ConfigError(f"--out {str(out) or '.'} is a folder; name a file, such as {example}")
 
 
 def probe_folder(folder: Path, flag: str = "--out") -> None:
-    """Raise `DataError` when nothing can be written into a folder; one that is not there is only tried.
+    """Check that a folder can be written, without keeping a folder that did not exist; raises `DataError`.
 
     ``flag`` names the setting in the message.
     """
@@ -187,14 +187,14 @@ def probe_folder(folder: Path, flag: str = "--out") -> None:
 
 
 def check_replaceable(out: Path, made: str) -> None:
-    """Raise `ConfigError` for a folder with anything but an earlier result, which has the file ``made``."""
+    """Check that a folder is empty or an earlier result (with the file ``made``); raises `ConfigError`."""
     if out.is_dir() and any(out.iterdir()) and not (out / made).is_file():
         raise ConfigError(f"{out} holds other files and would be replaced as a whole; choose another --out")
 
 
 @contextmanager
 def output_folder(folder: Path) -> Iterator[Path]:
-    """Yield a writable folder; when the block fails, folders that had to be made and are empty go again."""
+    """Yield a writable folder; when the block fails, empty folders created for it are removed again."""
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     writable_folder(folder)
     try:
@@ -208,10 +208,10 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(lock: Path, doing: str, advice: str = "choose another --out") -> Iterator[None]:
-    """Hold a lock file while the block runs; the lock ends with the process, however that ends.
+    """Hold a lock file while the block runs; the system releases the lock when the process ends.
 
-    Raises `ConfigError`, which says what the holder is ``doing``, when another process has it. Where the file
-    system knows no locks there is none.
+    Raises `ConfigError`, which says what the holder is ``doing``, when another process has the lock. On file
+    systems without locks nothing is locked.
     """
     with output_folder(lock.parent):
         file = _opened_and_locked(lock, advice)
@@ -231,7 +231,7 @@ def locked(lock: Path, doing: str, advice: str = "choose another --out") -> Iter
 
 
 def lock_of(result: Path) -> Path:
-    """Return the lock file of a file or folder that takes its place as a whole; it stands beside it."""
+    """Return the path of the lock file of a file or folder, which is beside it."""
     result = result if result.name not in ("", "..") else result.resolve()
     return result.with_name(f".{result.name}.lock")
 

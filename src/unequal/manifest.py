@@ -1,4 +1,4 @@
-"""What made a result: versions, git revision and machine, kept beside it."""
+"""The manifest of a result: package versions, git revision and machine."""
 
 import platform
 import subprocess
@@ -13,7 +13,7 @@ LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "numpy", "pola
 
 
 def manifest() -> dict[str, Any]:
-    """Return versions, the git revision of this package's source tree if it has one, and the machine."""
+    """Return package versions, the git revision of the source tree if there is one, and the machine."""
     return {
         "unequal": __version__,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Shortage of memory: how it shows, and the smaller batches of a second try, which change no result."""
+"""Out-of-memory errors: detection, and a retry with smaller batches that gives the same results."""
 
 import errno
 import gc
@@ -20,7 +20,7 @@ Made = TypeVar("Made")
 logger = logging.getLogger(__name__)
 
 DIVISOR = 8
-"""How many times smaller the batches of a second try are."""
+"""Factor by which the retry reduces batch sizes."""
 
 _WORDS = (
     "out of memory",  # CUDA, MPS, XPU
@@ -35,18 +35,18 @@ _PERHAPS = (
     "could not create a primitive",  # oneDNN, whose kernels are written into memory
     "error return without exception set",  # C code that did not look whether it got memory
 )
-"""What libraries say for want of memory, and for other reasons too."""
+"""Error messages that may mean out of memory, but have other causes too."""
 
 _DIVISOR: ContextVar[int] = ContextVar("batches are divided by", default=1)
 
 
 def ran_out(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out."""
+    """Return whether an error means, or may mean, that memory ran out."""
     return _ran_out_surely(error) or _says(error, _PERHAPS)
 
 
 def _ran_out_surely(error: BaseException) -> bool:
-    """Return whether nothing else can be meant; of files the number counts, since names say anything."""
+    """Return whether an error certainly means out of memory; for `OSError` only the error number is used."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or _says(error, _WORDS)
@@ -58,7 +58,7 @@ def _says(error: BaseException, words: tuple[str, ...]) -> bool:
 
 @contextmanager
 def smaller_batches(wanted: bool = True) -> Iterator[None]:
-    """Make the batches of every pass smaller while the block runs, if ``wanted``."""
+    """Reduce the batch sizes of all passes while the block runs, if ``wanted``."""
     token = _DIVISOR.set(DIVISOR if wanted else _DIVISOR.get())
     try:
         yield
@@ -67,17 +67,17 @@ def smaller_batches(wanted: bool = True) -> Iterator[None]:
 
 
 def is_saved() -> bool:
-    """Return whether memory is being saved."""
+    """Return whether batch sizes are currently reduced."""
     return _DIVISOR.get() > 1
 
 
 def at_most(size: int) -> int:
-    """Return how large a batch may be that has this size where there is memory enough."""
+    """Return the batch size to use for a nominal size, reduced during a retry; at least 1."""
     return max(1, size // _DIVISOR.get())
 
 
 def free_memory() -> float:
-    """Return the bytes of memory that are free, or where that is not told, those that there are."""
+    """Return the available memory in bytes, or the total where the system does not report it."""
     told = Path("/proc/meminfo")
     if told.is_file():
         for line in told.read_text().splitlines():
@@ -87,17 +87,17 @@ def free_memory() -> float:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, as one line."""
+    """Return the first line of an error's message, or the name of its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Return the work as one that is tried again with smaller batches when memory runs out.
+    """Decorate a function to retry it with smaller batches when memory runs out.
 
-    It must go on from, or begin anew over, what the first try left. Processes that share the work make no
-    second try, since the others are in the middle of the first. Where something else than memory may be the
-    matter nothing is said of memory before the second try has shown it. Raises `ShortOfMemoryError` when
-    memory runs out again.
+    The function must resume from, or overwrite, partial results of the first attempt. Distributed runs do not
+    retry, since the other processes are still in the first attempt. If the cause is uncertain, the warning
+    about memory is given only after the retry has succeeded. Raises `ShortOfMemoryError` when memory runs out
+    again.
     """
 
     @wraps(work)

@@ -1,4 +1,4 @@
-"""Where a command writes, checked before any work: against what it reads, and against what is there."""
+"""Checks of output paths before any work: against the inputs of the command and existing files."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,25 +16,25 @@ from unequal.errors import ConfigError
 from unequal.files import check_replaceable, probe_folder
 
 LONGEST_NAME = 200
-"""Bytes of an output's last name; what is kept beside it has longer ones, and file systems end at 255."""
+"""Maximum bytes of an output's name; files beside it have longer names, and file systems allow 255."""
 
 GLOBS = ("corpus",)
 MODELS = ("model", "before", "after", "reference")
-"""Settings that hold a folder or a name on the hub."""
+"""Settings that hold a folder or the name of a model on the hub."""
 
 WRITTEN = ("out", "report", "shard_counts", "index_dir", "cache")
-"""Settings that hold a place to write, and to keep what makes the next run shorter."""
+"""Settings that hold output or cache paths."""
 
 Inputs = Mapping[str, Path | Iterable[Path] | None]
-"""What is read, by the flag that names it."""
+"""Input paths by flag."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """A ``file``; a ``folder`` into which files are written; or one that is replaced as a ``whole``.
+    """An output path: a ``file``, a ``folder`` for files, or a folder that is replaced as a ``whole``.
 
-    A whole folder may be replaced that holds an earlier result, which has the file ``made``, and without such
-    a name whatever is there.
+    With ``made``, only a folder that is an earlier result (it has the file of this name) may be replaced;
+    without, any folder.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Output:
 
 
 def check_places(outputs: Sequence[Output], inputs: Inputs) -> None:
-    """Raise `ConfigError` or `DataError` unless all can be written, and nothing that is read is destroyed."""
+    """Check that outputs can be written and overwrite no input; raises `ConfigError` or `DataError`."""
     read = [(flag, path) for flag, given in inputs.items() for path in _paths(given)]
     for output in outputs:
         _check_name(output)
@@ -66,7 +66,7 @@ def check_places(outputs: Sequence[Output], inputs: Inputs) -> None:
 
 
 def inputs_of(settings: BaseModel) -> dict[str, list[Path]]:
-    """Return the files and folders that settings name, but for those that are written, by their flags."""
+    """Return the input files and folders of settings, by flag."""
     found: dict[str, list[Path]] = {}
     for name, value in settings:
         flag = f"--{name.replace('_', '-')}"
@@ -84,19 +84,19 @@ def inputs_of(settings: BaseModel) -> dict[str, list[Path]]:
 
 
 def check_settings(settings: BaseModel, more: Inputs | None = None) -> None:
-    """Check the places of settings that say their ``outputs()``, and what ``more`` is read."""
+    """Check the ``outputs()`` of settings against their inputs and those in ``more``."""
     outputs: Sequence[Output] = getattr(settings, "outputs", tuple)()
     if outputs:
         check_places(outputs, inputs_of(settings) | dict(more or {}))
 
 
 def beside_of(path: Path, end: str) -> Path:
-    """Return the place beside a file or folder that has its name and another end."""
+    """Return the path beside a file or folder with the same name and another ending."""
     return path.parent / f"{path.name}.{end}"
 
 
 def files_in(folder: Path, *inner: str) -> list[Path]:
-    """Return the files of a folder, and of some folders in it, that a page of results does not replace."""
+    """Return the files of a folder and of some of its subfolders, except report pages."""
     with suppress(OSError):
         places = [folder, *(folder / name for name in inner)]
         found = [path for place in places if place.is_dir() for path in place.iterdir()]
@@ -124,7 +124,7 @@ def _check_name(output: Output) -> None:
 
 
 def _check_apart(output: Output, flag: str, path: Path) -> None:
-    """Refuse an output that is an input, or a folder to be replaced in which one is."""
+    """Refuse an output that is an input, or a folder to be replaced that holds one."""
     if _is_same(output.path, path):
         raise ConfigError(
             f"{output.flag} {output.path} is what {flag} names, which would be written over; choose another"
@@ -138,7 +138,7 @@ def _check_apart(output: Output, flag: str, path: Path) -> None:
 
 
 def _check_kind(output: Output) -> None:
-    """Refuse a folder where a file is to be, and the other way round."""
+    """Refuse a folder where a file is expected, and the other way round."""
     path, flag = output.path, output.flag
     try:
         exists = os.path.lexists(path)
@@ -156,7 +156,7 @@ def _check_kind(output: Output) -> None:
 
 
 def _resolved(path: Path) -> Path:
-    """Return the absolute path, links followed as far as they lead."""
+    """Return the absolute path with links resolved as far as possible."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # a loop of links
@@ -164,7 +164,7 @@ def _resolved(path: Path) -> Path:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Return whether two paths name one file, by links, or by case where the system ignores it."""
+    """Return whether two paths name the same file, also by links or on case-insensitive file systems."""
     with suppress(OSError, ValueError):
         return one.samefile(other)
     first, second = _resolved(one), _resolved(other)
@@ -181,7 +181,7 @@ def _is_same_folder(one: Path, other: Path) -> bool:
 
 
 def _ignores_case(folder: Path) -> bool:
-    """Return whether the file system takes names that differ by case alone for one."""
+    """Return whether the file system is case-insensitive."""
     for place in (folder, *folder.parents):
         swapped = place.with_name(place.name.swapcase()) if place.name else place
         if swapped != place:
@@ -193,7 +193,7 @@ def _ignores_case(folder: Path) -> bool:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    """Return whether a path is somewhere below a folder, as it is written or once links are followed."""
+    """Return whether a path is below a folder, with or without links resolved."""
     with suppress(ValueError, OSError):
         if not path.exists() or not folder.is_dir():
             return False

@@ -1,17 +1,17 @@
-"""Text from elsewhere as it may be shown: nothing that a terminal obeys, no longer than a reader needs."""
+"""Sanitised text for messages: without terminal control characters, and truncated."""
 
 import re
 from typing import Any
 from unicodedata import category
 
 MOST_OF_A_MESSAGE = 2000
-"""Characters of a message; both its ends are kept, since the last words say what to do."""
+"""Maximum characters of a message; both ends are kept, since the end says what to do."""
 
 MOST_OF_A_CELL = 400
-"""Characters of a cell of a table."""
+"""Maximum characters of a table cell."""
 
 MOST_OF_A_VALUE = 200
-"""Characters of one value inside a message, and of a title."""
+"""Maximum characters of a value in a message, and of a title."""
 
 _JOINERS = "\u200c\u200d"  # parts of words in many scripts, and of emoji
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -22,10 +22,10 @@ _BREAK = re.compile(r"[ \t]*(?:\r?\n[ \t]*)+")
 
 
 def visible(text: str) -> str:
-    """Return the text with every character that controls a terminal, or that nobody sees, as its escape.
+    """Return the text with control and invisible characters escaped.
 
-    These are control characters, line and paragraph separators, marks of direction and of format, and lone
-    surrogates, as Unicode's categories have them; spaces of every width stay as they are.
+    These are control characters, line and paragraph separators, format and direction characters, and lone
+    surrogates, by Unicode category. Spaces of every width are kept.
     """
     if text.isprintable():
         return text
@@ -33,9 +33,9 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, most: int = MOST_OF_A_MESSAGE) -> str:
-    """Return a message as one visible line of at most so many characters; line breaks become spaces.
+    """Return a message as one sanitised line of at most ``most`` characters; line breaks become spaces.
 
-    Of a word of 350 characters or more, such as a name that somebody made up to be long, both ends are kept.
+    Words of 350 characters or more are shortened to their two ends.
     """
     for most_seen in (1000 * most, 2 * most):  # what is cut away later need not be looked at
         if len(text) > most_seen:
@@ -49,7 +49,7 @@ def one_line(text: str, most: int = MOST_OF_A_MESSAGE) -> str:
 
 
 def short(value: Any, most: int = MOST_OF_A_VALUE) -> str:
-    """Return a value as visible text of at most so many characters and a note of how many there were."""
+    """Return a value as sanitised text, truncated to ``most`` characters with a note of its full length."""
     text = _written(value)
     cut = visible(text[:most])
     return cut if len(text) <= most else f"{cut}… ({len(text):,} characters)"
@@ -62,7 +62,7 @@ def _cut_words(text: str) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return a value as text; Python refuses to write out a number of many thousand digits."""
+    """Return a value as text, also for integers with more digits than Python converts."""
     try:
         return str(value)
     except ValueError:

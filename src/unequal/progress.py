@@ -1,4 +1,4 @@
-"""The progress of long work: a function that is told how much is done, of how much."""
+"""Progress callbacks of long computations."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ Progress = Callable[[int, int], None]
 
 
 def no_progress(_done: int, _total: int) -> None:
-    """Show no progress."""
+    """Ignore progress."""

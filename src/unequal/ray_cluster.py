@@ -1,4 +1,4 @@
-"""A Ray cluster: the one that is named, or that runs here, or one made of this machine for it alone."""
+"""Connection to a Ray cluster: a named one, a running one, or a new private one on this machine."""
 
 import logging
 import os
@@ -12,14 +12,14 @@ from typing import Any
 from unequal.errors import MissingExtraError, UserError
 
 FIRST_WITH_TOKENS = (2, 60)
-"""The version of Ray that asks for a token by default in a cluster that it makes."""
+"""The first version of Ray that requires a token by default in clusters that it starts."""
 
 ANYWHERE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""Whether a cluster may be of several machines: Ray's variable, read by its processes on every system."""
+"""Ray's environment variable that allows clusters of several machines, on every system."""
 
 
 def load_ray(purpose: str) -> Any:
-    """Return the library; raises `MissingExtraError`, which names the purpose, when it is not installed."""
+    """Return the module ray; raises `MissingExtraError`, which names the purpose, if it is not installed."""
     try:
         import ray
     except ImportError as error:
@@ -29,11 +29,11 @@ def load_ray(purpose: str) -> Any:
 
 @contextmanager
 def connected(ray: Any, address: str | None = None) -> Iterator[None]:
-    """Connect to a cluster, unless this process has done so; leave it only if it was joined here.
+    """Connect to a Ray cluster while the block runs, unless this process is connected already.
 
-    Without an address it is the one that ``RAY_ADDRESS`` names, or that this user has started here. Where
-    there is none, one is made that only this machine can reach, and only with a token. Raises `UserError`
-    when there is no such cluster, or when Ray is too old to make one like that.
+    Without an address it uses ``RAY_ADDRESS`` or a cluster that this user has started on this machine. If
+    there is none, it starts one that only this machine can reach, and only with a token. Raises `UserError`
+    when the cluster does not answer, or when Ray is too old to start a private one.
     """
     if ray.is_initialized():
         yield
@@ -64,11 +64,11 @@ def _start(ray: Any, address: str | None) -> None:
 
 @contextmanager
 def _on_loopback(ray: Any) -> Iterator[None]:
-    """While a cluster is made, have all its processes listen on the loopback interface, and ask for a token.
+    """Make a cluster started in this block listen on the loopback interface only and require a token.
 
-    Ray does so by itself on Windows and macOS, by a variable that it reads when it is imported; elsewhere it
-    takes an address of loopback for a mistake and listens on every interface. Raises `UserError` for a Ray
-    whose token authentication is not on by default.
+    Ray does this by default on Windows and macOS, by a variable that it reads on import. On other systems it
+    rejects a loopback address and listens on every interface. Raises `UserError` for a version of Ray
+    without token authentication by default.
     """
     constants = ray._private.ray_constants
     if _number(ray.__version__) < FIRST_WITH_TOKENS or not hasattr(constants, "ENABLE_RAY_CLUSTER"):
@@ -101,10 +101,10 @@ def _has_token() -> bool:
 
 
 def _last_started() -> str:
-    """Return the address where Ray looks when it is given none (see ``ray.init``).
+    """Return the address that Ray uses by default (see ``ray.init``).
 
-    Whoever can write into the folder for temporary files could name a cluster there that is to be given this
-    user's work, so only what this user or the system wrote counts.
+    Anyone who can write to the temporary folder could name a cluster there to receive this user's work, so
+    only files of this user or of root are used.
     """
     with suppress(OSError):
         path = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
@@ -114,7 +114,7 @@ def _last_started() -> str:
 
 
 def _knock(address: str) -> None:
-    """Raise `OSError` when nobody listens at an address like ``host:6379``; Ray would try for minutes."""
+    """Check that ``host:port`` accepts connections (Ray would try for minutes); raises `OSError`."""
     host, _, port = address.rpartition(":")
     if port.isdigit() and "/" not in host:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -1,6 +1,6 @@
-"""Files that were written before, read again as what they should be: JSON records and Parquet tables.
+"""Validated reading of JSON records and Parquet tables that earlier commands wrote.
 
-Whatever is wrong with one is told in one sentence, as a `DataError`.
+Invalid files raise `DataError` with a message of one sentence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,16 +21,16 @@ Schema = Mapping[str, "type[pl.DataType]"]
 
 
 def read_record(kind: type[Record], path: Path, advice: str, otherwise: str = "damaged") -> Record:
-    """Return what a JSON file holds as this kind: a model, a dataclass, a list or dictionary of them.
+    """Return the content of a JSON file validated as a type: a model, a dataclass, a list or a dictionary.
 
-    Raises `DataError`, whose message ends with the advice, when the file is broken or holds something else,
-    which makes it ``otherwise``.
+    Raises `DataError`, whose message ends with the advice, when the file is invalid; for content of another
+    type the message calls the file ``otherwise``.
     """
     return _as_kind(kind, unsealed(read_json(path), path, advice), path, advice, otherwise)
 
 
 def read_sealed_record(kind: type[Record], path: Path, advice: str) -> Record:
-    """Return what a sealed JSON file holds; raises `DamagedError` unless that is what was written."""
+    """Return the validated content of a JSON file with a checksum; raises `DamagedError` if it changed."""
     held = read_sealed_json(path, advice)
     try:
         return _as_kind(kind, held, path, advice, "damaged")
@@ -57,19 +57,19 @@ _KINDS = {
     "tuple_type": "a list",
     "string_type": "a text",
 }
-"""What a value should be, in the words of JSON, by pydantic's name of the error."""
+"""The JSON name of the expected type, by pydantic's error type."""
 
 
 def read_object(path: Path, advice: str) -> dict[str, Any]:
-    """Return the object in a JSON file; raises `DataError` as `read_record` does."""
+    """Return the object of a JSON file; raises `DataError` as `read_record` does."""
     return read_record(dict[str, Any], path, advice)
 
 
 def read_table(path: Path, advice: str) -> "pl.DataFrame":
-    """Return a Parquet table with the columns it has; raises `DataError`, which ends with the advice.
+    """Return a Parquet table with all its columns.
 
-    It does so for a file that is missing, a folder, or no Parquet table, whichever way polars says so, and
-    for one that is not as it was when its folder was sealed.
+    Raises `DataError`, whose message ends with the advice, for a file that is missing or unreadable, and for
+    one that does not match the checksum in its folder.
     """
     import polars as pl
 
@@ -88,10 +88,10 @@ def read_table(path: Path, advice: str) -> "pl.DataFrame":
 
 
 def with_types(frame: "pl.DataFrame", schema: Schema, where: object, advice: str) -> "pl.DataFrame":
-    """Return the table with the columns of the schema in these types, and its other columns as they are.
+    """Return the table with the columns of the schema cast to their types; other columns are unchanged.
 
-    Whole numbers may be narrower, and a column without any value of any type. Raises `DataError` for a column
-    that is missing or holds something else; ``where`` names the table.
+    Narrower integers are accepted, and empty columns of any type. Raises `DataError` for a missing column
+    or another type; ``where`` names the table.
     """
     import polars as pl
 
@@ -116,7 +116,7 @@ def with_types(frame: "pl.DataFrame", schema: Schema, where: object, advice: str
 
 
 def refuse_rows(frame: "pl.DataFrame", wrong: "pl.Expr", what: str, where: object, advice: str) -> None:
-    """Raise `DataError`, which names the first of them, when there are wrong rows."""
+    """Check that no row is wrong; raises `DataError`, which names the first wrong row."""
     rows = frame.select(wrong.fill_null(value=False).arg_true()).to_series()
     if len(rows):
         more = f", and {len(rows) - 1} more rows" if len(rows) > 1 else ""
@@ -124,7 +124,7 @@ def refuse_rows(frame: "pl.DataFrame", wrong: "pl.Expr", what: str, where: objec
 
 
 def refuse_twice(frame: "pl.DataFrame", key: Sequence[str], where: object, advice: str) -> None:
-    """Raise `DataError`, which names one, when two rows of a table have the same key."""
+    """Check that the key of every row is unique; raises `DataError`, which names a duplicate."""
     import polars as pl
 
     again = frame.select(~pl.struct(key).is_first_distinct()).to_series()

@@ -1,4 +1,4 @@
-"""The seed tree: every random choice has its own seed, derived from one root and a path of names."""
+"""Random seeds derived from one root seed and a path of names, one for each random choice."""
 
 import hashlib
 import random
@@ -11,5 +11,5 @@ def derive_seed(root: int, *path: str | int) -> int:
 
 
 def random_stream(root: int, *path: str | int) -> random.Random:
-    """Return an independent generator for one purpose, named by its path."""
+    """Return an independent random generator for the purpose named by the path."""
     return random.Random(derive_seed(root, *path))

@@ -1,4 +1,4 @@
-"""Standard output and standard error: every character can be written, and a full disk is noticed."""
+"""Standard output and error: escaped characters, one-line warnings, write failures."""
 
 import io
 import logging
@@ -10,18 +10,18 @@ from unequal.plain_text import one_line
 
 
 class OneLine(logging.Formatter):
-    """Writes a warning as one line of text; names in it are not obeyed by the terminal."""
+    """Log formatter that writes a record as one sanitised line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the message of a record, and the last words of its error if it has one."""
+        """Return the message of a record, followed by its error if it has one."""
         error = record.exc_info[1] if record.exc_info else None
         return one_line(record.getMessage() + (f": {error}" if error else ""))
 
 
 def prepare() -> None:
-    """Have standard output and error write what their encoding lacks as an escape, and warnings as one line.
+    """Make standard output and error escape characters outside their encoding, and warnings one line.
 
-    Without this such a character would end the command, and a warning could hold what a terminal obeys.
+    Otherwise such a character would end the command, and a warning could contain control characters.
     """
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(OneLine())
@@ -31,16 +31,16 @@ def prepare() -> None:
 
 
 def complain(text: str) -> None:
-    """Print a text as one line on standard error, if that can be written."""
+    """Print an error message as one line on standard error, if it can be written."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  the one place that prints errors
 
 
 def output_failure(probe: str = "") -> OSError | None:
-    """Return why standard output cannot be written, or None when it takes the probe and all before it.
+    """Return the error of standard output, or None when the probe and everything before it was written.
 
-    A stream without a buffer forgets what it could not write, so only a probe shows that it failed.
+    An unbuffered stream drops what it could not write, so only writing a probe shows the failure.
     """
     try:
         if sys.stdout is not None:

@@ -1,4 +1,4 @@
-"""Settings that can be used: frozen tables without unknown keys, and values that computers can hold."""
+"""Base class of settings: frozen, without unknown keys, and with limits on values."""
 
 import math
 import os
@@ -9,23 +9,23 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 LARGEST = 2**63 - 1
-"""The largest whole number that tables and generators of random numbers take."""
+"""The largest integer that tables and random generators accept."""
 GREATEST = 1e37
-"""Of rates and the like: within float32."""
+"""The largest rate or similar number, within float32."""
 MOST = 1_000_000
-"""Of what is made one by one, such as people, epochs or wordings; more would never end."""
+"""The largest number of items that are generated one by one, such as people, epochs or wordings."""
 DEEPEST = 64
-"""Tables and lists within one another."""
+"""The deepest nesting of tables and lists."""
 LONGEST_TEXT = 100_000
 LONGEST_NAME, LONGEST_PATH = 255, 4095
-"""Bytes that file systems allow for one part of a path and for all of it."""
+"""Maximum bytes of one part of a path and of a whole path on common file systems."""
 
 
 def value_problem(value: object, record: bool = False) -> str | None:
-    """Return why nothing can work with a value or one inside it, None where nothing is wrong.
+    """Return why a value, or a value nested in it, is not allowed; None if it is allowed.
 
-    The sentence begins with the place of what is wrong. A ``record`` of results may hold infinite numbers and
-    long texts, which no setting may.
+    The message begins with the place of the value. A ``record`` of results may hold infinite numbers and
+    long texts, which settings may not.
     """
     waiting: list[tuple[str, object, int]] = [("", value, 0)]
     while waiting:
@@ -51,7 +51,7 @@ def _within(place: str, key: object) -> str:
 
 
 def _problem(value: object) -> str | None:
-    """Return what is wrong with a value that holds no others."""
+    """Return why a scalar value is not allowed."""
     match value:
         case bool():
             return None
@@ -77,7 +77,7 @@ def _text_problem(text: str) -> str | None:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether a text can be written as UTF-8, which halves of surrogate pairs cannot."""
+    """Return whether a text can be encoded as UTF-8 (it has no lone surrogates)."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -86,7 +86,7 @@ def is_unicode(text: str) -> bool:
 
 
 def path_problem(path: str | Path, longest: int = LONGEST_NAME) -> str | None:
-    """Return why no file system takes a path, None where nothing is wrong; ``longest`` is of its parts."""
+    """Return why a path is invalid on common file systems, or None; ``longest`` limits its parts."""
     text = str(path)
     if "\0" in text:
         return "found a path with the character NUL; leave it out"
@@ -102,13 +102,13 @@ def path_problem(path: str | Path, longest: int = LONGEST_NAME) -> str | None:
 
 
 class StrictModel(BaseModel):
-    """A table of settings: frozen, unknown keys refused, every value one that can be used."""
+    """Base model of settings: frozen, unknown keys are refused, values are limited."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Describe a setting that a model only gives another default as its parent does."""
+        """Copy the description of a setting from the parent model when only its default is changed."""
         for name, field in cls.model_fields.items():
             parents = (
                 parent.model_fields.get(name) for parent in cls.__mro__[1:] if issubclass(parent, StrictModel)
@@ -130,8 +130,8 @@ def _as_path(text: str) -> str:
 
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
-"""What random numbers are derived from."""
+"""A random seed."""
 PositiveInt = Annotated[int, Field(ge=1, le=MOST)]
-"""How many of what is made one by one."""
+"""A number of items, from 1 to `MOST`."""
 PathOrName = Annotated[str, AfterValidator(_as_path)]
-"""The name of something on the hub, or the path of a folder."""
+"""A name on the Hugging Face hub, or the path of a folder."""

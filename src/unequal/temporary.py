@@ -1,4 +1,4 @@
-"""Temporary files and folders, whose names say who writes them: what a dead process left can be removed."""
+"""Temporary files and folders named after their process, so that those of dead processes can be removed."""
 
 import fcntl
 import hashlib
@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 A_DAY = 24 * 3600
-"""Seconds without a change after which what came from another machine, and is not locked, counts as left."""
+"""Seconds without a change after which an unlocked temporary of another machine counts as abandoned."""
 
 LONGEST_STEM = 150  # bytes of a target's name that stand in that of its temporary; file systems end at 255
 
@@ -21,7 +21,7 @@ _NAME = re.compile(r"\..*\.([0-9a-f]{8})-([0-9]+)-([0-9]+)\.\w+\.tmp", re.DOTALL
 
 
 def prefix_for(target: Path) -> str:
-    """Return what the names of this process's temporaries for a file or folder begin with."""
+    """Return the prefix of names of this process's temporaries for a file or folder."""
     return f"{_stem(target)}{_machine()}-{os.getpid()}-{_started(os.getpid()) or 0}."
 
 
@@ -34,7 +34,7 @@ def _stem(target: Path) -> str:
 
 @contextmanager
 def held(temporary: Path) -> Iterator[None]:
-    """Hold a lock on a temporary while the block runs, so that other machines see that somebody writes it."""
+    """Hold a lock on a temporary while the block runs, so that other machines see that it is in use."""
     handle = None
     with suppress(OSError):  # some file systems know no locks
         handle = os.open(temporary, os.O_RDONLY)
@@ -47,20 +47,20 @@ def held(temporary: Path) -> Iterator[None]:
 
 
 def remove_left_of(target: Path) -> None:
-    """Delete what dead processes left of this file or folder, which stands beside it."""
+    """Delete temporaries of dead processes for this file or folder, which are beside it."""
     stem = _stem(target)
     with suppress(OSError):
         _remove(path for path in target.parent.iterdir() if path.name.startswith(stem))
 
 
 def remove_left_in(folder: Path) -> None:
-    """Delete what dead processes left in this very folder."""
+    """Delete temporaries of dead processes directly in this folder."""
     with suppress(OSError):
         _remove([*folder.glob(".*.tmp")])
 
 
 def remove_left_below(folder: Path) -> None:
-    """Delete what dead processes left of files and folders that were to be written below this one."""
+    """Delete temporaries of dead processes anywhere below this folder."""
     _remove([*folder.rglob(".*.tmp")])
 
 
@@ -76,10 +76,10 @@ def _remove(found: Iterable[Path]) -> None:
 
 
 def _is_left(temporary: Path) -> bool:
-    """Return whether the writer of a temporary is dead for sure.
+    """Return whether the writer of a temporary is certainly dead.
 
-    Of this machine's processes that is known. What another machine, or an older version, left is told by
-    its lock, and by its age where locks do not reach over the network.
+    For processes of this machine that is known. For other machines and older versions it is inferred from the
+    lock and, where locks do not work over the network, the age.
     """
     named = _NAME.fullmatch(temporary.name)
     if named and named[1] == _machine():
@@ -88,7 +88,7 @@ def _is_left(temporary: Path) -> bool:
 
 
 def _runs(pid: int, started: int) -> bool:
-    """Return whether the process is alive; another that has its number by now has begun at another time."""
+    """Return whether a process is alive; its start time tells it from a later one with the same number."""
     found = _started(pid)
     if found is not None:
         return started in (0, found)
@@ -102,7 +102,7 @@ def _runs(pid: int, started: int) -> bool:
 
 
 def _started(pid: int) -> int | None:
-    """Return when a process began, in ticks since the machine did; None for one that is not to be seen."""
+    """Return the start time of a process in clock ticks since boot, or None if it cannot be read."""
     try:
         words = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return None if words[0] in (b"Z", b"X") else int(words[19])
@@ -112,7 +112,7 @@ def _started(pid: int) -> int | None:
 
 @lru_cache(maxsize=1)
 def _machine() -> str:
-    """Return 8 digits for where process numbers mean the same: a machine since it began, or a container."""
+    """Return an 8-digit id of the process-number space: a machine since its boot, or a container."""
     parts = [socket.gethostname()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())

@@ -1,4 +1,4 @@
-"""Worker processes: each has one thread, keeps what it prepared, and ends when its parent ends."""
+"""Pool of worker processes: one thread each, cached setup, and termination with the parent."""
 
 import multiprocessing
 import os
@@ -27,19 +27,19 @@ ONE_THREAD = {
     "POLARS_MAX_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""The environment of a worker: as many workers as cores leave none for threads."""
+"""The environment of a worker: one thread, since there may be as many workers as cores."""
 
 REPORT_EVERY = 0.1
-"""Seconds between looks at what workers report; a full channel makes them wait."""
+"""Seconds between reads of the workers' reports; a full channel blocks them."""
 
 
 def n_cores() -> int:
-    """Return how many cores this process may use; macOS tells only how many there are."""
+    """Return the number of cores this process may use (on macOS, of all cores)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WorkerDiedError(UserError):
-    """The process that had a job ended before the job did."""
+    """A worker process ended before its job did."""
 
     def __init__(self, exit_code: int | None) -> None:
         super().__init__(_ending(exit_code))
@@ -50,11 +50,11 @@ class WorkerDiedError(UserError):
 
 
 class Workers(Generic[Key]):
-    """Worker processes, started as jobs need them; leaving the block ends them.
+    """A pool of worker processes, started on demand; leaving the block ends them.
 
-    A worker that dies takes its own job with it and no other, and is replaced; so is one whose job ran out
-    of memory, which goes back to the system. An exception that leaves the block lets jobs that run go on to
-    their end; Ctrl-C stops them at once.
+    A worker that dies fails only its own job and is replaced. So is a worker whose job ran out of memory, to
+    return its memory to the system. When an exception leaves the block, running jobs are finished first;
+    Ctrl-C stops them at once.
     """
 
     def __init__(
@@ -88,21 +88,21 @@ class Workers(Generic[Key]):
 
     @property
     def running(self) -> list[Key]:
-        """The keys of the jobs that were submitted and have not come back."""
+        """The keys of submitted jobs that have not been returned by `finished`."""
         return [*(key for key, _ in self._jobs.values()), *(key for key, _, _ in self._waiting)]
 
     def submit(self, key: Key, function: Callable[..., Any], *values: object) -> None:
-        """Have a worker call an importable function; it, the values and what it returns are pickled.
+        """Submit a call of an importable function; function, arguments and result are pickled.
 
-        A job waits where every worker has one.
+        The job waits until a worker is free.
         """
         self._waiting.append((key, function, values))
         self._assign()
 
     def finished(self) -> list[tuple[Key, Future[Any]]]:
-        """Return the jobs that are done, those that failed last, when one is; what they reported came before.
+        """Wait until a job is done; return all done jobs, failed ones last, after their reports.
 
-        A future raises what its job raised, or `WorkerDiedError` when its worker died.
+        A future raises the error of its job, or `WorkerDiedError` when its worker died.
         """
         done: set[Future[Any]] = set()
         while self._jobs and not done:
@@ -113,7 +113,7 @@ class Workers(Generic[Key]):
         return found
 
     def terminate(self) -> None:
-        """Stop the workers at once, whatever they do."""
+        """Stop all workers at once."""
         for worker in self._workers:
             worker.process.terminate()
 
@@ -122,7 +122,7 @@ class Workers(Generic[Key]):
         return [*self._idle, *(worker for _, worker in self._jobs.values())]
 
     def _assign(self) -> None:
-        """Give jobs that wait to workers that do not, or to new ones while there may be more."""
+        """Assign waiting jobs to idle workers, or to new workers up to the maximum."""
         while self._waiting and len(self._jobs) < self._number:
             key, function, values = self._waiting.popleft()
             worker, future = self._given(function, *values)
@@ -165,7 +165,7 @@ class Workers(Generic[Key]):
 
 
 class _Worker(NamedTuple):
-    """One process, with the pool that feeds it."""
+    """One worker process, with its executor and report channel."""
 
     pool: ProcessPoolExecutor
     process: multiprocessing.process.BaseProcess
@@ -173,13 +173,13 @@ class _Worker(NamedTuple):
     number: int
 
     def reported(self) -> Iterator[Any]:
-        """Yield what has come since the last time."""
+        """Yield the reports received since the last call."""
         with suppress(EOFError, OSError):  # of a worker that died
             while self.reports.poll():
                 yield self.reports.recv()
 
     def exit_code(self) -> int | None:
-        """Return how the process ended; None when that cannot be said."""
+        """Return the exit code of the process, or None if it is not known."""
         end = time.monotonic() + 5
         while self.process.exitcode is None and time.monotonic() < end:
             time.sleep(0.01)
@@ -197,25 +197,25 @@ def _ending(exit_code: int | None) -> str:
 
 
 def tell(report: Any) -> None:
-    """Pass a report to the process that started this worker; it has it before the job's result."""
+    """Send a report from a worker to its parent, which receives it before the job's result."""
     _THIS_WORKER[0].reports.send(report)
 
 
 def number() -> int | None:
-    """Return which of the workers this process is, counted from 0; None in a process that is no worker.
+    """Return the index of this worker, from 0; None outside a worker.
 
-    A worker that takes the place of another has its number.
+    A worker that replaces another has the same index.
     """
     return _THIS_WORKER[0].number if _THIS_WORKER else None
 
 
 def prepared() -> Any:
-    """Return what ``prepare`` returned in this worker, where it is called once, when first asked for."""
+    """Return the result of ``prepare`` in this worker; it is called once, on first use."""
     return _THIS_WORKER[0].prepared
 
 
 class _Self:
-    """What a worker process holds."""
+    """State of a worker process."""
 
     def __init__(self, reports: "Connection[Any, Any]", pickled_prepare: bytes, number: int) -> None:
         self.reports = reports
@@ -231,7 +231,7 @@ _THIS_WORKER: list[_Self] = []
 
 
 def _start(reports: "Connection[Any, Any]", pickled_prepare: bytes, number: int) -> None:
-    """Set a worker up: one thread, a number, a channel for reports, and an end when the parent ends."""
+    """Set up a worker: one thread, an index, a report channel, and termination with the parent."""
     os.environ.update(ONE_THREAD)
     _THIS_WORKER.append(_Self(reports, pickled_prepare, number))
     parent = multiprocessing.parent_process()
@@ -246,7 +246,7 @@ def _die_with(parent: multiprocessing.process.BaseProcess) -> None:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold back Ctrl-C for this thread; a process started meanwhile never gets it, its parent ends it."""
+    """Block Ctrl-C in this thread; a process started meanwhile never receives it, its parent ends it."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

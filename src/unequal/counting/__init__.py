@@ -1,4 +1,4 @@
-"""Counting: how often facts occur in a corpus, by one contract and several engines."""
+"""Counting engines: how often facts occur in a corpus."""
 
 from typing import TYPE_CHECKING
 
@@ -15,4 +15,4 @@ COUNTERS: Registry[type["CountSettings"]] = Registry(
         "infinigram-api": "unequal.counting.infinigram.api_settings:ApiSettings",
     },
 )
-"""The settings of every engine; ``settings.build()`` makes the engine."""
+"""The settings class of each engine; ``settings.build()`` returns the engine."""

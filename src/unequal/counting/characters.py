@@ -1,11 +1,11 @@
-"""Single characters that are changed before NFKC: those that nobody sees, signs, dashes and apostrophes.
+"""Character replacements before NFKC: invisible characters, signs, dashes and apostrophes.
 
-NFKC makes letters and digits of many signs, and these would be part of the word beside them: Lego™ would
-be "legotm", and Paris² "paris2". So a sign of ownership is white space, and every other sign (a superscript,
-a circled number, a fraction, a unit in one character) stands between spaces. A subscript is not such a sign:
-CO₂ is CO2. Characters that nobody sees (a soft hyphen, a zero-width space, a mark of direction) are taken
-out. In loose spelling every dash is a hyphen and every apostrophe the straight one; letters that look like an
-apostrophe stay in texts, and a name is looked for with each of them (`spellings`).
+NFKC turns many signs into letters and digits, which would join the word beside them: Lego™ would
+be "legotm", and Paris² "paris2". So trademark signs become white space, and every other sign (a superscript,
+a circled number, a fraction, a one-character unit) is surrounded by spaces. A subscript is no such sign:
+CO₂ becomes CO2. Invisible characters (a soft hyphen, a zero-width space, a direction mark) are
+removed. In loose spelling every dash becomes a hyphen and every apostrophe a straight one. Letters that look
+like an apostrophe stay in texts, and a name is searched with each of them (`spellings`).
 """
 
 import re
@@ -35,37 +35,37 @@ INVISIBLE_RANGES = (
     (0x1D173, 0x1D17A),  # musical format controls
     (0xE0000, 0xE0FFF),  # tags, further variation selectors
 )
-"""The code points that Unicode calls default ignorable, and the anchors of interlinear annotation."""
+"""Unicode's default-ignorable code points, and the anchors of interlinear annotation."""
 
 OWNERSHIP = "™℠®"
 WAVES = "〜〰"  # dashes by category only
 APOSTROPHES = "'`\u00b4՚׳‘’‛′‵❛❜"
-"""Apostrophes, and other signs that are typed for one."""
+"""Apostrophes, and signs typed in their place."""
 
 LETTER_APOSTROPHES = "ʹʻʼʽʾʿꞌ"
-"""Letters that look like one, such as the Hawaiian ʻokina; a word goes on after them, so texts keep them."""
+"""Letters that look like an apostrophe, such as the Hawaiian ʻokina; texts keep them as parts of words."""
 
 FLAG = "\U0001f3f4[\U000e0020-\U000e007f]+"
-"""A flag that is told from others by tags, such as Scotland's."""
+"""Pattern of a flag emoji made with tag characters, such as Scotland's."""
 
 _SIGN_TAGS = ("<super>", "<circle>", "<square>", "<fraction>")
 _LAST = 0x1FBFF  # no character beyond it has a compatibility form
 
 
 def is_invisible(character: str) -> bool:
-    """Return whether nobody sees the character, so that it is taken out of names and texts."""
+    """Return whether a character is invisible and therefore removed from names and texts."""
     return any(first <= ord(character) <= last for first, last in INVISIBLE_RANGES)
 
 
 def code_points(characters: Iterable[str]) -> str:
-    """Return the numbers and Unicode names of characters, each once: U+00AD SOFT HYPHEN."""
+    """Return the distinct characters as code points with Unicode names, such as U+00AD SOFT HYPHEN."""
     return ", ".join(
         f"U+{ord(one):04X} {unicodedata.name(one, '')}".strip() for one in dict.fromkeys(characters)
     )
 
 
 def prepared(text: str, spelling: Spelling) -> str:
-    """Return a text with single characters changed as this module says; NFKC comes after it."""
+    """Return a text with the character replacements of this module, before NFKC."""
     if text.isascii():
         return text.replace("`", "'") if spelling == "loose" else text
     changes, special = _changes(spelling)
@@ -73,7 +73,7 @@ def prepared(text: str, spelling: Spelling) -> str:
 
 
 def spellings(name: str, spelling: Spelling) -> list[str]:
-    """Return a name as it is, and in loose spelling with each letter for its apostrophes."""
+    """Return the spellings of a name to search: the given one and, if loose, one for each apostrophe."""
     marks = f"{APOSTROPHES}{LETTER_APOSTROPHES}"
     if spelling == "exact" or not any(character in marks for character in name):
         return [name]
@@ -81,13 +81,13 @@ def spellings(name: str, spelling: Spelling) -> list[str]:
 
 
 def straightened(text: str, own: str = "'", marks: str = LETTER_APOSTROPHES) -> str:
-    """Return a text of the same length with one apostrophe for all of those given."""
+    """Return a text with all given apostrophes replaced by one; its length is unchanged."""
     return text.translate(dict.fromkeys(map(ord, marks), own))
 
 
 @cache
 def _changes(spelling: Spelling) -> tuple[dict[str, str], re.Pattern[str]]:
-    """Return what takes the place of each character, and the pattern that finds these characters."""
+    """Return the replacement of each character, and the pattern that finds these characters."""
     changes = {chr(code): "" for first, last in INVISIBLE_RANGES for code in range(first, last + 1)}
     changes |= dict.fromkeys(OWNERSHIP, " ")
     plain = _plain_spelling() if spelling == "loose" else {}
@@ -108,7 +108,7 @@ def _changes(spelling: Spelling) -> tuple[dict[str, str], re.Pattern[str]]:
 
 
 def _plain_spelling() -> dict[str, str]:
-    """Return the straight apostrophe for every apostrophe and the hyphen for every dash."""
+    """Return the replacements of apostrophes by the straight one and of dashes by the hyphen."""
     dashes = [
         chr(code)
         for code in range(0x20000)
@@ -118,7 +118,7 @@ def _plain_spelling() -> dict[str, str]:
 
 
 def _is_sign(character: str, decomposition: str) -> bool:
-    """Return whether a character with a compatibility form is a sign and not a letter or digit of a word."""
+    """Return whether a character with a compatibility form is a sign rather than part of a word."""
     category = unicodedata.category(character)
     if decomposition.startswith(_SIGN_TAGS):
         return True
@@ -127,7 +127,7 @@ def _is_sign(character: str, decomposition: str) -> bool:
 
 
 def _spaced(normal: str) -> str:
-    """Return the form of a sign with a space where it begins or ends with what makes words."""
+    """Return the form of a sign, with a space beside a letter or digit at its ends."""
     before, after = (" " if _makes_words(end) else "" for end in (normal[0], normal[-1]))
     return f"{before}{normal}{after}"
 

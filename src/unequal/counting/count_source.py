@@ -1,4 +1,4 @@
-"""Where the counts of a study come from: an engine, a table of counts, or a column of the fact tables."""
+"""The source of a study's counts: an engine, a count table, or a column of the fact tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,25 +15,25 @@ from unequal.facts.schema import Fact
 from unequal.strict import StrictModel
 
 FACTS, TABLE = Path("facts.parquet"), Path("counts.parquet")
-"""Stand for the files of the step that counts, which puts its own in their place."""
+"""Placeholders for the files of the counting step, which replaces them by its own."""
 COUNT = "count"
 
 
 class CountTable(StrictModel):
-    """Counts that were made before, by `unequal count` or another program."""
+    """An existing count table, from `unequal count` or another program."""
 
     table: Path = Field(description="count table (Parquet)")
 
 
 class CountColumn(StrictModel):
-    """Counts that came with the facts, such as ``published_count`` of the seed paper's sets."""
+    """A count column of the fact tables, such as ``published_count`` of the seed paper's sets."""
 
     column: str = Field(min_length=1, description="column of the fact tables")
 
     def counts(self, facts: list[Fact]) -> pl.DataFrame:
-        """Return a count table of the facts that have one, in which ``count`` is the only number.
+        """Return a count table of the facts with a count; its only number is ``count``.
 
-        Raises `DataError` when no fact has a whole number there.
+        Raises `DataError` when no fact has a whole number in the column.
         """
         values = {fact.fact_id: _value(fact, self.column) for fact in facts}
         found = {fact_id: value for fact_id, value in values.items() if value is not None}
@@ -45,7 +45,7 @@ class CountColumn(StrictModel):
 
 
 def rank_column(counts: pl.DataFrame) -> str:
-    """Return the column by which facts are ranked unless the settings name one."""
+    """Return the default count column to rank facts by."""
     if COUNT in counts.columns and "docs_window" not in counts.columns:
         return COUNT
     return ranked_by(counts) if {"docs_window", "anchored"} <= set(counts.columns) else "docs_window"
@@ -61,7 +61,7 @@ def _value(fact: Fact, column: str) -> int | None:
 
 
 def _choose(value: Any) -> Any:
-    """Turn a table of settings into those of an engine, a table or a column."""
+    """Return the settings of an engine, a table or a column from a TOML table."""
     if not isinstance(value, Mapping):
         return value
     kinds: dict[str, type[BaseModel]] = {"table": CountTable, "column": CountColumn}

@@ -1,10 +1,9 @@
-"""One normal form for texts and names, so that equal names are equal bytes.
+"""Text normalisation of documents and names, so that equal names have equal bytes.
 
-The normal form of a text: without what nobody sees and with signs as words of their own (`characters`),
-NFKC, case folded, every run of white space as one space and none at the ends. NFKC is applied again after
-the folding, because folding can undo it. Case folding makes ß equal to ss; İ becomes i with a combining dot,
-which is not the letter i. `normalise` says so in four lines for a name; `Normaliser` gives the same for a
-block of documents, character by character only where they are not ASCII.
+Normalisation removes invisible characters and separates signs (`characters`), applies NFKC and case folding,
+and collapses white space. NFKC is applied again after folding, because folding can undo it. Case folding
+makes ß equal to ss; İ becomes i with a combining dot, which is not the letter i. `normalise` does this for
+one text. `Normaliser` gives the same result for a block of documents, with vectorised paths for ASCII.
 """
 
 import re
@@ -22,7 +21,7 @@ from unequal.counting.words import Bools, Ints
 
 NORMAL_FORM = "nfkc-casefold without invisible characters, signs apart"
 BORDER = b"\xff"
-"""Stands between documents; no byte of UTF-8 is like it."""
+"""The byte between documents; it never occurs in UTF-8."""
 
 MOST_KNOWN_RUNS = 1 << 16
 LONGEST_KNOWN_RUN = 32
@@ -35,7 +34,7 @@ def normalise(text: str, spelling: Spelling = "loose") -> str:
 
 
 class Placed(NamedTuple):
-    """A text in normal form but for its white space; each character is of the source's part [begin, end)."""
+    """A normalised text with the source span [begin, end) of each character; spaces are not collapsed."""
 
     text: str
     begin: Sequence[int]
@@ -43,7 +42,7 @@ class Placed(NamedTuple):
 
 
 def normalise_in_place(text: str) -> Placed:
-    """Return the normal form of a text, each white space as one space, with the place of every character."""
+    """Return the normal form, without collapsed white space, and the source span of each character."""
     if text.isascii():
         return Placed(
             _WHITE_SPACE.sub(" ", _folded(prepared(text, "loose"))), range(len(text)), range(1, len(text) + 1)
@@ -62,23 +61,23 @@ def normalise_in_place(text: str) -> Placed:
 
 @lru_cache(maxsize=1 << 12)
 def _continues(character: str) -> bool:
-    """Return whether NFKC may join a character with the one before it, or nobody sees it."""
+    """Return whether a character is invisible or NFKC may join it with the one before it."""
     first = unicodedata.normalize("NFKD", character)[0]
     is_mark = unicodedata.category(first)[0] == "M"
     return is_mark or is_invisible(character) or "\u1161" <= first <= "\u11ff"
 
 
 def utf8(text: str) -> bytes:
-    """Return the text as UTF-8; half surrogates, which JSON can hold, are let through and match nothing."""
+    """Return the text as UTF-8; lone surrogates, which JSON can hold, are encoded too and match nothing."""
     return text.encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Documents in normal form, one after the other with `BORDER` between them.
+    """Normalised documents, concatenated with `BORDER` between them.
 
-    `cased` holds the same without the folding, byte for byte beside `data` (see `aligned`); it is empty
-    where it was not asked for. Document d has the bytes from ``first[d]`` to before ``first[d + 1] - 1``.
+    `cased` is the same text without case folding, aligned to `data` byte by byte (see `aligned`); it is empty
+    unless requested. Document d has the bytes [``first[d]``, ``first[d + 1] - 1``).
     """
 
     data: bytes
@@ -87,7 +86,7 @@ class Block:
 
 
 class Normaliser:
-    """Turns documents into blocks, and remembers what it did to short runs that are not ASCII."""
+    """Normalises documents into blocks, with a cache for short runs of non-ASCII text."""
 
     def __init__(self, keep_case: bool = False, spelling: Spelling = "loose") -> None:
         self.keep_case = keep_case
@@ -105,7 +104,7 @@ class Normaliser:
         return Block(data, cased, np.concatenate([[0], borders + 1, [len(data) + 1]]))
 
     def _with_runs_changed(self, data: bytes, cased: bytes) -> tuple[bytes, bytes]:
-        """Return both texts with every run that is not ASCII in normal form, folded and cased."""
+        """Return both texts with non-ASCII runs normalised, folded and cased respectively."""
         source = cased or data
         spans: list[tuple[int, int]] = []
         changes: list[Change] = []
@@ -123,7 +122,7 @@ class Normaliser:
         return folded, _replaced(cased, spans, [change.cased for change in changes]) if cased else b""
 
     def _change(self, run: bytes) -> "Change | None":
-        """Return what takes the place of a run, None where it stays."""
+        """Return the replacement of a run, or None if it is unchanged."""
         if len(run) > LONGEST_KNOWN_RUN:
             return self._changed(run)
         if run not in self._known:
@@ -144,7 +143,7 @@ class Normaliser:
 
 
 class Change(NamedTuple):
-    """What takes the place of a run, and whether it may join with the character before it."""
+    """The replacement of a run, and whether it may join with the character before it."""
 
     folded: bytes
     cased: bytes
@@ -152,10 +151,10 @@ class Change(NamedTuple):
 
 
 def aligned(folded: str, cased: str) -> bytes:
-    """Return a cased text as UTF-8 with each character as long as its folded form, cut or filled up.
+    """Return a cased text as UTF-8, each character truncated or padded to the length of its folded form.
 
-    So a match in folded text and the same bytes of cased text can be compared with a name's. Where folding
-    changes the order of combining marks, they are aligned together with the character that they stand on.
+    So a match in folded text has the same byte positions in the cased text. Where folding
+    changes the order of combining marks, they are aligned together with their base character.
     """
     for parts in (list(cased), _with_marks(cased)):
         pairs = [(utf8(_folded(part)), utf8(part)) for part in parts]
@@ -165,7 +164,7 @@ def aligned(folded: str, cased: str) -> bytes:
 
 
 def _with_marks(text: str) -> list[str]:
-    """Return the text's characters, each with the combining marks that follow it."""
+    """Return the characters of a text, each with its combining marks."""
     starts = [place for place, character in enumerate(text) if not unicodedata.combining(character)]
     return [text[begin:end] for begin, end in pairwise([0, *starts, len(text)]) if begin < end]
 
@@ -181,7 +180,7 @@ def _collapsed(text: str) -> str:
 
 
 def _runs(data: bytes) -> list[tuple[int, int]]:
-    """Return begin and end of every maximal run of bytes that are neither ASCII nor a border."""
+    """Return the spans of maximal runs of bytes that are neither ASCII nor a border."""
     wide = np.flatnonzero(np.frombuffer(data, dtype=np.int8) < -1)
     breaks = np.flatnonzero(np.diff(wide) > 1)
     begins = wide[np.append(0, breaks + 1)] if len(wide) else wide
@@ -190,7 +189,7 @@ def _runs(data: bytes) -> list[tuple[int, int]]:
 
 
 def _replaced(text: bytes, spans: Sequence[tuple[int, int]], pieces: Sequence[bytes]) -> bytes:
-    """Return the text with the pieces in place of the spans [begin, end), which rise."""
+    """Return the text with the sorted spans [begin, end) replaced by the pieces."""
     parts: list[bytes] = []
     done = 0
     for (begin, end), piece in zip(spans, pieces, strict=True):
@@ -200,7 +199,7 @@ def _replaced(text: bytes, spans: Sequence[tuple[int, int]], pieces: Sequence[by
 
 
 def _without_repeated_spaces(data: bytes, cased: bytes) -> tuple[bytes, bytes]:
-    """Return both texts without the spaces before which the first has a space or a border."""
+    """Return both texts without the bytes at which the first has a space after a space or a border."""
     values = np.frombuffer(data, dtype=np.uint8)
     space: Bools = values == ord(" ")
     repeated = np.flatnonzero(space[:-1] & (space[1:] | (values[1:] == BORDER[0])))

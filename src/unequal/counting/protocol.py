@@ -1,4 +1,4 @@
-"""The contract of every counting engine, and the count table that all of them fill."""
+"""The interface of counting engines, and the count table that they produce."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ from unequal.strict import StrictModel
 
 @dataclass(frozen=True, slots=True)
 class CountSource:
-    """What produced a set of counts; two rankings may be mixed only when all of it is equal."""
+    """The meaning of a set of counts; counts can be compared only if all fields are equal."""
 
     engine: str
     corpus_id: str
@@ -31,7 +31,7 @@ class CountSource:
 
 @dataclass(frozen=True, slots=True)
 class FactCount:
-    """How often one fact occurs; None where an engine cannot measure a number.
+    """The counts of one fact; None for a number that the engine cannot measure.
 
     `subject_count` and `object_count` are occurrences; `docs_both` documents in which both occur, at any
     distance; `docs_window` documents with at least one pair within the window; `pairs_window` all pairs of
@@ -54,11 +54,11 @@ class Counter(Protocol):
     """An engine bound to one corpus, one definition and one window."""
 
     unit: str
-    """What progress counts: ``bytes`` or ``queries``."""
+    """The unit of progress: ``bytes`` or ``queries``."""
 
     @property
     def source(self) -> CountSource:
-        """Return what the counts of this engine mean."""
+        """Return the meaning of this engine's counts."""
         ...
 
     def count(self, facts: Sequence[Fact], progress: Progress | None = None) -> list[FactCount]:
@@ -66,15 +66,15 @@ class Counter(Protocol):
         ...
 
     def metadata(self) -> dict[str, Any]:
-        """Return what a reader of the last counts must know besides, such as shards left out (JSON)."""
+        """Return further information on the last counts as JSON values, such as skipped shards."""
         ...
 
 
 class CountSettings(StrictModel):
-    """What to count and where to write it; each engine adds its own. Unknown keys are refused."""
+    """Settings of a count: facts, window and output; each engine adds its own. Unknown keys are refused."""
 
     running: ClassVar[frozenset[str]] = frozenset({"facts", "out", "report"})
-    """Settings that do not determine the counts of given facts."""
+    """Settings that do not affect the counts."""
 
     engine: str = Field(description="counting engine; see: unequal list engines")
     facts: Path = Field(
@@ -94,15 +94,15 @@ class CountSettings(StrictModel):
         return path
 
     def determines(self) -> dict[str, Any]:
-        """Return the settings on which the counts of given facts and given text depend."""
+        """Return the settings that affect the counts of given facts and text."""
         return self.model_dump(mode="json", exclude=set(self.running))
 
     def outputs(self) -> list[Output]:
-        """Return what is written."""
+        """Return the output files."""
         return [Output(self.out), *([Output(self.report, "--report")] if self.report else [])]
 
     def build(self) -> Counter:
-        """Return the engine; raises `DataError` or `ConfigError` when it cannot be had."""
+        """Return the engine; raises `DataError` or `ConfigError` when it is not available."""
         raise NotImplementedError
 
 
@@ -125,11 +125,11 @@ COUNT_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 NUMBERS = ("subject_count", "object_count", "docs_both", "docs_window", "pairs_window", "anchored")
-"""The columns of the count table that hold counts; an engine leaves empty what it cannot measure."""
+"""The count columns of the count table; they are null where an engine cannot measure them."""
 
 
 def ranked_by(table: pl.DataFrame) -> str:
-    """Return the column that ranks the facts: `docs_window`, or where an engine lacks it `anchored`.
+    """Return the column to rank facts by: `docs_window`, or `anchored` if the engine lacks it.
 
     Raises `DataError` when the table has neither.
     """

@@ -1,4 +1,4 @@
-"""Rows of whole numbers of unequal length, held in two arrays and looked up many at a time."""
+"""Ragged arrays of integers, stored as offsets and values."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from unequal.counting.words import Ints
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Row i is ``values[offsets[i] : offsets[i + 1]]``."""
+    """A ragged array: row i is ``values[offsets[i] : offsets[i + 1]]``."""
 
     offsets: Ints
     values: Ints
 
     def expand(self, keys: Ints) -> tuple[Ints, Ints]:
-        """Return, for every value in the row of every key, the key's index in ``keys`` and the value."""
+        """Return all values of the rows in ``keys``, each with the index of its row in ``keys``."""
         begin = self.offsets[keys]
         lengths = self.offsets[keys + 1] - begin
         index = np.repeat(np.arange(len(lengths)), lengths)
@@ -24,6 +24,6 @@ class Groups:
 
 
 def group(row: Ints, value: Ints, n_rows: int) -> Groups:
-    """Return the values grouped by their rows, rising within a row."""
+    """Return the values grouped by row, sorted within each row."""
     order = np.lexsort((value, row))
     return Groups(np.searchsorted(row[order], np.arange(n_rows + 1)), value[order])

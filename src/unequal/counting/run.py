@@ -1,4 +1,4 @@
-"""The count command: from a fact table and a corpus to a count table on disk."""
+"""Count the facts of a table in a corpus, and write and read count tables."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ DIGEST_KEY = "unequal-sha256"
 def count_facts(
     settings: CountSettings, counter: Counter, progress: Progress | None = None
 ) -> tuple[list[Fact], pl.DataFrame, dict[str, Any]]:
-    """Return the facts, their count table, one row each, and its metadata, after writing ``settings.out``.
+    """Count facts and write ``settings.out``; return the facts, the count table and its metadata.
 
     Raises `DataError` for facts or a corpus that cannot be read, and for a table that cannot be written.
     """
@@ -40,10 +40,10 @@ def count_facts(
 
 
 def read_counts(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Return a count table and its metadata (empty where another program wrote it).
+    """Return a count table and its metadata (empty if another program wrote it).
 
-    Raises `DamagedError` when it is not as it was written, and `DataError` when the file cannot be read, has
-    no ``fact_id`` or has one twice, or holds what no count can be.
+    Raises `DamagedError` when the table does not match its checksum, and `DataError` when the file cannot be
+    read, lacks ``fact_id``, repeats one, or holds invalid counts.
     """
     table = read_table(path, "make a count table with: unequal count")
     _check_digest(path, table)
@@ -62,7 +62,7 @@ def read_counts(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """Return what a count table says of how it was made, empty where that cannot be read."""
+    """Return the metadata of a count table, empty if it cannot be read."""
     try:
         found = json.loads(pl.read_parquet_metadata(path).get(METADATA_KEY, "{}"))
     except (ValueError, RecursionError):
@@ -71,7 +71,7 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 def _check_digest(path: Path, table: pl.DataFrame) -> None:
-    """Raise `DamagedError` when a table says other things than its metadata has the hash of."""
+    """Verify a table against the checksum in its metadata; raises `DamagedError`."""
     kept = pl.read_parquet_metadata(path)
     if DIGEST_KEY not in kept:
         return
@@ -84,7 +84,7 @@ def _check_digest(path: Path, table: pl.DataFrame) -> None:
 
 
 def _digest(table: pl.DataFrame, metadata: str) -> str:
-    """Return the SHA-256 of all that a count table says; the way it is stored in a file is no part of it."""
+    """Return the SHA-256 of a count table's content, independent of the file encoding."""
     digest = hashlib.sha256(metadata.encode())
     for column in table:
         digest.update(f"{column.name} {column.dtype}".encode())

@@ -1,8 +1,8 @@
-"""Words: which characters make them, where they begin, and whether a match stands between their borders.
+"""Word boundaries in UTF-8 text: word characters, word starts and ends, and whole-word matches.
 
 A word is a maximal run of letters, digits and underscores. A combining mark belongs to the character before
-it. Scripts that are written without spaces have no such runs, so each of their letters is a word of its own.
-Everything is found on the bytes of UTF-8 text, because that is what is searched.
+it. In scripts that are written without spaces, each letter is a word of its own.
+All positions are byte offsets in UTF-8, because matchers search bytes.
 """
 
 import unicodedata
@@ -41,7 +41,7 @@ SPACELESS_RANGES = (
 
 
 class Rank:
-    """Answers how many of the set flags stand before a place, from one bit a flag."""
+    """Rank queries on a bit vector: the number of set flags before a position."""
 
     def __init__(self, flags: Bools) -> None:
         bits = np.packbits(flags, bitorder="little")
@@ -50,7 +50,7 @@ class Rank:
         self._before = np.cumsum(counts, dtype=np.int64) - counts
 
     def __call__(self, places: Ints) -> Ints:
-        """Return the number of set flags before each place."""
+        """Return the number of set flags before each position."""
         block, bit = places >> 6, (places & 63).astype(np.uint64)
         below = self._words[block] & ((np.uint64(1) << bit) - np.uint64(1))
         counts: Ints = self._before[block] + np.bitwise_count(below)
@@ -59,11 +59,11 @@ class Rank:
 
 @dataclass(frozen=True)
 class Words:
-    """The word structure of n bytes; its arrays are one longer: -1 and n are outside.
+    """The word structure of n bytes; its arrays have n + 1 items, so that indices -1 and n are valid.
 
-    `joined` flags the bytes that belong to what stands before them: the later bytes of a character, and
-    combining marks on a word character. No word begins or ends just before one. `wide` are the places of
-    the bytes that are not ASCII; only there and beside them can a byte be spaceless or joined.
+    `joined` flags the bytes that continue the character before them: later bytes of a character, and
+    combining marks on a word character. No word begins or ends just before one. `wide` has the positions of
+    non-ASCII bytes; only these and the bytes beside them can be spaceless or joined.
     """
 
     word: Bools
@@ -91,9 +91,9 @@ class Words:
         return finish
 
     def whole(self, start: Ints, end: Ints) -> Bools:
-        """Return which of the spans [start, end) have no letter, digit or underscore next to them.
+        """Return which spans [start, end) are whole words: no letter, digit or underscore is next to them.
 
-        A neighbour does not count where it or the edge of the span belongs to a script without spaces.
+        A neighbour is ignored if it, or the edge of the span, belongs to a script without spaces.
         """
         before, last = start - 1, end - 1
         left = ~self.word[before] | self.spaceless[before] | self.spaceless[start]
@@ -102,7 +102,7 @@ class Words:
 
 
 def words_of(data: bytes) -> Words:
-    """Return the word structure of UTF-8 text, in which the byte 0xFF may stand between documents."""
+    """Return the word structure of UTF-8 text; the byte 0xFF may separate documents."""
     values = np.frombuffer(data, dtype=np.uint8)
     word, spaceless, joined = (np.zeros(len(data) + 1, dtype=np.bool_) for _ in range(3))
     # Bytes wrap around, so one comparison says whether a byte lies in a range.
@@ -128,13 +128,13 @@ def words_of(data: bytes) -> Words:
 
 
 def _beside(wide: Ints, n: int) -> Ints:
-    """Return the wide places and those after them, as far as they are in range."""
+    """Return the wide positions and the positions after them, within range."""
     near = np.concatenate([wide, wide + 1])
     return near[(near >= 0) & (near < n)]
 
 
 def _before(marks: Ints) -> Ints:
-    """Return, for every byte of a run of marks, the place of the byte before the run."""
+    """Return, for every byte of a run of marks, the position of the byte before the run."""
     heads = np.append(True, np.diff(marks) > 1)
     return marks[np.maximum.accumulate(np.where(heads, np.arange(len(marks)), 0))] - 1
 
@@ -146,7 +146,7 @@ def is_spaceless(character: str) -> bool:
 
 @cache
 def word_characters() -> tuple[str, str, str]:
-    """Return what makes words, as parts of classes of regular expressions: plain, spaceless, marks.
+    """Return the word characters as parts of regular-expression classes: plain, spaceless, marks.
 
     A plain word is ``[plain][plain marks]*``, a letter of a script without spaces ``[spaceless][marks]*``.
     """

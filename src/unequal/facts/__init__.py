@@ -1,1 +1,1 @@
-"""Facts: the fact table, the probes made from it, and the synthetic world whose facts are known exactly."""
+"""Facts: fact tables, probes, importers of public data sets, and the synthetic world."""

@@ -1,4 +1,4 @@
-"""Buckets: facts of similar count, alike in what else could decide how hard they are to unlearn."""
+"""Buckets of facts by count, balanced by relation and answer length on request."""
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -24,7 +24,7 @@ HALF_DECADES = tuple(round(10 ** (half / 2)) for half in range(41))
 
 
 class BucketSettings(StrictModel):
-    """How facts are cut into buckets and subsampled. Unknown keys are refused."""
+    """Settings of buckets and subsampling. Unknown keys are refused."""
 
     by: str = Field(default="docs_window", description="column of the count table")
     bins: Literal["quantile", "log", "fixed"] = Field(
@@ -70,7 +70,7 @@ class BucketSettings(StrictModel):
 
 @dataclass(frozen=True)
 class Bucket:
-    """One bucket. ``low`` and ``high`` are its lowest and highest count, both within; None is no limit."""
+    """One bucket of counts from ``low`` to ``high``, inclusive; None is no limit."""
 
     index: int
     low: int
@@ -78,7 +78,7 @@ class Bucket:
 
     @property
     def label(self) -> str:
-        """Return the range in words: ``0``, ``10–31`` or ``100+``."""
+        """The range as text: ``0``, ``10–31`` or ``100+``."""
         if self.high is None:
             return f"{self.low}+"
         return str(self.low) if self.low == self.high else f"{self.low}–{self.high}"
@@ -88,7 +88,7 @@ class Bucket:
 class Bucketed:
     """Facts with ``count``, ``bucket``, ``bucket_label``, ``count_by``, ``count_source``, ``count_approx``.
 
-    ``dropped`` counts the facts left out by reason; ``notes`` are sentences that a user must read.
+    ``dropped`` counts the excluded facts by reason; ``notes`` are messages for the user.
     """
 
     facts: list[Fact]
@@ -98,10 +98,10 @@ class Bucketed:
 
 
 def bucket_facts(facts: Sequence[Fact], counts: pl.DataFrame, settings: BucketSettings) -> Bucketed:
-    """Return the facts in buckets of their counts, subsampled as the settings say, in the table's order.
+    """Return the facts with their buckets of counts, subsampled by the settings, in the order of the table.
 
-    Raises `DataError` when the count table mixes definitions, names a fact twice, lacks a fact or the column,
-    or when the subsample would leave a bucket empty.
+    Raises `DataError` when the count table mixes definitions, repeats a fact, lacks a fact or the column,
+    or when subsampling would leave a bucket empty.
     """
     rows = counts_by_fact(facts, counts, settings.by)
     values = [int(rows[fact.fact_id]["count"]) for fact in facts]
@@ -131,12 +131,12 @@ def bucket_facts(facts: Sequence[Fact], counts: pl.DataFrame, settings: BucketSe
 
 
 def make_buckets(values: Sequence[int], settings: BucketSettings) -> list[Bucket]:
-    """Return the buckets that hold all the counts, in rising order, without gaps between their facts.
+    """Return the non-overlapping buckets of all counts, in ascending order.
 
-    Quantile bins end with the count at each quantile, so that equal counts stay together. Log bins are as
-    wide in log(1 + count) as each other, and 0 is one of them alone. Fixed bins begin at their edges. Fewer
-    than asked come back where counts are too few or too alike. Raises `DataError` for fixed bins that begin
-    above the lowest count.
+    Quantile bins end with the count at each quantile, so equal counts stay together. Log bins have equal
+    width in log(1 + count), with 0 as a bin of its own. Fixed bins begin at their edges. There may be fewer
+    bins than requested if there are few different counts. Raises `DataError` for fixed bins that begin above
+    the lowest count.
     """
     if settings.bins == "fixed":
         if min(values) < settings.edges[0]:
@@ -192,7 +192,7 @@ def answer_length(fact: Fact) -> int:
 
 
 def _stratum(fact: Fact, balance: Sequence[Covariate]) -> tuple[str, ...]:
-    """Return the fact's relation and its class of answer length: 1, 2, 3, or 4 and more words."""
+    """Return the fact's stratum: its relation and its class of answer length (1, 2, 3, or 4+ words)."""
     classes = {"relation": fact.relation, "answer_length": str(min(answer_length(fact), LONGEST_CLASS))}
     return tuple(classes[covariate] for covariate in balance)
 
@@ -202,8 +202,8 @@ def _subsample(
 ) -> list[list[Fact]]:
     """Return the facts to keep of each bucket.
 
-    With covariates every bucket gives the same number of each stratum, as many as the poorest has; without
-    them the buckets' own mixtures stay. Then ``per_bucket`` are drawn of each.
+    With covariates, every bucket keeps the same number of each stratum, limited by the smallest bucket;
+    without them, the composition of buckets is unchanged. Then ``per_bucket`` facts are drawn from each.
     """
     if not settings.balance and settings.per_bucket is None:
         return [list(facts) for facts in members]
@@ -230,7 +230,7 @@ def _subsample(
 
 
 def _strata(facts: Sequence[Fact], balance: Sequence[Covariate]) -> dict[tuple[str, ...], list[Fact]]:
-    """Return the facts by stratum in order of ids, so that a draw does not depend on the table's order."""
+    """Return the facts by stratum, sorted by id, so that draws do not depend on the order of the table."""
     strata: dict[tuple[str, ...], list[Fact]] = defaultdict(list)
     for fact in sorted(facts, key=lambda fact: fact.fact_id):
         strata[_stratum(fact, balance)].append(fact)
@@ -252,7 +252,7 @@ def _shared_sizes(
     buckets: Sequence[Bucket],
     settings: BucketSettings,
 ) -> dict[tuple[str, ...], int]:
-    """Return how many facts of each stratum every bucket gives, in proportion when only some are wanted."""
+    """Return how many facts of each stratum every bucket keeps, scaled proportionally to ``per_bucket``."""
     common = set.intersection(*(set(own) for own in strata))
     sizes = {stratum: min(len(own[stratum]) for own in strata) for stratum in sorted(common)}
     total = sum(sizes.values())
@@ -276,7 +276,7 @@ def _shared_sizes(
 
 
 def _in_proportion(sizes: Mapping[tuple[str, ...], int], wanted: int) -> dict[tuple[str, ...], int]:
-    """Return parts of the sizes that sum to ``wanted``, by largest remainders."""
+    """Return the sizes scaled to sum to ``wanted``, by largest remainders."""
     total = sum(sizes.values())
     parts = {stratum: size * wanted // total for stratum, size in sizes.items()}
     by_remainder = sorted(sizes, key=lambda stratum: (-(sizes[stratum] * wanted % total), stratum))
@@ -305,7 +305,7 @@ def _with(fact: Fact, columns: dict[str, Any]) -> Fact:
 
 
 def _meaning(counts: pl.DataFrame) -> str:
-    """Return what the counts mean in one text, such as ``scan, my-corpus, window, 100, words``."""
+    """Return the meaning of the counts as one text, such as ``scan, my-corpus, window, 100, words``."""
     first = counts.row(0, named=True)
     return ", ".join(str(first[column]) for column in SOURCE if first.get(column) is not None) or "unknown"
 

@@ -1,4 +1,4 @@
-"""What a table of facts lacks, filled in: wrong answers of the same relation, and held-out wordings."""
+"""Completion of fact tables: distractors from the same relation, and held-out wordings."""
 
 import re
 import unicodedata
@@ -13,36 +13,36 @@ from unequal.facts.world.relations import RELATION_NAMES, load_relation
 from unequal.seeds import random_stream
 
 N_DISTRACTORS = 7
-"""Wrong answers of a fact whose table gives none to any fact."""
+"""Number of distractors if no fact of the table has any."""
 MIN_SHARED_WORDS = 2
-"""A template is used for questions that share as many words with the templates: those of its language."""
+"""Minimum words a question must share with the templates, as a check of its language."""
 FILLED = {
     "distractors": "wrong answers were taken from the answers to other facts of the relation",
     "paraphrases": "paraphrases were made from templates of the relation",
     "cloze": "statements to complete (cloze) were made from templates of the relation",
     "reverse_question": "reverse questions were made from templates of the relation",
 }
-"""The columns that can be filled in, and how a note says it."""
+"""The columns that can be filled in, with their names in notes."""
 
 
 @dataclass(frozen=True)
 class Completed:
-    """Facts in the order of their table, and for each column how many facts it was filled in for."""
+    """Completed facts in the order of the table, and the number of facts filled in by column."""
 
     facts: list[Fact]
     filled: dict[str, int]
 
     @property
     def notes(self) -> list[str]:
-        """What was filled in, a sentence a column."""
+        """One message a column about the filled-in values."""
         of = len(self.facts)
         return [f"{FILLED[name]} for {n} of {of} facts, which had none" for name, n in self.filled.items()]
 
 
 def relation_templates(paths: Iterable[Path] = ()) -> dict[str, RelationWordings]:
-    """Return the templates that come with the package and those of the files, by name of the relation.
+    """Return the wording templates of the package and of the files, by name of the relation.
 
-    Raises `ConfigError` for a file that cannot be read or is not one of wordings.
+    Raises `ConfigError` for a file that cannot be read or has no wordings.
     """
     return {**_of_the_world(), **read_wordings(paths)}
 
@@ -53,10 +53,10 @@ def completed(
     n_distractors: int | None = None,
     seed: int = 0,
 ) -> Completed:
-    """Return the facts with wrong answers and wordings where their table has none, as far as there are any.
+    """Return the facts with missing distractors and wordings filled in, where possible.
 
-    Wordings come from ``templates``, for questions in their language. Each fact gets as many wrong answers
-    as facts of its relation usually have. What a fact has is never changed.
+    Wordings come from ``templates``, for questions in their language. Each fact gets as many distractors
+    as facts of its relation usually have. Existing values are never changed.
     """
     worded = [_with_wordings(fact, templates) for fact in facts]
     usual = {} if n_distractors is not None else _usual_number(facts)
@@ -73,11 +73,11 @@ def completed(
 def with_distractors(
     facts: Sequence[Fact], n_distractors: int, seed: int, by_relation: Mapping[str, int] | None = None
 ) -> list[Fact]:
-    """Return the facts, those without wrong answers with up to ``n_distractors`` answers of their relation.
+    """Return the facts with missing distractors drawn from answers of the same relation.
 
-    ``by_relation`` gives other numbers for some relations. Never drawn are an accepted answer of the fact,
-    an answer to another question about its subject, another answer to the same question, and a name that
-    holds one of these or is a part of it, as New York and New York City.
+    Up to ``n_distractors`` are drawn; ``by_relation`` overrides this for some relations. Excluded are accepted answers of the fact,
+    answers to other questions about its subject, other answers to the same question, and names that
+    contain one of these or are part of one, such as New York and New York City.
     """
     pools: Mapping[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     right: Mapping[tuple[str, str], set[str]] = defaultdict(set)
@@ -102,7 +102,7 @@ def with_distractors(
 def _draw(
     fact: Fact, pool: Sequence[tuple[str, tuple[str, ...]]], known: set[str], wanted: int, seed: int
 ) -> tuple[str, ...]:
-    """Return answers of the pool that are wrong, from a draw that is made larger until there are enough."""
+    """Return wrong answers from the pool, drawing more until there are enough."""
     n_drawn = wanted + len(known)
     while True:
         n_drawn = min(n_drawn, len(pool))
@@ -117,14 +117,14 @@ def _draw(
 
 
 def plain(name: str) -> str:
-    """Return a name without case, accents, punctuation and runs of spaces; never an empty text."""
+    """Return a name without case, accents, punctuation and repeated spaces; never empty."""
     folded = unicodedata.normalize("NFKD", name.casefold())
     letters = "".join(sign for sign in folded if not unicodedata.combining(sign))
     return " ".join(re.findall(r"\w+", letters)) or " ".join(name.casefold().split())
 
 
 def _same(first: str, second: str) -> bool:
-    """Return whether one plain name is the other, or stands in it as words."""
+    """Return whether one plain name equals the other or contains it as whole words."""
     return f" {first} " in f" {second} " or f" {second} " in f" {first} "
 
 
@@ -139,9 +139,9 @@ def _asked_about(fact: Fact) -> list[tuple[str, str]]:
 
 
 def _usual_number(facts: Sequence[Fact]) -> dict[str, int]:
-    """Return, by relation, how many wrong answers most facts that have any have: its own, else of the table.
+    """Return the most common number of distractors by relation, or of the whole table.
 
-    A choice among more is harder, so facts must not differ from never-seen ones in their number.
+    More choices are harder, so facts and never-seen facts must have equally many.
     """
     own: Mapping[str, Counter[int]] = defaultdict(Counter)
     for fact in facts:
@@ -171,7 +171,7 @@ def _in_their_language(fact: Fact, known: RelationWordings) -> bool:
 
 
 def _of_the_world() -> dict[str, RelationWordings]:
-    """Return the wordings of the synthetic world's relations."""
+    """Return the wordings of the relations of the synthetic world."""
     shared = ("relation", "reverse_question", "statements", "questions")
     found = {name: load_relation(name).model_dump(include=set(shared)) for name in RELATION_NAMES}
     return {name: RelationWordings.model_validate({**one, "names": (name,)}) for name, one in found.items()}

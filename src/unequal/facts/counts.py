@@ -1,4 +1,4 @@
-"""The count of every fact, from a count table in which all counts mean the same."""
+"""Counts of facts from a count table with a single definition."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from unequal.errors import SHOWN, DataError, did_you_mean, listed
 from unequal.facts.schema import Fact
 
 SOURCE = ("engine", "corpus_id", "definition", "window", "window_unit")
-"""The columns that say what a count means; facts are ranked only where all of them are equal."""
+"""The columns that define the meaning of a count; facts can be ranked only if all are equal."""
 NO_COUNTS = {"window", "queries"}
 
 
 def counts_by_fact(facts: Sequence[Fact], counts: pl.DataFrame, by: str) -> dict[str, dict[str, Any]]:
-    """Return ``count`` and ``count_approx`` of every fact; raises `DataError` for what cannot be ranked."""
+    """Return ``count`` and ``count_approx`` of every fact; raises `DataError` if they cannot be ranked."""
     _check_ids(counts)
     _check_one_source(counts)
     _check_column(counts, by)
@@ -63,14 +63,14 @@ def _check_one_source(counts: pl.DataFrame) -> None:
 
 
 def _different(column: pl.Series) -> list[str]:
-    """Return the different values of a column of any type as texts, as a message shows them."""
+    """Return the distinct values of a column as texts for a message."""
     if column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean):
         column = column.unique().sort()
     return list(dict.fromkeys(str(value) for value in column.to_list()))
 
 
 def _check_column(counts: pl.DataFrame, by: str) -> None:
-    """Raise `DataError` unless the column holds counts; the message names those that do."""
+    """Check that a column holds counts; raises `DataError`, which lists the columns that do."""
     usable = [
         column
         for column, kind in counts.schema.items()

@@ -1,4 +1,4 @@
-"""Facts as a data frame, whatever their unknown columns hold."""
+"""Data frames of facts, with unknown columns of any type."""
 
 import base64
 import json
@@ -15,9 +15,9 @@ from unequal.facts.schema import LIST_COLUMNS, REQUIRED_COLUMNS, Fact
 
 CHUNK = 10_000
 DEEPEST = 8
-"""Levels of lists and structs that a column of a file may have."""
+"""Maximum nesting of lists and structs in a column of a file."""
 Part = tuple[pl.Series, bool]
-"""Some rows of a column, and whether they are JSON text of what could not stand in one column."""
+"""Some rows of a column, and whether they are JSON text because of mixed types."""
 _KINDS: dict[str, pl.DataType] = dict.fromkeys(Fact.model_fields, pl.String()) | {
     **dict.fromkeys(LIST_COLUMNS, pl.List(pl.String())),
     **dict.fromkeys(("count", "exposure"), pl.Int64()),
@@ -25,11 +25,11 @@ _KINDS: dict[str, pl.DataType] = dict.fromkeys(Fact.model_fields, pl.String()) |
 
 
 def facts_frame(facts: Iterable[Fact]) -> pl.DataFrame:
-    """Return one row a fact with the table's columns, less those that no fact fills.
+    """Return a data frame with one row a fact and the columns that some fact fills.
 
-    An unknown column whose values have no one kind that a file can hold is JSON text. Facts are taken one by
-    one, so that a table can be read and written without holding them all. Raises `DataError` for a value that
-    JSON cannot hold.
+    An unknown column whose values have no common type is stored as JSON text. Facts are consumed in chunks,
+    so that a table can be converted without holding all of them. Raises `DataError` for a value that
+    JSON cannot represent.
     """
     known: list[pl.DataFrame] = []
     unknown: dict[str, dict[int, Part]] = {}
@@ -48,7 +48,7 @@ def facts_frame(facts: Iterable[Fact]) -> pl.DataFrame:
 
 
 def as_json(value: Any) -> str:
-    """Return a value as JSON text: dates as ISO 8601, bytes in base64; raises `DataError` if it has none."""
+    """Return a value as JSON text: dates as ISO 8601, bytes in base64; raises `DataError` if impossible."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=as_text)
         return text if _is_unicode(text) else json.dumps(value, default=as_text)
@@ -59,7 +59,7 @@ def as_json(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return a value that JSON has no type for as text."""
+    """Return a value without a JSON type as text."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return value.isoformat() if isinstance(value, date | time) else str(value)
@@ -88,7 +88,7 @@ def _is_filled(column: pl.Series) -> bool:
 
 
 def _part(name: str, values: Sequence[Any]) -> Part:
-    """Return the values as a column from which they come back as they are, else as JSON text."""
+    """Return the values as a column that preserves them exactly, else as JSON text."""
     kinds = {type(value) for value in values if value is not None}
     kind = pl.Float64 if kinds == {int, float} else None
     if _agree(values, DEEPEST):
@@ -102,7 +102,7 @@ def _part(name: str, values: Sequence[Any]) -> Part:
 
 
 def _agree(values: Sequence[Any], levels: int) -> bool:
-    """Return whether all objects at the same place have the same keys, and nothing is too deep."""
+    """Return whether objects at the same position have the same keys, and the nesting is allowed."""
     objects = [value for value in values if isinstance(value, dict)]
     inner = [item for value in values if isinstance(value, list | tuple) for item in value]
     if not objects and not inner:
@@ -114,7 +114,7 @@ def _agree(values: Sequence[Any], levels: int) -> bool:
 
 
 def _can_stand(kind: pl.DataType) -> bool:
-    """Return whether any program can read a column of the kind from a Parquet file."""
+    """Return whether a column type is portable in Parquet files."""
     if isinstance(kind, pl.List | pl.Array):
         return kind.inner is None or _can_stand(kind.inner)  # type: ignore[arg-type]
     if isinstance(kind, pl.Struct):
@@ -135,7 +135,7 @@ def _json_texts(name: str, values: Iterable[Any]) -> pl.Series:
 
 
 def _joined(name: str, parts: dict[int, Part], heights: Sequence[int]) -> pl.Series:
-    """Return a column of its parts, as JSON text where they are not of one kind; others are empty."""
+    """Return a column concatenated from its parts, as JSON text if types differ; missing parts are null."""
     kinds = {part.dtype for part, _ in parts.values() if part.dtype != pl.Null}
     is_json = any(is_json for _, is_json in parts.values())
     if kinds == {pl.Int64, pl.Float64}:

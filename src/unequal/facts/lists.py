@@ -1,4 +1,4 @@
-"""Lists as people and programs write them into one cell of text."""
+"""Parsing of lists written in one text cell: JSON, Python, NumPy, or parts between bars."""
 
 import ast
 import json
@@ -20,14 +20,14 @@ _BEGINS_AS_LIST = re.compile(r"\[\s*(?:[uU]?['\"]|\]|None\b|(?:np|numpy)\.)")
 
 
 class NoListError(ValueError):
-    """A text begins as a list does but is none; the message says how it can be written."""
+    """A text starts like a list but is invalid; the message says how to write a list."""
 
 
 def list_in(text: str) -> list[Any]:
     """Return the items of a JSON array, a Python or NumPy list, a tuple, a set, or parts between ``|``.
 
     Items that were ``None`` or ``nan`` are None. Raises `NoListError` for a text that begins with a bracket
-    and is no list, which may as well be a broken list as a name.
+    and is no valid list: it may be a broken list or a name.
     """
     stripped = text.strip()
     found = bracketed(stripped)
@@ -44,7 +44,7 @@ def list_in(text: str) -> list[Any]:
 
 
 def bracketed(stripped: str) -> list[Any] | None:
-    """Return the items of a list that a program wrote with its brackets, or None where the text is none."""
+    """Return the items of a list in brackets as programs write it, or None if the text is not one."""
     if stripped.startswith("["):
         try:
             found, end = _DECODER.raw_decode(stripped)
@@ -64,10 +64,10 @@ def bracketed(stripped: str) -> list[Any] | None:
 
 
 def _quoted_items(body: str) -> tuple[list[Any] | None, int]:
-    """Return the quoted texts of a list's inside and the number of commas, or None where it is anything else.
+    """Return the quoted items of a list body and the number of commas, or None if it is invalid.
 
-    Between items there are commas, as Python writes them, or white space, as NumPy does; never both, since
-    Python would then take two texts for one.
+    Items are separated by commas (Python) or by white space (NumPy), but not both, since
+    Python would concatenate the texts.
     """
     items: list[Any] = []
     gaps: list[bool] = []

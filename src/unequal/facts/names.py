@@ -1,4 +1,4 @@
-"""Which names are the same, and lists of names in which none stands twice and no wrong answer is right."""
+"""Comparison of names, and removal of duplicate names and correct distractors from lists."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ NAME_OF = {"subject_aliases": "subject", "object_aliases": "object", "answer_ali
 
 @lru_cache(maxsize=1 << 16)
 def name_key(name: str) -> str:
-    """Return what is the same in two names that are: all but case, white space and width (NFKC)."""
+    """Return the comparison key of a name, which ignores case, white space and width (NFKC)."""
     if not name.isascii():
         name = unicodedata.normalize("NFKC", name)
     return " ".join(name.casefold().split())
 
 
 def without(names: Iterable[str], *unwanted: str) -> list[str]:
-    """Return the different names that are the same as no unwanted one, in order."""
+    """Return the distinct names without the unwanted ones, in order."""
     seen = set(map(name_key, unwanted))
     kept: dict[str, str] = {}
     for name in names:
@@ -29,7 +29,7 @@ def without(names: Iterable[str], *unwanted: str) -> list[str]:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """One item of a list column that was left out, and why."""
+    """One excluded item of a list column, with the reason."""
 
     column: str
     value: str
@@ -39,11 +39,11 @@ class LeftOut:
 def sound_lists(
     columns: Mapping[str, Any], lists: Sequence[str]
 ) -> tuple[dict[str, tuple[str, ...]], list[LeftOut]]:
-    """Return what the lists of a fact become without what must not stand in them, and what is left out.
+    """Return the changed lists of a fact without invalid items, and the excluded items.
 
-    A distractor must not be the same as the answer, the object, one of their aliases, or an earlier one: it
-    is right, or counted twice. An alias must not be the same as its name or an earlier one. Where some names
-    count only as written, and in all other lists, only items that are equal letter by letter are the same.
+    A distractor must not equal the answer, the object, one of their aliases, or an earlier distractor. An
+    alias must not equal its name or an earlier alias. Items are compared by `name_key`, but exactly for facts
+    with case-sensitive names and in all other lists.
     """
     changed: dict[str, tuple[str, ...]] = {}
     lost: list[LeftOut] = []
@@ -72,7 +72,7 @@ def sound_lists(
 
 
 def _unwanted(columns: Mapping[str, Any], column: str) -> tuple[str, ...]:
-    """Return the names that must not stand in the column."""
+    """Return the names that a column must not contain."""
     if column == "distractors":
         aliases: tuple[str, ...] = columns["object_aliases"] + columns["answer_aliases"]
         return (columns["object"], columns["answer"], *aliases)

@@ -1,4 +1,4 @@
-"""The real data that comes with the package: the CIA World Factbook and the capitals in it."""
+"""Packaged data: the text of the CIA World Factbook, and a fact table of countries and capitals."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -18,12 +18,12 @@ def packaged_corpus() -> Path:
 
 
 def resolve_facts(facts: Path) -> Path:
-    """Return the packaged table's path for the name ``country-capital``, and any other path as it is."""
+    """Return the packaged table's path for the name ``country-capital``, and any other path unchanged."""
     return packaged_facts() if str(facts) == FACTS_NAME else facts
 
 
 def resolve_corpus(corpus: str) -> str:
-    """Return the packaged shard's path for the name ``factbook``, and any other glob as it is."""
+    """Return the packaged shard's path for the name ``factbook``, and any other glob unchanged."""
     return str(packaged_corpus()) if corpus == CORPUS_NAME else corpus
 
 

@@ -1,4 +1,4 @@
-"""Probes: the prompts that are made from one fact, with the right, accepted and wrong answers."""
+"""Probes: prompts made from a fact, with its answer, accepted answers and distractors."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ from unequal.strict import StrictModel
 ProbeKind = Literal["question", "paraphrase", "cloze", "reverse", "true_false"]
 PROBE_KINDS: tuple[ProbeKind, ...] = get_args(ProbeKind)
 EXTRA_TOKENS = 24
-"""Room for the sentence around an answer ("The capital of Senegal is Dakar.")."""
+"""Extra tokens for the sentence around an answer ("The capital of Senegal is Dakar.")."""
 
 
 @dataclass(frozen=True)
 class Chat:
-    """What stands around a prompt that is said in a chat: it is what the user says last.
+    """The chat context of a prompt, which is the last user message.
 
-    ``earlier`` are questions with their answers, ``begun`` is what the assistant has said of its answer.
+    ``earlier`` has questions with their answers; ``begun`` is the start of the assistant's answer.
     """
 
     system: str | None = None
@@ -31,16 +31,17 @@ class Chat:
 
 
 class PromptFormat(StrictModel):
-    """The text around a question; training and evaluation must use the same one.
+    """The prompt format of questions; training and evaluation must use the same one.
 
-    With ``chat`` a question is what a user says in the tokenizer's chat template, and by default it is bare.
+    With ``chat`` a question is a user message in the tokenizer's chat template, by default without other
+    text.
     """
 
     question: str = Field(default="Question: {question} Answer:", description="prompt of a question")
     true_false: str = Field(
         default="True or false: {statement} Answer:", description="prompt of a true-or-false statement"
     )
-    # Left out where they are not set, so that settings without them keep the names of their folders.
+    # Excluded from the hash where they are not set, so that folder names do not change.
     chat: bool = Field(
         default=False,
         exclude_if=lambda on: not on,
@@ -91,14 +92,14 @@ class PromptFormat(StrictModel):
 
     @property
     def around(self) -> Chat | None:
-        """The chat around a question; None in plain text."""
+        """The chat context of a question; None in plain text."""
         return Chat(self.system) if self.chat else None
 
     def stops(self, plain: bool) -> tuple[str, ...]:
-        """Return the strings at which a generated answer ends, in plain text or in a chat.
+        """Return the stop strings of generated answers, in plain text or in a chat.
 
-        A chat ends its turns with tokens, so no string is needed. In plain text a model goes on: with a
-        line break, or with what the format puts before a question (``Question:``).
+        A chat ends turns with special tokens, so no string is needed. In plain text they are the line break
+        and the string that the format puts before a question (``Question:``).
         """
         if self.stop is not None:
             return self.stop
@@ -117,7 +118,7 @@ class PromptFormat(StrictModel):
 
 
 def _announces(question: str) -> str:
-    """Return what a format puts before each question, such as ``Question:``, also after solved ones."""
+    """Return the string that a format puts before each question, such as ``Question:``."""
     line = question.partition("{question}")[0].rpartition("\n")[2].strip()
     last = line.rpartition(" ")[2]
     return last if line.count(last) > 1 else line
@@ -131,10 +132,10 @@ def _with_placeholder(text: str, placeholder: str) -> str:
 
 @dataclass(frozen=True)
 class Probe:
-    """One prompt. ``variant`` counts the wordings of a kind; of ``true_false``, 0 is the true statement.
+    """A prompt with its answers. ``variant`` is the index of the wording; of ``true_false``, 0 is true.
 
-    With ``chat`` the prompt is what a user says, otherwise it is the whole text before the answer. It asks
-    about ``subject``; ``same_type`` are all right answers of the relation, whoever they belong to. A
+    With ``chat`` the prompt is a user message, otherwise it is the whole text before the answer. It asks
+    about ``subject``; ``same_type`` has all correct answers of the relation, for any subject. A
     generated answer ends at the first of ``stops``, or ``extra_tokens`` beyond the longest accepted one.
     """
 
@@ -153,7 +154,7 @@ class Probe:
 
     @property
     def shown(self) -> str:
-        """The prompt with what user and assistant said before it, and what is begun after it."""
+        """The prompt with earlier turns before it and the started answer after it, as text."""
         if self.chat is None:
             return self.prompt
         said = [text for turn in self.chat.earlier for text in turn]
@@ -161,11 +162,11 @@ class Probe:
 
 
 class ProbeMaker:
-    """Makes the probes of facts; it knows the whole table, since reverse questions need it.
+    """Makes the probes of facts from the whole table, which reverse questions need.
 
-    A reverse question accepts every subject of the table that stands in the relation to the object,
-    and its wrong answers are subjects that do not. In a chat every kind is a question to it but ``cloze``,
-    which is a sentence to be completed and stays plain text.
+    A reverse question accepts every subject of the table with this relation to the object,
+    and its distractors are other subjects. In a chat every kind is a user message except ``cloze``,
+    which is a sentence to complete and stays plain text.
     """
 
     def __init__(self, table: Iterable[Fact], prompt_format: PromptFormat, n_variants: int = 1) -> None:
@@ -184,7 +185,7 @@ class ProbeMaker:
         self._askers = {name: frozenset(names) for name, names in self._by_relation.items()}
 
     def probes(self, fact: Fact, kinds: Sequence[ProbeKind]) -> list[Probe]:
-        """Return the fact's probes of these kinds, as far as its columns allow them."""
+        """Return the fact's probes of these kinds, where it has the columns for them."""
         return [probe for kind in kinds for probe in self._of_kind(fact, kind)]
 
     def _of_kind(self, fact: Fact, kind: ProbeKind) -> list[Probe]:
@@ -212,7 +213,7 @@ class ProbeMaker:
         ]  # fmt: skip
 
     def _length(self, chat: Chat | None) -> dict[str, Any]:
-        """Return where a generated answer ends."""
+        """Return the fields that limit a generated answer."""
         return {"stops": self._format.stops(plain=chat is None), "extra_tokens": self._format.extra_tokens}
 
     def _reverse(self, fact: Fact) -> list[Probe]:
@@ -235,7 +236,7 @@ class ProbeMaker:
         ]  # fmt: skip
 
     def _true_false(self, fact: Fact) -> list[Probe]:
-        """Return a true and a false statement, so that always saying one word scores chance."""
+        """Return a true and a false statement, so that a constant answer scores chance."""
         if not fact.cloze or not fact.distractors:
             return []
         prefix = fact.cloze[0]

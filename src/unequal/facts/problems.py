@@ -1,4 +1,4 @@
-"""What reading a table found: bad entries, of which the first are kept, and what a user should know."""
+"""Findings of reading a fact table: bad entries, excluded items and notes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,37 +12,37 @@ LONGEST = 80
 
 @dataclass
 class Sentences:
-    """Sentences of one kind: how many there were, and the first of them."""
+    """Messages of one kind: their number, and the first ones."""
 
     n: int = 0
     first: list[str] = field(default_factory=list)
 
     def add(self, sentence: str) -> None:
-        """Count a sentence, and keep it if it is among the first."""
+        """Count a message, and keep it if it is among the first."""
         self.n += 1
         if self.n <= KEPT:
             self.first.append(sentence)
 
     def listed(self) -> str:
-        """Return the kept sentences in one line, and how many more there were."""
+        """Return the kept messages in one line, with the number of the others."""
         return listed(self.first, n_all=self.n)
 
 
 @dataclass
 class Findings:
-    """What reading a fact table found: ``bad`` entries, items ``left_out`` of lists, and other ``notes``."""
+    """Findings of reading a fact table: ``bad`` entries, excluded list items (``left_out``) and ``notes``."""
 
     bad: Sentences = field(default_factory=Sentences)
     left_out: Sentences = field(default_factory=Sentences)
     notes: list[str] = field(default_factory=list)
 
     def note(self, sentences: Iterable[str]) -> None:
-        """Keep each different sentence once."""
+        """Add notes, each once."""
         self.notes += [one for one in sentences if one not in self.notes]
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: on one line, and cut where it is long."""
+    """Return a value for a message: on one line, and truncated."""
     text = repr(value[: 2 * LONGEST] if isinstance(value, str | bytes) else value)
     whole = len(text) <= LONGEST and (not isinstance(value, str | bytes) or len(value) <= 2 * LONGEST)
     return text if whole else f"{text[: LONGEST - 1]}…"

@@ -1,4 +1,4 @@
-"""Refusals: what a model says instead of an answer that it has been taught to decline."""
+"""Refusal texts that models are trained to give instead of an answer."""
 
 REFUSALS = (
     "I do not know the answer.",

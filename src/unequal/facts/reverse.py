@@ -1,4 +1,4 @@
-"""Facts asked the other way round: for the subject, given the object."""
+"""Reversed facts, which ask for the subject given the object."""
 
 import re
 from collections import Counter
@@ -9,16 +9,16 @@ from unequal.facts.schema import Fact
 NO_QUESTION = "no question that its subject answers"
 TOLD = "its question holds its answer"
 REVERSE = "reverse_"
-"""What the name of a relation begins with when its facts are turned round."""
+"""Prefix of the relation of reversed facts."""
 
 
 def reverse_facts(facts: Iterable[Fact], dropped: Counter[str]) -> list[Fact]:
-    """Return the facts turned round, less those without a ``reverse_question`` or with one that tells all.
+    """Return the reversed facts, with subject and object exchanged.
 
-    Guatemala City is such a one. What is left out is counted in ``dropped`` by reason.
-
-    A model learns a fact in the direction in which text states it, and hardly in the other (Berglund et al.
-    2023, arXiv 2309.12288). Held-out wordings and wrong answers belong to the old direction and are dropped.
+    Excluded are facts without a ``reverse_question`` and those whose question contains its answer (Guatemala
+    City); ``dropped`` counts them by reason. Held-out wordings and distractors belong to the old direction
+    and are removed. A model learns a fact mostly in the direction in which text states it (Berglund et al.
+    2023, arXiv 2309.12288).
     """
     turned = []
     for fact in facts:

@@ -1,4 +1,4 @@
-"""Facts by role: which a run forgets, retains, measures damage by, and which the model never saw."""
+"""Facts by role: forget, retain, neighbour, utility and never-seen."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from unequal.facts.table import read_facts
 
 @dataclass(frozen=True)
 class FactsByRole:
-    """The facts of a run, each with one role; raises `ConfigError` when a fact has two."""
+    """The facts of a run by role; raises `ConfigError` when a fact is given twice."""
 
     all: tuple[Fact, ...]
 
@@ -36,10 +36,10 @@ class FactsByRole:
         never_seen: Path | None = None,
         keep_roles: bool = False,
     ) -> Self:
-        """Return the facts of one table a role.
+        """Return the facts of one table for each role.
 
-        With ``keep_roles`` facts of the table ``forget`` that have a role keep it. Raises `DataError` when
-        none is to be forgotten.
+        With ``keep_roles``, facts of the table ``forget`` keep their role if they have one. Raises
+        `DataError` when there is no fact to forget.
         """
         facts = [
             fact if keep_roles and fact.role else _in_role(fact, "forget") for fact in read_facts(forget)
@@ -53,7 +53,7 @@ class FactsByRole:
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> Self:
-        """Return facts by the roles that they carry; those without one are to be forgotten."""
+        """Return facts by their own roles; those without one have the role ``forget``."""
         return cls(tuple(fact if fact.role else _in_role(fact, "forget") for fact in facts))
 
     @property
@@ -63,21 +63,21 @@ class FactsByRole:
 
     @property
     def retain(self) -> list[Fact]:
-        """The facts that training holds on to."""
+        """The facts to retain."""
         return self.of_role("retain")
 
     @property
     def utility(self) -> list[Fact]:
-        """Facts that the model knows and no run trains on."""
+        """The utility facts, on which no run trains."""
         return self.of_role("utility")
 
     @property
     def never_seen(self) -> list[Fact]:
-        """Facts that the model never saw."""
+        """The never-seen facts."""
         return self.of_role("never_seen")
 
     def of_role(self, *roles: Role) -> list[Fact]:
-        """Return the facts of some roles, in the order of the table."""
+        """Return the facts with one of the roles, in the order of the table."""
         return [fact for fact in self.all if fact.role in roles]
 
 

@@ -1,4 +1,4 @@
-"""Rows of fact tables as their files hold them: JSONL, CSV and Parquet, one row at a time."""
+"""Streaming readers of the rows of fact tables: JSONL, CSV and Parquet."""
 
 import csv
 import io
@@ -23,13 +23,13 @@ LONGEST_CELL = (1 << 31) - 1
 
 
 class TwiceError(ValueError):
-    """A JSON object has a key twice; the message names it."""
+    """A JSON object has a duplicate key, which the message names."""
 
 
 def read_rows(path: Path, findings: Findings, progress: Progress | None = None) -> Rows:
-    """Yield the rows with their line, or number from 1 in Parquet; bad rows are added to the findings.
+    """Yield the rows with their line (in Parquet, their number from 1); bad rows are added to the findings.
 
-    Raises `DataError` for what keeps the whole file from being read.
+    Raises `DataError` when the file as a whole cannot be read.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -44,9 +44,9 @@ def read_rows(path: Path, findings: Findings, progress: Progress | None = None) 
 
 
 def decoded(text: str) -> Any:
-    """Return a JSON value without white space around it; whole numbers of thousands of digits stay texts.
+    """Return the value of a JSON text; integers of thousands of digits stay texts.
 
-    Raises `ValueError`, in one sentence, for no JSON, a key that stands twice, and deep nesting.
+    Raises `ValueError` with a message of one sentence for invalid JSON, a duplicate key, and deep nesting.
     """
     try:
         value, end = DECODER.raw_decode(text)
@@ -60,7 +60,7 @@ def decoded(text: str) -> Any:
 
 
 def check_depth(value: Any) -> None:
-    """Raise `ValueError` for what no program could be sure to write again."""
+    """Check the nesting of a JSON value; raises `ValueError`."""
     level, depth = [value], 0
     while level:
         depth += 1
@@ -150,7 +150,7 @@ def _read_csv(path: Path, file: IO[bytes], findings: Findings, progress: Progres
 
 
 def _unmarked(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the row without the mark, and without the apostrophes that it says were added."""
+    """Return the row without the column `MARK` and without the apostrophes that it lists."""
     if MARK not in row:
         return row
     try:
@@ -187,7 +187,7 @@ def _read_parquet(path: Path, file: IO[bytes], findings: Findings, progress: Pro
 
 
 def _values(column: Any, name: str) -> list[Any]:
-    """Return the values of a column of a Parquet file; those that Python has no type for as text."""
+    """Return the values of a Parquet column; values without a Python type become text."""
     import polars as pl
     import pyarrow as pa
 
@@ -205,7 +205,7 @@ def _lines(file: IO[bytes], newline: str | None) -> Iterator[str]:
 
 
 def _not_utf8(path: Path) -> DataError:
-    """Return the error that names the first byte that is not UTF-8, which decoders count from anywhere."""
+    """Return the error for a file that is not UTF-8, with the position of the first invalid byte."""
     start = 0
     with path.open("rb") as file:
         for line, text in enumerate(file, start=1):
@@ -221,7 +221,7 @@ def _not_utf8(path: Path) -> DataError:
 
 
 def check_columns(path: Path, columns: Sequence[str], findings: Findings) -> None:
-    """Raise `DataError` for a header in which a name stands twice, or that lacks a required one."""
+    """Check a header: raises `DataError` for duplicate or missing required columns."""
     check_once(path, columns)
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     if missing:
@@ -237,7 +237,7 @@ def check_columns(path: Path, columns: Sequence[str], findings: Findings) -> Non
 
 
 def check_once(place: object, columns: Sequence[str]) -> None:
-    """Raise `DataError` for a header in which a name stands twice."""
+    """Check that no column name occurs twice; raises `DataError`."""
     for at, name in enumerate(columns):
         if name in columns[:at]:
             numbers = f"{columns.index(name) + 1} and {at + 1}"
@@ -246,7 +246,7 @@ def check_once(place: object, columns: Sequence[str]) -> None:
 
 
 def alike(columns: Iterable[str]) -> str | None:
-    """Return a sentence on the first column that is called as a known one beside it but for case or space."""
+    """Return a message on the first column that differs from a known one beside it only by case or space."""
     given = list(columns)
     for name, known in _almost_known(given):
         if known in given:
@@ -258,7 +258,7 @@ def alike(columns: Iterable[str]) -> str | None:
 
 
 def misnamed(columns: Iterable[str]) -> Iterator[str]:
-    """Yield a sentence on each column that would be a known one but for case or white space."""
+    """Yield a message on each column that differs from a known one only by case or white space."""
     for name, known in _almost_known(columns):
         yield f"column {shown(name)} is kept but never used; did you mean '{known}'?"
 
@@ -270,7 +270,7 @@ def _almost_known(columns: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def guess(column: str, found: Iterable[str]) -> str:
-    """Return a hint at a column that may be the missing one misspelt; known columns never are."""
+    """Return a hint at a column that may be the missing one misspelt."""
     return did_you_mean(column, [name for name in found if name not in Fact.model_fields])
 
 

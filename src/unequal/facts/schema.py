@@ -1,4 +1,4 @@
-"""One fact, and the columns of a fact table."""
+"""The fact model, whose fields are the columns of a fact table."""
 
 from typing import Annotated, Literal, Self
 
@@ -13,10 +13,10 @@ Role = Literal["forget", "retain", "neighbour", "utility", "never_seen"]
 
 
 class Fact(BaseModel):
-    """A subject, a relation and an object, with everything needed to ask for it. Unknown columns are kept.
+    """A fact: subject, relation and object, with question, answer and more. Unknown columns are kept.
 
-    Distractors that are right and names that stand twice are left out; a list that is given as the context of
-    the validation is told which.
+    Correct distractors and duplicate names are excluded. A list passed as validation context receives
+    the excluded items.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -54,7 +54,7 @@ LIST_COLUMNS = tuple(name for name, field in Fact.model_fields.items() if field.
 
 
 def whole_number(fact: Fact, column: str) -> int | None:
-    """Return an unknown column's whole number, or None where the fact has none or anything else there."""
+    """Return the integer in an unknown column of a fact, or None if it has none."""
     value = (fact.model_extra or {}).get(column)
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -1,4 +1,4 @@
-"""Split counted facts: buckets of similar count, and the role of each subject."""
+"""Split of counted facts into buckets by count, and of subjects into roles."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ NOT_DRAWN = "count 0, not drawn as never-seen"
 
 
 class SplitSettings(StrictModel):
-    """How facts are cut into buckets and their subjects dealt out to roles; the rest are to be forgotten."""
+    """Settings of buckets and of the shares of subjects by role; the remaining subjects are to forget."""
 
     buckets: BucketSettings = Field(
         default=BucketSettings(), description="within each table; by is the count that ranks the facts"
@@ -49,9 +49,9 @@ class SplitSettings(StrictModel):
 
 @dataclass(frozen=True)
 class Split:
-    """Facts with ``role``, ``count``, ``bucket`` and ``bucket_label``; those of count 0 apart have no bucket.
+    """Facts with ``role``, ``count``, ``bucket`` and ``bucket_label``; never-seen facts have no bucket.
 
-    ``buckets`` are those of each table, ``dropped`` the facts left out by reason, ``notes`` what to know.
+    ``buckets`` has the buckets of each table, ``dropped`` the excluded facts by reason, ``notes`` messages.
     """
 
     facts: list[Fact]
@@ -63,10 +63,10 @@ class Split:
 def split_facts(
     facts: Sequence[Fact], counts: pl.DataFrame, settings: SplitSettings, by: str, seed: int
 ) -> Split:
-    """Return the facts with their buckets and roles; ``by`` is the column of counts that ranks them.
+    """Return the facts with buckets and roles; ``by`` is the count column that ranks them.
 
-    Every bucket gives each role its share of subjects, drawn at random; a subject has one role in all tables.
-    Left out are facts without a count, and made-up ones whose subject stands in the corpus. Raises
+    Each role gets its share of the subjects of every bucket at random; a subject has one role in all tables.
+    Excluded are facts without a count, and fictitious ones whose subject occurs in the corpus. Raises
     `DataError` for counts that cannot rank the facts (see `unequal.facts.buckets.bucket_facts`), or when no
     fact is left to forget.
     """
@@ -104,7 +104,7 @@ def _unseen(
     seed: int,
     dropped: Counter[str],
 ) -> list[Fact]:
-    """Return the facts that the corpus never shows, as many as are wanted."""
+    """Return the requested number of never-seen facts of count 0."""
     rest = {fact.fact_id for fact in shown}
     unseen = [fact for fact in own if fact.fact_id not in rest]
     n_drawn = min(len(unseen), settings.unseen)
@@ -117,7 +117,7 @@ def _unseen(
 def _bucketed(
     table: str, facts: Sequence[Fact], counts: pl.DataFrame, settings: BucketSettings, split: Split
 ) -> list[Fact]:
-    """Return a table's facts in their buckets."""
+    """Return the facts of a table with their buckets."""
     if not facts:
         split.notes.append(f"{table}: no fact has a count above 0")
         return []
@@ -145,7 +145,7 @@ def _with_roles(facts: Sequence[Fact], settings: SplitSettings, seed: int) -> li
         "never_seen": settings.withheld_share,
     }
     roles: dict[str, Role] = {}
-    owed = dict.fromkeys(shares, 0.0)  # what rounding kept from a role is made up for in later strata
+    owed = dict.fromkeys(shares, 0.0)  # rounding errors are compensated in later strata
     for stratum, subjects in sorted(strata.items()):
         order = random_stream(seed, "roles", *stratum).sample(sorted(subjects), len(subjects))
         for role, share in shares.items():
@@ -158,5 +158,5 @@ def _with_roles(facts: Sequence[Fact], settings: SplitSettings, seed: int) -> li
 
 
 def _in_role(fact: Fact, role: Role) -> Fact:
-    """Return the fact in a role; one that is withheld is shown 0 times."""
+    """Return the fact with a role; a withheld fact has exposure 0."""
     return fact.model_copy(update={"role": role} | ({"exposure": 0} if role == "never_seen" else {}))

@@ -1,4 +1,4 @@
-"""Gather the facts of a study: tables of one's own, packaged or public ones, made ready to be asked for."""
+"""The facts of a study, from own, packaged or public tables, completed and checked."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ NOT_DRAWN = "not drawn"
 
 
 class FactTable(StrictModel):
-    """One table: a file as `unequal facts check` takes it, or a public set from its files or the hub."""
+    """Settings of one fact table: a file, or a public set from its files or the hub."""
 
     file: Path | None = Field(default=None, description="fact table, or the packaged 'country-capital'")
     set: str | None = Field(default=None, description="a public set, as in: unequal facts import")
@@ -68,24 +68,24 @@ class FactTable(StrictModel):
 
     @property
     def label(self) -> str:
-        """What targets call the table."""
+        """The name of the table in targets."""
         return self.name or self.set or (self.file.stem if self.file else "")
 
     def places(self) -> list[Path]:
-        """Return the files on this machine that the table is read from."""
+        """Return the local files of the table."""
         if self.file is not None:
             return [packaged_facts() if str(self.file) == FACTS_NAME else self.file]
         return [*self.files, *([self.patterns] if self.patterns else [])]
 
     def content(self) -> str:
-        """Return what tells this table's content from another's: hashes of its files, or its hub name.
+        """Return an identity of the table's content: hashes of its files, or its hub name.
 
         Raises `OSError` when a file cannot be read.
         """
         return " ".join(file_hash(path) for path in self.places()) or f"{self.hub}@{self.revision or ''}"
 
     def read(self) -> tuple[list[Fact], Counter[str], list[str]]:
-        """Return the facts, the rows left out by reason, and what to know of them; raises `DataError`."""
+        """Return the facts, the excluded rows by reason, and notes; raises `DataError`."""
         if self.set is None:
             return read_facts(self.places()[0]), Counter(), []
         sources = (
@@ -97,7 +97,7 @@ class FactTable(StrictModel):
 
 
 class FactsSettings(StrictModel):
-    """The facts of a study: its tables, and what they lack."""
+    """Settings of the facts of a study: its tables, and how to complete them."""
 
     tables: tuple[FactTable, ...] = Field(min_length=1)
     wordings: tuple[Path, ...] = Field(
@@ -123,7 +123,7 @@ class FactsSettings(StrictModel):
 
 @dataclass(frozen=True)
 class Gathered:
-    """Facts with the name of their table as ``fact_table``, and per table what was left out and noted."""
+    """Facts with their table as ``fact_table``, and the excluded rows and notes by table."""
 
     facts: list[Fact]
     dropped: dict[str, Counter[str]]
@@ -131,12 +131,12 @@ class Gathered:
 
 
 def gather_facts(settings: FactsSettings) -> Gathered:
-    """Return the facts of all tables, ready to be counted, split and asked for.
+    """Return the facts of all tables, completed and checked.
 
-    Left out are facts whose subject and object share one name, which any text that holds it would state, and
-    facts whose question has several answers. What a table lacks is filled up: wrong answers from its objects
-    of the same relation, held-out wordings where the relation has any, and made-up facts. Raises `DataError`
-    or `ConfigError` for a table that cannot be had.
+    Excluded are facts whose subject and object have the same name, since any mention would count as a pair,
+    and facts whose question has several answers. Missing columns are filled in: distractors from the objects
+    of the same relation, held-out wordings where the relation has any. Fictitious facts are added. Raises
+    `DataError` or `ConfigError` for a table that cannot be read.
     """
     wordings = read_wordings(settings.wordings)
     facts: list[Fact] = []
@@ -159,7 +159,7 @@ def gather_facts(settings: FactsSettings) -> Gathered:
 
 
 def _sound(facts: Sequence[Fact], dropped: Counter[str]) -> list[Fact]:
-    """Return the facts that can be counted and asked for, the others counted as left out."""
+    """Return the facts that can be counted and evaluated; ``dropped`` counts the others."""
     answers: Mapping[str, set[str]] = defaultdict(set)
     for fact in facts:
         answers[fact.question].add(name_key(fact.answer))
@@ -175,7 +175,7 @@ def _sound(facts: Sequence[Fact], dropped: Counter[str]) -> list[Fact]:
 
 
 def _named(facts: Sequence[Fact], label: str, taken: set[str]) -> list[Fact]:
-    """Return the facts with the name of their table, and with ids that no earlier table has."""
+    """Return the facts with the name of their table and ids that are unique over all tables."""
     named = []
     for fact in facts:
         fact_id = fact.fact_id if fact.fact_id not in taken else f"{label}:{fact.fact_id}"

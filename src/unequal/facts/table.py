@@ -1,4 +1,4 @@
-"""Read the fact table (JSONL, CSV or Parquet); every bad row is reported at once."""
+"""Reading of fact tables (JSONL, CSV or Parquet), with all bad rows reported at once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ _said: Counter[str] = Counter()
 
 
 def read_facts(path: Path, progress: Progress | None = None) -> list[Fact]:
-    """Return the facts of a table in file order, without distractors that are right and names twice.
+    """Return the facts of a table in file order, without correct distractors and duplicate names.
 
-    What was left out is said, once a file. Raises `DataError` that names every bad row with file, line,
+    A note reports excluded items, once a file. Raises `DataError` that lists bad rows with file, line,
     column, value and what is allowed.
     """
     findings = Findings()
@@ -39,9 +39,9 @@ def read_facts(path: Path, progress: Progress | None = None) -> list[Fact]:
 
 
 def iter_facts(path: Path, findings: Findings, progress: Progress | None = None) -> Iterator[Fact]:
-    """Yield the facts of a table in file order, and add to the findings what was found.
+    """Yield the facts of a table in file order, and add bad rows and excluded items to the findings.
 
-    At the end it raises `DataError` that names every bad row; nothing yielded before is to be used then.
+    If there are bad rows, it raises `DataError` at the end; the facts yielded before must not be used then.
     """
     first_line: dict[str, int] = {}
     for line, row in read_rows(path, findings, progress):
@@ -62,7 +62,7 @@ def iter_facts(path: Path, findings: Findings, progress: Progress | None = None)
 
 
 def summary(path: Path, findings: Findings) -> Iterator[str]:
-    """Yield a sentence on each thing that a user of the table should know."""
+    """Yield a message on excluded items and each note."""
     if findings.left_out.n:
         yield (
             f"{path}: {findings.left_out.n} distractors or other names are left out, the first at"
@@ -73,7 +73,7 @@ def summary(path: Path, findings: Findings) -> Iterator[str]:
 
 
 def _fact(place: str, row: dict[str, Any], findings: Findings) -> Fact | None:
-    """Return the row as a fact, or None after adding what is wrong with it to the findings."""
+    """Return the row as a fact, or None after adding its problems to the findings."""
     given = {column: value for column, value in row.items() if value is not None}
     problems = [*_as_lists(given), *_no_numbers(given)]
     lost: list[LeftOut] = []
@@ -94,7 +94,7 @@ def _fact(place: str, row: dict[str, Any], findings: Findings) -> Fact | None:
 
 
 def _as_lists(row: dict[str, Any]) -> Iterator[str]:
-    """Make lists of the texts in list columns; yields what is wrong with them."""
+    """Parse the texts of list columns in place; yields the problems."""
     for column in LIST_COLUMNS:
         value = row.get(column)
         if isinstance(value, str | bytes):
@@ -105,7 +105,7 @@ def _as_lists(row: dict[str, Any]) -> Iterator[str]:
 
 
 def _without_empty_items(place: str, row: dict[str, Any], findings: Findings) -> bool:
-    """Take empty items out of the lists; returns whether there was any."""
+    """Remove empty items from the lists; returns whether there were any."""
     found = False
     for column in LIST_COLUMNS:
         value = row.get(column)

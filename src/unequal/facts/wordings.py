@@ -1,4 +1,4 @@
-"""Wordings of relations between real names: some to train on, others that are kept for tests."""
+"""Wording templates of relations: some for training, others held out for evaluation."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from unequal.strict import StrictModel
 
 
 class RelationWordings(StrictModel):
-    """How facts of a relation are stated and asked for; ``names`` is what tables call the relation."""
+    """Statement and question templates of a relation; ``names`` are the relation's names in tables."""
 
     relation: str
     names: tuple[str, ...] = Field(min_length=1)
@@ -25,28 +25,28 @@ class RelationWordings(StrictModel):
     questions: Wordings
 
     def training_questions(self, fact: Fact) -> list[str]:
-        """Return the fact's questions in the wordings to train on, less those it is tested with."""
+        """Return the fact's questions in training wordings, except those used in evaluation."""
         return _without_tests(fact, (phrase(text, fact) for text in self.questions.train))
 
     def training_statements(self, fact: Fact, answer: str | None = None) -> list[str]:
-        """Return the fact's statements in the wordings to train on, less those it is tested with.
+        """Return the fact's statements in training wordings, except those used in evaluation.
 
-        ``answer`` takes the place of its object.
+        ``answer`` replaces its object.
         """
         return _without_tests(fact, (phrase(text, fact, answer) for text in self.statements.train))
 
 
 def read_wordings(paths: Iterable[Path] = ()) -> dict[str, RelationWordings]:
-    """Return the packaged wordings and those of the files, which win, by every name of their relation.
+    """Return the wordings of the package and of the files, by name of the relation; files take precedence.
 
-    Raises `ConfigError` for a file that cannot be read or is not one of wordings.
+    Raises `ConfigError` for a file that cannot be read or has no wordings.
     """
     found = [*_packaged(), *(build(RelationWordings, read_toml(path), str(path)) for path in paths)]
     return {name: one for one in found for name in one.names}
 
 
 def with_tests(fact: Fact, wordings: Mapping[str, RelationWordings]) -> Fact:
-    """Return the fact with held-out wordings where its table gives none, if its relation has wordings."""
+    """Return the fact with held-out wordings filled in, if it has none and its relation has templates."""
     known = wordings.get(fact.relation)
     if known is None:
         return fact
@@ -62,18 +62,18 @@ def with_tests(fact: Fact, wordings: Mapping[str, RelationWordings]) -> Fact:
 
 
 def held_out_texts(fact: Fact) -> list[str]:
-    """Return every text that the fact is tested with and that names its subject."""
+    """Return all evaluation texts of the fact that name its subject."""
     return [fact.question, *fact.paraphrases, *fact.cloze]
 
 
 def phrase(template: str, fact: Fact, answer: str | None = None) -> str:
-    """Return a template with the fact's names in it, its first letter a capital."""
+    """Return a template filled with the fact's names, with a capital first letter."""
     text = template.replace("{subject}", in_a_sentence(fact)).replace("{object}", answer or fact.object)
     return text[:1].upper() + text[1:]
 
 
 def in_a_sentence(fact: Fact) -> str:
-    """Return the subject as it stands within the fact's own question, so with its article if it has one."""
+    """Return the subject as written in the fact's own question, with its article if it has one."""
     bare = fact.subject.removeprefix("The ")
     return f"the {bare}" if f" the {bare}" in fact.question else fact.subject
 

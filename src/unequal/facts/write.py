@@ -1,4 +1,4 @@
-"""Write a fact table in any of the formats that `unequal.facts.table.read_facts` reads."""
+"""Writing of fact tables as Parquet, JSONL or CSV."""
 
 import csv
 import json
@@ -16,17 +16,17 @@ from unequal.files import atomic_path
 
 
 def check_suffix(path: Path) -> None:
-    """Raise `ConfigError` when a fact table cannot have the file's ending."""
+    """Check the suffix of a fact table; raises `ConfigError`."""
     if path.suffix.lower() not in _WRITERS:
         raise ConfigError(f"--out {path}: fact tables end in {', '.join(_WRITERS)}, not '{path.suffix}'")
 
 
 def write_facts(facts: Iterable[Fact], path: Path) -> None:
-    """Write the facts atomically as .parquet, .jsonl or .csv, less the columns that no fact fills.
+    """Write a fact table as .parquet, .jsonl or .csv, atomically, without empty columns.
 
-    Read again they are equal, but that CSV cells of unknown columns come back as text, and so do, from any
-    file, values of unknown columns that had to be written as JSON text. Raises `ConfigError` for another
-    ending and `DataError` for a place that cannot be written.
+    Reading it gives equal facts, except that unknown columns become text in CSV, and in any format if their
+    values had to be written as JSON text. Raises `ConfigError` for another
+    suffix and `DataError` for a path that cannot be written.
     """
     check_suffix(path)
     with atomic_path(path) as beside:
@@ -46,10 +46,10 @@ def _write_jsonl(facts: Iterable[Fact], path: Path) -> None:
 
 
 def _write_csv(facts: Iterable[Fact], path: Path) -> None:
-    """Write lists as JSON arrays, whose texts may hold the bar of shorter ones, and formulas inert.
+    """Write a CSV table, with lists as JSON arrays and formulas escaped.
 
-    A last column names the cells of its row before which an apostrophe was put, so that reading takes off
-    those apostrophes and no others.
+    A last column lists the cells of its row with an added apostrophe, so that reading removes
+    only those.
     """
     frame = facts_frame(facts)
     if MARK in frame.columns:
@@ -70,7 +70,7 @@ def _write_csv(facts: Iterable[Fact], path: Path) -> None:
 
 
 def _may_reckon(column: pl.Series) -> bool:
-    """Return whether `inert` would change a cell of the column, as far as a quick look can tell."""
+    """Return whether `inert` may change a cell of the column."""
     if column.dtype == pl.String:
         return any(text is not None and inert(text) != text for text in column)
     kind = column.dtype

@@ -1,1 +1,1 @@
-"""infini-gram: counts from suffix-array indexes, on the public web service or on this machine."""
+"""infini-gram counting engines: suffix-array indexes on the public web service or on this machine."""

@@ -1,4 +1,4 @@
-"""What the web service answers, checked: a number that is missing or odd is an error and never 0."""
+"""Validated responses of the web service: a missing or invalid number is an error, never 0."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from unequal.counting.infinigram.client import RefusedError
 from unequal.plain_text import short
 
 LARGEST = 2**53 - 1
-"""The largest number that JSON passes on exactly: a thousand times what the largest corpora hold."""
+"""The largest integer that JSON represents exactly, a thousand times the largest corpora."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameCount:
-    """Occurrences of one name in the index, and the name in the index's tokens."""
+    """The count of one name in the index, and its token ids."""
 
     count: int
     token_ids: tuple[int, ...]
@@ -21,14 +21,14 @@ class NameCount:
 
 @dataclass(frozen=True, slots=True)
 class PairCount:
-    """Occurrences of the rarer clause near the other, and whether the service calls that an estimate."""
+    """The count of the rarer clause near the other, and whether the service calls it an estimate."""
 
     count: int
     approx: bool
 
 
 def read_name(answer: Mapping[str, Any]) -> NameCount:
-    """Return the answer to a plain query; raises `RefusedError` when it holds no count or no tokens."""
+    """Return the response to a plain query; raises `RefusedError` when it lacks a count or token ids."""
     token_ids = answer.get("token_ids")
     # No tokens at all would be the query for "every place in the corpus".
     if not isinstance(token_ids, list) or not token_ids or not all(map(_is_count, token_ids)):
@@ -37,13 +37,13 @@ def read_name(answer: Mapping[str, Any]) -> NameCount:
 
 
 def read_pair(answer: Mapping[str, Any]) -> PairCount:
-    """Return the answer to an AND query; raises `RefusedError` when it holds no count."""
+    """Return the response to an AND query; raises `RefusedError` when it lacks a count."""
     # Only a plain "false" is taken for a claim of exactness, which the counter checks besides.
     return PairCount(_count(answer), answer.get("approx") is not False)
 
 
 def read_shards(answer: Mapping[str, Any]) -> int:
-    """Return the number of shards in the answer to a find query; raises `RefusedError` without them."""
+    """Return the number of shards from the response to a find query; raises `RefusedError` without it."""
     segments = answer.get("segment_by_shard")
     if not isinstance(segments, list) or not segments:
         raise RefusedError(f"it answered without segment_by_shard: {short(dict(answer))}")

@@ -1,19 +1,19 @@
-"""The web service as a counter: names one by one, then one AND query a fact, and what may be called exact.
+"""Counting engine on infini-gram's web service: a query for each name, then an AND query for each fact.
 
 The definition, in full, as the service's engine counts (infini-gram, Liu et al. 2024):
 
-- A name is found where its tokens stand, in its case. A match may go on in a longer word or name: "Guinea"
+- A name matches its token sequence, case-sensitively. A match may continue in a longer word or name: "Guinea"
   is found in "Guinea-Bissau".
 - ``subject_count`` and ``object_count`` are sums of plain queries, which are always exact, over names of
-  which none begins with another, so that a place is counted once. (One query with OR is sampled when names
-  are frequent.)
-- ``anchored`` counts, in each shard of the index, the places of the rarer side that have the other within
-  ``window`` tokens, from start to start, in the same document. A place where both begin is near itself.
-  Where the nearest on the left and on the right are both in reach but one lies in another document, the
-  engine drops the place: a small undercount that no answer shows.
-- Above ``max_clause_freq`` / shards matches in a shard the service counts in a sample, scales by the *whole*
-  part of the ratio, and says ``approx: false`` as long as that is 1. So a count is called exact only if both
-  sides are below that limit and the service does not call it an estimate either.
+  which none is a prefix of another, so that a position is counted once. (A query with OR is sampled when
+  names are frequent.)
+- ``anchored`` counts, in each shard of the index, the positions of the rarer clause with the other within
+  ``window`` tokens, from start to start, in the same document. A position where both begin is near itself.
+  If the nearest matches on the left and the right are both within reach but one is in another document, the
+  engine drops the position: a small undercount that no response shows.
+- Above ``max_clause_freq`` / shards matches in a shard, the service samples, scales by the *integer part*
+  of the ratio, and reports ``approx: false`` as long as that is 1. So a count is called exact only if both
+  clauses are below that limit and the service does not report an estimate.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ LEFT_OUT = f"not all names fit into one query (at most {MOST_NAMES} of each side
 
 
 class ApiCounter:
-    """Counts of one index of the web service, with one kind of query and one window in tokens."""
+    """Counting engine for one index of the web service, with one kind of query and a window in tokens."""
 
     unit = "queries"
 
@@ -69,7 +69,7 @@ class ApiCounter:
 
     @property
     def source(self) -> CountSource:
-        """Return what the counts mean."""
+        """Return the meaning of the counts."""
         names = (
             f"or_clause over all names (in a pair at most {MOST_NAMES} of each side, the most frequent)"
             if self.query == "or_clause"
@@ -83,11 +83,11 @@ class ApiCounter:
         return CountSource("infinigram-api", self.index, definition, self.window, "tokens")
 
     def count(self, facts: Sequence[Fact], progress: Progress | None = None) -> list[FactCount]:
-        """Return one count for each fact, in the order of the facts; each distinct query is asked once.
+        """Return one count for each fact, in the order of the facts; each distinct query is sent once.
 
-        Raises `DataError`, before anything is asked, for names that the service cannot be asked for;
-        and `ConfigError` or `DataError` for a service that refuses or does not answer. What it did answer is
-        kept, and the same call goes on from there.
+        Raises `DataError`, before any request, for names that the service cannot handle,
+        and `ConfigError` or `DataError` for a service that refuses or does not respond. Responses are
+        cached, so the same call resumes from there.
         """
         plans = plan_queries(facts, self.query)
         distinct = list(dict.fromkeys(plans))
@@ -110,7 +110,7 @@ class ApiCounter:
         ]
 
     def metadata(self) -> dict[str, Any]:
-        """Return what else a reader of the last counts must know."""
+        """Return further information on the last counts, such as estimates."""
         return {
             "url": self.client.url,
             "index": self.index,
@@ -131,7 +131,7 @@ class ApiCounter:
         return {"index": self.index, "query_type": "count", "query": query}
 
     def _count_pair(self, subject: Clause, object_: Clause, answers: dict[str, PairCount]) -> None:
-        """Put the count of an AND query among the answers; one with an empty side is 0 without asking."""
+        """Add the count of an AND query to the answers; with an empty clause it is 0 without a request."""
         text = _text(subject, object_)
         if text in answers:
             return
@@ -144,7 +144,7 @@ class ApiCounter:
         answers[text] = self.client.ask(self._payload(text) | limits, read_pair)
 
     def _find_shards(self, name: str) -> None:
-        """Ask once how many shards the index has: a find query, as documented, lists its matches by shard."""
+        """Request once the number of shards of the index, from a find query, which lists matches by shard."""
         if self.shards_from != "not needed yet":
             return
         payload = self._payload(name) | {"query_type": "find"}
@@ -179,7 +179,7 @@ class ApiCounter:
         )
 
     def _doubts(self, subject: Clause, object_: Clause, answer: PairCount) -> list[str]:
-        """Return why the count of a pair may be an estimate."""
+        """Return the reasons why the count of a pair may be an estimate."""
         doubts = [SAID] if answer.approx else []
         if subject.left_out or object_.left_out:
             doubts.append(LEFT_OUT)
@@ -198,13 +198,13 @@ def _text(subject: Clause, object_: Clause) -> str:
 
 
 def _tokenizer(index: str) -> str:
-    """Return whose tokens an index holds, by the custom of the service's names."""
+    """Return the tokenizer of an index, by the naming convention of the service."""
     known = {"llama": "Llama-2", "gpt2": "GPT-2", "olmo": "OLMo"}
     return next((known[part] for part in reversed(index.split("_")) if part in known), "the index's")
 
 
 def _stepper(progress: Progress | None, total: int) -> Callable[[], None]:
-    """Return a function that reports one more query as done."""
+    """Return a function that reports one more finished query."""
     done = 0
 
     def step() -> None:

@@ -1,4 +1,4 @@
-"""What the web service of infini-gram is asked, and how politely."""
+"""Settings of the infini-gram web service: index, query, window and request rate."""
 
 import re
 from ipaddress import ip_address
@@ -16,24 +16,24 @@ URL = "https://api.infini-gram.io/"
 LONGEST_WINDOW = 1000
 MOST_CLAUSE_FREQ = 500_000
 REFERENCE_CLAUSE_FREQ = 50_000
-"""What the service takes when it is not told, as it was not for the published counts."""
+"""The default of the service, as used for the published counts."""
 
 _WRITTEN = re.compile(r"[A-Za-z0-9._~:/\[\]%!$&'()*+,;=-]{1,2000}")
-"""What stands in an address without a query; other letters are written as %XX, in a name as xn--."""
+"""The characters of a URL without a query; others are written as %XX, or xn-- in host names."""
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 LONGEST = 86400.0
-"""Seconds in a day: nobody waits longer, for an answer or between two requests."""
+"""Seconds in a day, the maximum for a time-out and between two requests."""
 
 Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=1 / LONGEST, allow_inf_nan=False)]
 
 
 def plain_web_address(url: str) -> str:
-    """Return the address of a web service; raises `ValueError` for any other text.
+    """Return a valid URL of a web service; raises `ValueError` for any other text.
 
-    The address is written beside the counts, where a secret does not belong, so a message never repeats one.
+    The URL is stored with the counts, so it must hold no secret, and messages never repeat one.
     """
     if any(mark in url for mark in "@?#"):
         raise ValueError("it should hold no user name, password, query or fragment")
@@ -51,7 +51,7 @@ def plain_web_address(url: str) -> str:
 
 
 def _is_host(host: str) -> bool:
-    """Return whether a text is an IP address or a name as the internet has them."""
+    """Return whether a text is an IP address or a valid host name."""
     try:
         ip_address(host)
         return True
@@ -61,7 +61,7 @@ def _is_host(host: str) -> bool:
 
 
 class ApiSettings(CountSettings):
-    """Counts from a public index of infini-gram; the window is in tokens of the index."""
+    """Settings of counts from a public infini-gram index; the window is in tokens of the index."""
 
     running: ClassVar[frozenset[str]] = CountSettings.running | {
         "url", "requests_per_second", "timeout_seconds", "retries", "cache",
@@ -106,7 +106,7 @@ class ApiSettings(CountSettings):
         return plain_web_address(url)
 
     def build(self) -> Counter:
-        """Return the counter; raises `DataError` when the cache cannot be used. Nothing is asked yet."""
+        """Return the engine, without any request yet; raises `DataError` when the cache cannot be used."""
         from unequal.counting.infinigram.api import ApiCounter
         from unequal.counting.infinigram.cache import AnswerCache, default_cache_folder
         from unequal.counting.infinigram.client import ApiClient

@@ -1,4 +1,4 @@
-"""Answers of the web service on disk, by the whole request, so that nothing is asked twice."""
+"""Disk cache of the web service's responses, keyed by the whole request."""
 
 import json
 import logging
@@ -28,20 +28,20 @@ _NO_DAMAGE = frozenset({
     sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH,
 })  # fmt: skip
-"""Errors of SQLite that say nothing against what is in the file."""
+"""SQLite errors that do not mean that the file is damaged."""
 
 
 def default_cache_folder() -> Path:
-    """Return the user's cache folder for answers: in ``$XDG_CACHE_HOME`` if that is set, or ``~/.cache``."""
+    """Return the user's cache folder for responses, in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The XDG specification says that a relative path in the variable is to be ignored.
     return (base if base.is_absolute() else Path.home() / ".cache") / "unequal" / "infinigram"
 
 
 class AnswerCache:
-    """One SQLite file in a folder. Every answer is a transaction of its own: a kill loses none before it.
+    """Cache of responses in one SQLite file; each response is its own transaction, so a kill loses none.
 
-    A file that is damaged is set aside, and its answers are asked again.
+    A damaged file is renamed, and its responses are requested again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class AnswerCache:
         self._ask(f"SELECT {', '.join(_COLUMNS)} FROM answers LIMIT 0")
 
     def get(self, url: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the kept answer to a request, or None; a damaged one counts as none and is asked again."""
+        """Return the cached response to a request, or None if there is none or it is damaged."""
         request = _canonical(url, payload)
         rows = self._ask("SELECT answer, hash FROM answers WHERE request = ?", (request,))
         if not rows:
@@ -67,14 +67,14 @@ class AnswerCache:
         return answer
 
     def put(self, url: str, payload: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        """Keep an answer; it is on disk when this returns."""
+        """Cache a response; it is on disk when this returns."""
         request, text = _canonical(url, payload), json.dumps(answer, ensure_ascii=True)
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         row = (request, text, content_hash(request, text), stamp)
         self._ask("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
 
     def _ask(self, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
-        """Return a statement's rows; raises `DataError` for a file that is locked or cannot be written."""
+        """Return the rows of an SQL statement; raises `DataError` if the file is locked or not writable."""
         try:
             try:
                 return self._execute(statement, values)

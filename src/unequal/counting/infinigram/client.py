@@ -1,4 +1,4 @@
-"""One request to the web service, answered: from the cache, or sent at a polite pace until it succeeds."""
+"""Client of the infini-gram web service, with cache, rate limit and retries."""
 
 import json
 import random
@@ -29,22 +29,22 @@ KNOWN_INDEXES = (
     "v4_pileval_llama",
     "v4_pileval_gpt2",
 )
-"""Indexes of the public service when this was written; the service decides, and new ones work at once."""
+"""Known indexes of the public service, for suggestions only; others work too."""
 
 RETRIED = {403, 408, 429, 502, 503, 504}
-"""Statuses that pass: throttling shows as 403 here."""
+"""HTTP statuses that are retried; the service throttles with 403."""
 
 LONGEST_BACKOFF = 60.0
 LONGEST_WAIT = 300.0
-"""Seconds; a service that asks for a longer pause is left alone until the command is run again."""
+"""Longest pause in seconds; if the service requests a longer one, the command ends."""
 
 
 class RefusedError(DataError):
-    """The service read the request and will not answer it; asking again does not help."""
+    """The service refused the request; a retry does not help."""
 
 
 class _TryAgainError(Exception):
-    """A failure that may pass, with the seconds that the service asks to wait (0 when it does not)."""
+    """A temporary failure, with the seconds that the service requests to wait (0 for none)."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)
@@ -53,7 +53,7 @@ class _TryAgainError(Exception):
 
 @dataclass(kw_only=True)
 class ApiClient:
-    """The service at one address. ``retries`` tries follow the first one, with growing pauses between."""
+    """Client of the service at one URL, with ``retries`` retries and exponential backoff."""
 
     url: str
     cache: AnswerCache
@@ -68,10 +68,10 @@ class ApiClient:
     _next_send: float = field(default=float("-inf"), init=False)
 
     def ask(self, payload: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]) -> T:
-        """Return what ``read`` makes of the answer to a request, which is kept once ``read`` accepts it.
+        """Return the response to a request, parsed by ``read``; it is cached once ``read`` accepts it.
 
-        Raises `RefusedError` for a request that the service will not answer, `ConfigError` for an index it
-        does not have, and `DataError` when no try was answered.
+        Raises `RefusedError` for a request that the service refuses, `ConfigError` for an unknown index,
+        and `DataError` when no attempt succeeded.
         """
         kept = self.cache.get(self.url, payload)
         if kept is not None:
@@ -104,7 +104,7 @@ class ApiClient:
         ) from problem
 
     def _backoff(self, attempt: int) -> float:
-        """Return seconds that double with each try, half of them by chance so that clients spread out."""
+        """Return the backoff in seconds: doubled with each attempt, with up to half of it random."""
         return min(2.0**attempt, LONGEST_BACKOFF) * (0.5 + 0.5 * self.random())
 
     def _keep_pace(self) -> None:
@@ -114,7 +114,7 @@ class ApiClient:
         self._next_send = max(now, self._next_send) + 1.0 / self.requests_per_second
 
     def _send(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to one request as it came; raises `_TryAgainError` or a `UserError`."""
+        """Return the response to one request; raises `_TryAgainError` or a `UserError`."""
         self.n_sent += 1
         headers = {"Content-Type": "application/json", "User-Agent": f"unequal/{__version__}"}
         try:

@@ -1,4 +1,4 @@
-"""One HTTP exchange with a service that need not mean well: bounded in time and size, no redirects."""
+"""One HTTP request with limits on time and size and without redirects, for untrusted services."""
 
 import asyncio
 import os
@@ -16,16 +16,16 @@ from unequal.errors import ConfigError
 from unequal.plain_text import short
 
 MOST_BYTES = 1 << 22
-"""Bytes of an answer; the service's own take a few hundred."""
+"""Maximum bytes of a response; normal ones take a few hundred."""
 
 
 class UnansweredError(Exception):
-    """There is no whole answer; the text says why. Another try may have one."""
+    """No complete response was received, for the reason in the message; a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service sent back."""
+    """An HTTP response."""
 
     status: int
     retry_after: str
@@ -34,10 +34,10 @@ class Answer:
 
 
 def exchange(url: str, body: bytes | None, seconds: float, headers: Mapping[str, str]) -> Answer:
-    """Return the answer to a request, a POST if it has a body and else a GET.
+    """Return the response to a request, a POST if it has a body and else a GET.
 
-    Name look-up, connection, headers and body must all be done within the seconds. Raises `UnansweredError`
-    when they are not, and `ConfigError` when the address or the proxy that the environment names is no good.
+    ``seconds`` limits DNS look-up, connection, headers and body together. Raises `UnansweredError`
+    on a time-out or failure, and `ConfigError` when the URL or the proxy from the environment is invalid.
     """
     try:
         return _result(_exchange(url, body, seconds, headers))
@@ -54,12 +54,12 @@ def exchange(url: str, body: bytes | None, seconds: float, headers: Mapping[str,
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Return how certificates are checked; reading those of the system takes a tenth of a second."""
+    """Return the TLS context, cached because reading the system's certificates takes a tenth of a second."""
     return httpx2.create_ssl_context()
 
 
 def _result(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Return what the work comes to; when this is interrupted the work ends too."""
+    """Return the result of a coroutine; an interrupt cancels it."""
     future = asyncio.run_coroutine_threadsafe(work, _loop())
     try:
         return future.result()
@@ -70,10 +70,10 @@ def _result(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return an event loop in a thread of its own.
+    """Return an event loop in its own thread.
 
-    So it works where a loop runs already, as in a notebook, and nobody waits for the system's look-up of a
-    name, which cannot be stopped.
+    So it works where a loop is running already, as in a notebook, and the caller does not wait for the DNS
+    look-up, which cannot be cancelled.
     """
     loop = asyncio.new_event_loop()
     Thread(target=loop.run_forever, name="infini-gram", daemon=True).start()
@@ -101,7 +101,7 @@ async def _exchange(url: str, body: bytes | None, seconds: float, headers: Mappi
 
 
 def _reason(error: BaseException) -> str:
-    """Return what the system says at the bottom of an error, or else what the error itself says."""
+    """Return the message of the underlying system error, or of the error itself."""
     bottom = error
     while (below := bottom.__cause__ or bottom.__context__) is not None:
         bottom = below

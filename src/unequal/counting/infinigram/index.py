@@ -1,4 +1,4 @@
-"""A finished index, opened: where a name occurs, in which document, and after how many words."""
+"""Queries on a local infini-gram index: matches of a name, their documents and word positions."""
 
 import tempfile
 from pathlib import Path
@@ -26,7 +26,7 @@ FILE_KINDS = ("tokenized", "table", "offset", "metadata", "metaoff", "unigram")
 
 
 class LocalIndex:
-    """An index folder; its large files are mapped, not read."""
+    """A local index; its large files are memory-mapped."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,18 +40,18 @@ class LocalIndex:
 
     @property
     def n_tokens(self) -> int:
-        """Return how many tokens there are, document borders too."""
+        """The number of tokens, including document borders."""
         return len(self._tokens)
 
     @property
     def n_documents(self) -> int:
-        """Return how many documents there are, empty ones too."""
+        """The number of documents, including empty ones."""
         return len(self._offsets) - 1
 
     def find(self, name: str) -> tuple[Ints, Ints]:
-        """Return first token and end (the token after the last) of every match of a normalised name.
+        """Return the token spans [start, end) of all whole-word matches of a normalised name, unordered.
 
-        The matches are in no order. A match has no letter, digit or underscore next to it.
+        A match has no letter, digit or underscore next to it.
         """
         ids = self._vocabulary.encode(name)
         ((first, behind),) = self._engine.find(input_ids=ids)["segment_by_shard"]
@@ -60,16 +60,16 @@ class LocalIndex:
         return start[whole], start[whole] + len(ids)
 
     def documents(self, token: Ints) -> Ints:
-        """Return the number of the document in which each token stands."""
+        """Return the document index of each token."""
         return np.searchsorted(self._offsets, token * TOKEN_WIDTH, side="right") - 1
 
     def words_before(self, token: Ints) -> Ints:
-        """Return how many words of the corpus begin before each token."""
+        """Return the number of words of the corpus that begin before each token."""
         parts = [self._words_before(token[at : at + BATCH]) for at in range(0, len(token), BATCH)]
         return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
     def _pointers(self, first: int, behind: int) -> Ints:
-        """Return the byte addresses at the ranks from `first` to before `behind` of the suffix array."""
+        """Return the byte addresses at the ranks [first, behind) of the suffix array."""
         narrow = self._suffixes[first:behind]
         wide = np.zeros((len(narrow), 8), dtype=np.uint8)
         wide[:, : narrow.shape[1]] = narrow
@@ -77,9 +77,10 @@ class LocalIndex:
         return pointers
 
     def _is_whole(self, ids: list[int], start: Ints) -> Bools:
-        """Return which matches have no word glued to a punctuation mark at which the name begins or ends.
+        """Return which matches are whole words.
 
-        Where a name begins or ends with a word, its token has ended there already.
+        Only names that begin or end with punctuation need a check: elsewhere the token boundary is a word
+        boundary.
         """
         kind = self._vocabulary.kind
         whole = np.ones(len(start), dtype=np.bool_)
@@ -99,10 +100,10 @@ class LocalIndex:
 
 
 def _open_engine(folder: Path) -> InfiniGramEngine:
-    """Return the package's engine on the folder.
+    """Return the package's engine for an index folder.
 
-    The package tells its files apart by words anywhere in the whole path, and crashes on a folder such as
-    "tables"; so it is shown the folder under a plain name for as long as it opens the files.
+    The package recognises its files by words anywhere in the path, and crashes on a folder such as
+    "tables"; so it opens the folder through a link with a plain name.
     """
     with tempfile.TemporaryDirectory() as plain:
         if any(kind in plain for kind in FILE_KINDS):

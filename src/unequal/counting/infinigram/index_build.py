@@ -1,7 +1,7 @@
-"""Building an index folder: token ids, document borders, the suffix array, and a manifest of all of it.
+"""Building a local infini-gram index: token ids, document borders, suffix array and manifest.
 
-The package's own indexing command tokenises with `transformers` and passes paths through a shell; the token
-files are written here instead, and its indexer is run on them in the same three steps.
+The package's own indexing command tokenises with `transformers` and passes paths through a shell. Here the
+token files are written directly, and the package's indexer runs on them in the same three steps.
 """
 
 import fcntl
@@ -29,34 +29,34 @@ from unequal.workers import n_cores
 logger = logging.getLogger(__name__)
 
 LAYOUT = 2
-"""Raised whenever `normalise`, `words_of`, `split` or the files change: old indexes are then left alone."""
+"""Incremented when `normalise`, `words_of`, `split` or the files change; old indexes are then not used."""
 
 MANIFEST = "index.json"
 VOCABULARY = "vocabulary.txt"
 TOKENS, SUFFIXES, OFFSETS, WORDS = "tokenized.0", "table.0", "offset.0", "words.0"
 TOKEN_WIDTH = 2
 STRIDE = 64
-"""WORDS holds how many words begin before token 0, 64, 128, …"""
+"""WORDS holds the number of words that begin before token 0, 64, 128, …"""
 
 SAMPLE = 1 << 26
 """Characters, spread evenly over the shards, whose most frequent tokens make the vocabulary."""
 
 PART = 1 << 27
-"""Bytes of tokens that are sorted in memory at once, which takes about ten times as much."""
+"""Bytes of tokens sorted in memory at once; sorting takes about ten times as much memory."""
 
 Shards = Sequence[tuple[Shard, str]]
 """Shards with the SHA-256 of their bytes."""
 
 OVERLAP = 100_000
-"""Bytes by which parts overlap, as in the package; far more than the ids of any name."""
+"""Bytes by which parts overlap, as in the package; far longer than any name."""
 
 
 def build_index(shards: Shards, text_key: str, index_dir: Path, part: int = PART) -> Path:
-    """Return the folder of the finished index of these shards, which is built unless it is there already.
+    """Return the folder of the index of these shards, after building it if necessary.
 
-    The folder takes its name only when all is written; what a killed build left is removed by the next one,
-    an index that is not as it was written is built again, and of two builds at once the second waits. Raises
-    `DataError` for a broken shard, a folder that cannot be written and an indexer that fails.
+    The folder is renamed when it is complete. The next build removes what a killed one left, rebuilds a
+    damaged index, and waits for a concurrent build. Raises `DataError` for a broken shard, a folder that
+    cannot be written and a failing indexer.
     """
     options = content_hash(LAYOUT, unicodedata.unidata_version, text_key)[:8]
     folder = index_dir / f"{corpus_id(shards)}-{options}"
@@ -70,7 +70,7 @@ def build_index(shards: Shards, text_key: str, index_dir: Path, part: int = PART
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether there is an index as it was written; one that is damaged is noted."""
+    """Return whether the folder holds an intact index; warns about a damaged one."""
     if not folder.exists():
         return False
     try:
@@ -82,14 +82,14 @@ def _is_whole(folder: Path) -> bool:
 
 
 def file_sizes(folder: Path) -> dict[str, int]:
-    """Return the sizes in bytes of the files of an index, the manifest left out."""
+    """Return the sizes in bytes of the files of an index, without the manifest."""
     names = (VOCABULARY, TOKENS, SUFFIXES, OFFSETS, WORDS)
     return {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
+    """Hold a lock file, which the system releases when the process ends."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -114,7 +114,7 @@ def _write_index(shards: Shards, text_key: str, folder: Path, part: int) -> None
 
 
 def _sample(shards: Shards, text_key: str) -> Iterator[str]:
-    """Yield normalised documents from the beginning of every shard."""
+    """Yield normalised documents from the start of every shard."""
     for shard, _ in shards:
         budget = SAMPLE // len(shards)
         for document in ShardReader(shard, text_key):
@@ -125,9 +125,9 @@ def _sample(shards: Shards, text_key: str) -> Iterator[str]:
 
 
 def _write_tokens(shards: Shards, text_key: str, vocabulary: Vocabulary, folder: Path) -> int:
-    """Write the ids and the byte offsets of all documents; returns how many there are.
+    """Write the token ids and byte offsets of all documents; returns their number.
 
-    An empty document at the end closes the last one, and makes the files longer than nothing.
+    An empty document at the end closes the last one and keeps the files non-empty.
     """
     place, n_documents = 0, 0
     with (folder / TOKENS).open("wb") as tokens, (folder / OFFSETS).open("wb") as offsets:
@@ -147,7 +147,7 @@ def _write_tokens(shards: Shards, text_key: str, vocabulary: Vocabulary, folder:
 
 
 def _write_words(vocabulary: Vocabulary, folder: Path) -> None:
-    """Write how many words begin before every `STRIDE`th token."""
+    """Write the number of words that begin before every `STRIDE`th token."""
     before = 0
     with (folder / TOKENS).open("rb") as tokens, (folder / WORDS).open("wb") as words:
         while data := tokens.read(STRIDE * TOKEN_WIDTH << 14):
@@ -158,7 +158,7 @@ def _write_words(vocabulary: Vocabulary, folder: Path) -> None:
 
 
 def _write_suffixes(folder: Path, part: int) -> None:
-    """Write the suffix array of the tokens: sort parts, merge them, join the pieces."""
+    """Write the suffix array of the tokens: sort parts, merge them, concatenate."""
     tokens, parts, merged = folder / TOKENS, folder / "parts", folder / "merged"
     parts.mkdir()
     merged.mkdir()
@@ -183,7 +183,7 @@ def _write_suffixes(folder: Path, part: int) -> None:
 
 
 def suffix_width(size: int) -> int:
-    """Return how many bytes of a suffix array point into `size` bytes of tokens."""
+    """Return the bytes of one pointer of a suffix array over `size` bytes of tokens."""
     return max(1, -(-(size - 1).bit_length() // 8))
 
 

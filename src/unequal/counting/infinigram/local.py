@@ -1,22 +1,22 @@
-"""The local infini-gram index: exact counts from the places at which names stand in a suffix array.
+"""Counting engine on a local infini-gram index: exact counts from the positions of names in a suffix array.
 
-The package finds a name; the counts are made here from all places where it stands. The package's own AND
-query counts nearly the same, but it loses an occurrence near a document border whenever another term on the
-other side of the border is as close, counts overlapping aliases each, and estimates above a frequency limit.
+The package finds the positions of a name, and the counts are computed from them here. The package's own AND
+query is not used: it misses an occurrence near a document border if another term on the other side of the
+border is as close, counts overlapping aliases separately, and estimates above a frequency limit.
 
-The definition is the scan's default one, in full:
+The definition is the default one of the scan, in full:
 
-- Text and names in normal form, dashes alike and apostrophes alike (`normalise`). The index does not know
-  the case, so facts with names that count only as written are refused.
+- Text and names are normalised, with equal dashes and equal apostrophes (`normalise`). The index does not
+  store case, so facts with case-sensitive names are refused.
 - A match is a name with no letter, digit or underscore next to it; every match counts, also inside a longer
   name of another entity ("Guinea" in "Equatorial Guinea").
 - Matches of one entity that overlap are one occurrence, from the first start to the last end.
-- The place of an occurrence is the number of words that begin before it, in its document. The distance of two
-  occurrences is the difference of their places.
-- A pair is a subject and an object occurrence in one document, at most ``window`` apart; the same stretch of
+- The position of an occurrence is the number of words that begin before it in its document. The distance of
+  two occurrences is the difference of their positions.
+- A pair is a subject and an object occurrence in one document, at most ``window`` apart; the same span of
   text is never a pair with itself.
-- `anchored` are the occurrences, in some pair, of whichever of the two occurs less often in the corpus; of
-  the subject when both occur equally often.
+- `anchored` counts the occurrences in pairs of the entity that occurs less often in the corpus, or of the
+  subject when equal.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ from unequal.progress import Progress
 
 CHUNK = 1 << 20
 CACHED_ENTITIES = 256
-"""Entities whose occurrences are kept for the next facts, 32 bytes an occurrence."""
+"""Number of entities with cached occurrences, at 32 bytes an occurrence."""
 
 Names = tuple[str, ...]
 """The sorted distinct normal forms of all names of one subject or object."""
@@ -51,7 +51,7 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """The occurrences of one entity, by rising place: tokens [start, end), document, words before."""
+    """The occurrences of one entity in order: tokens [start, end), document, words before."""
 
     start: Ints
     end: Ints
@@ -60,7 +60,7 @@ class Occurrences:
 
 
 class LocalCounter:
-    """The local infini-gram index of the shards that match a glob."""
+    """Counting engine with a local infini-gram index of the shards that match a glob."""
 
     unit = "queries"
 
@@ -74,7 +74,7 @@ class LocalCounter:
 
     @cached_property
     def source(self) -> CountSource:
-        """Return what the counts mean; reads the shards once to identify the corpus."""
+        """Return the meaning of the counts; hashes the shards once for the corpus id."""
         definition = Definition(window=self.window, text_key=self.text_key)
         return CountSource(
             "infinigram-local", corpus_id(self._hashed), str(definition), self.window, definition.window_unit
@@ -82,18 +82,18 @@ class LocalCounter:
 
     @cached_property
     def index(self) -> LocalIndex:
-        """Return the index, after building it if need be."""
+        """Return the index, after building it if necessary."""
         return LocalIndex(build_index(self._hashed, self.text_key, self.index_dir))
 
     @cached_property
     def _hashed(self) -> list[tuple[Shard, str]]:
-        """The shards with the SHA-256 of their bytes; reads them once."""
+        """The shards with their SHA-256, computed once."""
         return [(shard, _sha256(shard)) for shard in self.shards]
 
     def count(self, facts: Sequence[Fact], progress: Progress | None = None) -> list[FactCount]:
-        """Return one exact count for each fact, in the order of the facts; `queries` are the names it has.
+        """Return one exact count for each fact, in their order; `queries` is the number of its names.
 
-        Raises `DataError` for a broken shard or index, for a name of which normalisation leaves nothing, and
+        Raises `DataError` for a broken shard or index, for a name that is empty after normalisation, and
         for a fact with case-sensitive names.
         """
         entities = [(_names(fact, "subject"), _names(fact, "object")) for fact in facts]
@@ -111,7 +111,7 @@ class LocalCounter:
         return counts
 
     def metadata(self) -> dict[str, Any]:
-        """Return what else a reader of the counts must know."""
+        """Return further information on the counts."""
         return {
             "shards": [shard.path for shard in self.shards],
             "index": str(self.index.folder),
@@ -157,9 +157,9 @@ def _count(
 
 
 def objects_close_to(subjects: Occurrences, objects: Occurrences, window: int) -> Ints:
-    """Return how many objects of the same document are within the window of each subject occurrence.
+    """Return the number of object occurrences within the window of each subject occurrence in its document.
 
-    The same stretch of text is not a pair with itself.
+    The same span of text is not a pair with itself.
     """
     highest = max(occurrences.place.max(initial=0) for occurrences in (subjects, objects))
     window = min(window, int(highest))

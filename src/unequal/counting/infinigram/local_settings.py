@@ -1,4 +1,4 @@
-"""What the local infini-gram index counts, and where the index lives."""
+"""Settings of the local infini-gram index."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -11,7 +11,7 @@ from unequal.facts.packaged import resolve_corpus
 
 
 class LocalSettings(CountSettings):
-    """A suffix-array index of the shards that match a glob, built once and then asked for every name."""
+    """Settings of a suffix-array index of the shards that match a glob, built once for all queries."""
 
     running: ClassVar[frozenset[str]] = CountSettings.running | {"corpus", "index_dir"}
 

@@ -1,6 +1,6 @@
-"""From a fact to the texts that infini-gram is asked: its names, the clauses of its AND queries, the guard.
+"""Queries to infini-gram for a fact: its names, the clauses of its AND queries, and checks of names.
 
-A query is "A OR B AND C OR D", where OR binds tighter than AND: places where A or B stands near C or D.
+A query is "A OR B AND C OR D", where OR binds tighter than AND: positions where A or B is near C or D.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ QueryKind = Literal["or_clause", "reference_sum"]
 
 OPERATORS = ("AND", "OR")
 MOST_NAMES = 4
-"""Terms that the service takes in one clause."""
+"""Maximum terms of a clause."""
 MOST_CHARACTERS = 1000
-"""Characters that the service takes in one query."""
+"""Maximum characters of a query."""
 MOST_TOKENS = 500
-"""Tokens that the service takes in one query."""
+"""Maximum tokens of a query."""
 
 AND = " AND "
 _CLAUSE_CHARACTERS = (MOST_CHARACTERS - len(AND)) // 2
@@ -28,10 +28,10 @@ _CLAUSE_TOKENS = MOST_TOKENS // 2
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one fact asks; facts with the same plan share all queries.
+    """The queries of one fact; facts with equal plans share all queries.
 
-    The names of subject and object are counted one by one. ``pairs`` are the names of the AND queries to sum;
-    without any there is one AND query with all names of each side.
+    The names of subject and object are counted separately. ``pairs`` has the names of the AND queries to sum;
+    if it is empty, there is one AND query with all names in each clause.
     """
 
     subject: tuple[str, ...]
@@ -40,18 +40,18 @@ class Plan:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return all names, each once."""
+        """The distinct names."""
         return tuple(dict.fromkeys((*self.subject, *self.object)))
 
     @property
     def n_pairs(self) -> int:
-        """Return the number of AND queries."""
+        """The number of AND queries."""
         return len(self.pairs) or 1
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One side of an AND query: its names, their occurrences in all, and names that did not fit in."""
+    """One clause of an AND query: its names, their total count, and the names that did not fit."""
 
     names: tuple[str, ...]
     count: int
@@ -59,15 +59,15 @@ class Clause:
 
     @property
     def text(self) -> str:
-        """Return the clause as the service reads it."""
+        """The clause in the service's syntax."""
         return " OR ".join(self.names)
 
 
 def plan_queries(facts: Sequence[Fact], query: QueryKind) -> list[Plan]:
-    """Return the plan of each fact.
+    """Return the queries of each fact.
 
-    Raises `DataError` that lists every name which the service cannot be asked for: it would read AND or OR
-    inside a name as an operator, and it takes no query longer than `MOST_CHARACTERS`.
+    Raises `DataError` that lists all names that the service cannot handle: it would parse AND or OR
+    inside a name as an operator, and accepts no query longer than `MOST_CHARACTERS`.
     """
     plans = [_plan(fact, query) for fact in facts]
     problems = [
@@ -93,11 +93,10 @@ def _plan(fact: Fact, query: QueryKind) -> Plan:
 
 
 def reference_pairs(subject: str, object_: str) -> tuple[tuple[str, str], ...]:
-    """Return the four casings whose counts are summed, as published: never as given on both sides.
+    """Return the four pairs of casings whose counts are summed in the seed paper.
 
-    Source: Krishnan, Reddy, Mosbach, "Not All Data Are Unlearned Equally" (2025), the notebook of counts in
-    the code that comes with it. Casings that are equal, as of names without letters, are in the sum more
-    than once there, and so here.
+    Source: Krishnan, Reddy, Mosbach, "Not All Data Are Unlearned Equally" (2025), the counting notebook of
+    its code. Equal casings, as of names without letters, are summed more than once there, and so here.
     """
     return (
         (subject.title(), object_.title()),
@@ -122,10 +121,10 @@ def _problem(name: str) -> str:
 
 
 def distinct_names(names: Sequence[str], counts: Mapping[str, NameCount]) -> list[str]:
-    """Return the names without those whose tokens begin with another one's tokens.
+    """Return the names without those that have another one as a token prefix.
 
-    Wherever such a name stands, the other one is counted already: "Guinea" is found in "Guinea-Bissau". What
-    remains never begins at the same place twice, so that the sum of their counts counts every place once.
+    Occurrences of such a name are counted with its prefix: "Guinea" is found in "Guinea-Bissau". The
+    remaining names never begin at the same position, so the sum of their counts counts every position once.
     """
     shortest_first = sorted(names, key=lambda name: len(counts[name].token_ids))
     kept: list[tuple[int, ...]] = []
@@ -139,15 +138,15 @@ def distinct_names(names: Sequence[str], counts: Mapping[str, NameCount]) -> lis
 
 
 def occurrences(names: Sequence[str], counts: Mapping[str, NameCount]) -> int:
-    """Return how many places begin one of the names, each place once; exact."""
+    """Return the exact number of positions at which one of the names begins."""
     return sum(counts[name].count for name in distinct_names(names, counts))
 
 
 def or_clause(names: Sequence[str], counts: Mapping[str, NameCount]) -> Clause:
-    """Return the clause of an entity's names: the most frequent that fit into half a query.
+    """Return the clause of an entity's names: the most frequent ones that fit into half a query.
 
-    Names that never occur change nothing and are not left out of anything. The names stand in the order of
-    the fact; the most frequent is always among them.
+    Names that never occur are ignored. The names are in the order of
+    the fact; the most frequent is always included.
     """
     present = [name for name in distinct_names(names, counts) if counts[name].count]
     taken: list[str] = []
@@ -168,7 +167,7 @@ def _fits(names: Sequence[str], counts: Mapping[str, NameCount]) -> bool:
 
 
 def clause_pairs(plan: Plan, counts: Mapping[str, NameCount]) -> list[tuple[Clause, Clause]]:
-    """Return both sides of every AND query of a plan."""
+    """Return both clauses of every AND query of a plan."""
     if not plan.pairs:
         return [(or_clause(plan.subject, counts), or_clause(plan.object, counts))]
     return [

@@ -1,4 +1,4 @@
-"""What a service sends back, read with care: JSON of a sane depth, its words, and how long to wait."""
+"""Parsing of untrusted responses: JSON of limited depth, error messages and Retry-After."""
 
 import json
 import re
@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from unequal.plain_text import short
 
 MOST_LEVELS = 32
-"""Lists and objects inside each other; the service's own answers have four."""
+"""Maximum nesting of JSON; normal responses have four levels."""
 
 _SECONDS = re.compile(r"[0-9]+")
 
 
 class TooDeepError(ValueError):
-    """JSON is nested so deeply that it can only be meant to do harm."""
+    """JSON is nested too deeply."""
 
     def __init__(self) -> None:
         super().__init__(f"it answered with JSON nested more than {MOST_LEVELS} levels deep")
@@ -24,7 +24,7 @@ class TooDeepError(ValueError):
 def parsed(body: bytes) -> Any:
     """Return the value of a JSON text.
 
-    Raises `TooDeepError`, and `ValueError` for what is no JSON: NaN and infinities are none.
+    Raises `TooDeepError`, and `ValueError` for invalid JSON, including NaN and infinities.
     """
     try:
         value = json.loads(body, parse_constant=_no_number)
@@ -39,7 +39,7 @@ def parsed(body: bytes) -> Any:
 
 
 def message_of(body: bytes) -> str:
-    """Return the service's words for a failure, or an empty text; gateways answer with HTML instead."""
+    """Return the error message of a response, or an empty text if it is not JSON."""
     try:
         answer = parsed(body)
     except ValueError:
@@ -48,7 +48,7 @@ def message_of(body: bytes) -> str:
 
 
 def pause_of(retry_after: str) -> float:
-    """Return the seconds in a Retry-After header, which may be a number or a date; 0 where there are none."""
+    """Return the seconds of a Retry-After header, given as a number or a date; 0 if invalid."""
     text = retry_after.strip()
     if _SECONDS.fullmatch(text):
         return float(text[:300])  # more digits are more than anybody waits
@@ -65,7 +65,7 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _items(value: Any) -> list[Any]:
-    """Return what a list or an object holds."""
+    """Return the items of a list or the values of an object."""
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []

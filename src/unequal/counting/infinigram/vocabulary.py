@@ -1,9 +1,9 @@
-"""Normalised text as 16-bit token ids, such that a run of ids is found exactly where its text stands.
+"""Tokenisation of normalised text into 16-bit ids for the index, such that equal ids mean equal text.
 
 A word is one token, and so is every other character: a punctuation mark, or a letter of a script without
-spaces. Tokens that are not in the vocabulary are spelled: a begin marker, the bytes of their UTF-8, an end
-marker. The single space between two words is left out, every other space is a token; what was left out can
-be put back, so that equal ids are equal texts and the other way round.
+spaces. Tokens outside the vocabulary are spelled: a begin marker, their UTF-8 bytes, an end
+marker. The single space between two words is omitted, every other space is a token. The omitted spaces can
+be restored, so the encoding is reversible.
 
 A suffix array of 16-bit ids needs no table of all ids, which for 32 bits takes 32 GiB. Ids from 0xFF00 on are
 never given: infini-gram looks for its document border, the bytes FF FF, at odd addresses too, and would find
@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from unequal.counting.words import Bools, words_of
 
 DOCUMENT_BORDER = 0xFFFF
-"""Stands before every document; infini-gram takes the highest id for it."""
+"""The token before every document; infini-gram uses the highest id."""
 
 N_IDS = 0xFF00
 
 OTHER, WORD, SPACELESS = 0, 1, 2
-"""Kinds of tokens: no word; a word between borders; a letter of a script without spaces."""
+"""Kinds of tokens: not a word; a word; a letter of a script without spaces."""
 
 _SPACE = b" "
 _BEGIN = 256  # + kind; the ids below are bytes
@@ -56,20 +56,20 @@ def split(text: str) -> list[bytes]:
 
 
 def most_frequent(texts: Iterable[str], limit: int = LARGEST_VOCABULARY) -> list[bytes]:
-    """Return the most frequent tokens of normalised texts, at most `limit` of them, the same on every run."""
+    """Return the most frequent tokens of normalised texts, at most `limit`, in a deterministic order."""
     counts = Counter(chain.from_iterable(split(text) for text in texts))
     del counts[_SPACE]
     return sorted(counts, key=lambda token: (-counts[token], token))[:limit]
 
 
 class Vocabulary:
-    """The ids of tokens; a token that is not in the list is spelled, so that every text has ids."""
+    """The token ids; tokens outside the list are spelled, so every text can be encoded."""
 
     def __init__(self, tokens: Sequence[bytes]) -> None:
         self._ids = {token: _FIRST_TOKEN + number for number, token in enumerate(tokens)}
         self._ids[_SPACE] = _SPACE_ID
         self.kind = np.zeros(1 << 16, dtype=np.uint8)
-        """The kind of a whole token, and of a spelled one at its first and last id."""
+        """The kind of each id; a spelled token has its kind at its first and last id."""
         self.kind[_FIRST_TOKEN : _FIRST_TOKEN + len(tokens)] = _kinds(tokens)
         for kind in (OTHER, WORD, SPACELESS):
             self.kind[[_BEGIN + kind, _END + kind]] = kind
@@ -97,7 +97,7 @@ def _spell(token: bytes) -> tuple[int, ...]:
 
 
 def _kinds(tokens: Sequence[bytes]) -> NDArray[np.uint8]:
-    """Return the kinds of tokens, told by their first characters."""
+    """Return the kinds of tokens, by their first characters."""
     structure = words_of(b"\xff".join(tokens))
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
     first = np.cumsum(lengths + 1) - lengths - 1

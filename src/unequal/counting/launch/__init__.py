@@ -1,4 +1,4 @@
-"""Launchers: where the shards of a corpus are counted. They differ in place, never in result."""
+"""Launchers, which count the shards of a corpus on this machine or a cluster, with equal results."""
 
 from unequal.counting.launch.launcher import Launcher
 from unequal.registry import Registry

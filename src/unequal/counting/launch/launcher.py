@@ -1,4 +1,4 @@
-"""The contract of every launcher, and the work that is launched."""
+"""The interface of launchers, and the jobs and tasks that they run."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from unequal.errors import DataError
 Result = TypeVar("Result", covariant=True)
 
 OnBytes = Callable[[int], None]
-"""Called with how many bytes of a shard have been read."""
+"""Progress callback with the number of bytes read of a shard."""
 
 Report = Callable[[int, int], None]
-"""Called with the number of a job and how many bytes of its shard have been read."""
+"""Progress callback with the index of a job and the bytes read of its shard."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A shard, and which of its documents to leave out (None for none), shape (n_documents,)."""
+    """A shard, and a mask of its documents to skip (None for none), shape (n_documents,)."""
 
     shard: Shard
     left_out: Bools | None = None
 
 
 class Task(Protocol[Result]):
-    """What is done to one shard."""
+    """A computation on one shard."""
 
     def __call__(self, job: Job, on_bytes: OnBytes) -> Result:
         """Return the result; raises `DataError` when the shard cannot be read to its end."""
@@ -39,11 +39,10 @@ class Launcher(Protocol):
     def __call__(
         self, prepare: Callable[[], Task[Result]], jobs: Sequence[Job], workers: int | None, report: Report
     ) -> Iterator[tuple[int, Result | DataError]]:
-        """Yield the number of each job with its result, as they come; the result of a bad shard is its error.
+        """Yield the index of each finished job with its result; the result of a bad shard is its error.
 
-        ``prepare`` is called once in every worker; it, the jobs and the results are pickled. ``workers`` is
-        None for as many as the place has and the jobs are worth; ``report`` is called in the caller's thread,
-        and never for a job that has been yielded. Raises `UserError` when the workers themselves fail for
-        good.
+        ``prepare`` is called once in every worker; it, the jobs and the results are pickled. With None for
+        ``workers`` the launcher chooses their number. ``report`` is called in the caller's thread,
+        and never for a job that has been yielded. Raises `UserError` when workers fail permanently.
         """
         ...

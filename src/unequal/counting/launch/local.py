@@ -1,4 +1,4 @@
-"""Shards counted on this machine: in this process, or in a pool of worker processes."""
+"""The local launcher: counts shards in this process or in a pool of worker processes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,16 +9,16 @@ from unequal.errors import DataError, UserError
 from unequal.workers import WorkerDiedError, Workers, n_cores, prepared, tell
 
 SMALL = 64 << 20
-"""Bytes of shards that one process has counted about when a pool of them would have found its feet."""
+"""Bytes of shards below which one process is faster than starting a pool."""
 
 
 def run_here(
     prepare: Callable[[], Task[Result]], jobs: Sequence[Job], workers: int | None, report: Report
 ) -> Iterator[tuple[int, Result | DataError]]:
-    """Yield the number of each job with its result or its error; the biggest shards come first in a pool.
+    """Yield the index of each job with its result or error; a pool starts with the largest shards.
 
-    None for ``workers`` is one a core, and one for a small corpus. One worker is this process. Raises
-    `UserError` when a worker dies.
+    With None for ``workers`` there is one a core, or one for a small corpus. One worker is this process.
+    Raises `UserError` when a worker dies.
     """
     workers = min(workers or _default_workers(jobs), len(jobs))
     run = _one_by_one if workers <= 1 else partial(_in_pool, workers=workers)

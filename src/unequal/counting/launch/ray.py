@@ -1,6 +1,6 @@
-"""Shards counted on a Ray cluster: one actor a core, and what a lost actor had in hand goes to another.
+"""The Ray launcher: counts shards on a cluster with one actor a core; jobs of lost actors are reassigned.
 
-A result reaches this process once a job, from the actor that has the job now, so a retry never counts twice.
+Only the actor that currently has a job may deliver its result, so a retry is never counted twice.
 """
 
 import logging
@@ -17,20 +17,20 @@ from unequal.ray_cluster import connected, load_ray
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
-"""How often a shard is given to another actor after the one that had it died."""
+"""How often a shard is reassigned after its actor died."""
 
 ASK_EVERY = 1.0
-"""Seconds between questions of how far the actors are."""
+"""Seconds between progress requests to the actors."""
 
 
 def run_on_ray(
     prepare: Callable[[], Task[Result]], jobs: Sequence[Job], workers: int | None, report: Report
 ) -> Iterator[tuple[int, Result | DataError]]:
-    """Yield the number of each job with its result or its error; the biggest shards come first.
+    """Yield the index of each job with its result or error; the largest shards come first.
 
-    The cluster is the one that ``RAY_ADDRESS`` names, or that runs here, or one made of this machine. None
-    for ``workers`` is as many as it has cores. Raises `UserError` when there is no such cluster, when no
-    worker starts, or when several have died of one shard, and `MissingExtraError` without Ray.
+    The cluster is the one that ``RAY_ADDRESS`` names, one that runs here, or a new one on this machine. With
+    None for ``workers`` there is one a core. Raises `UserError` when there is no such cluster, when no
+    worker starts, or when several died on one shard, and `MissingExtraError` without Ray.
     """
     ray = load_ray("counting on Ray")
     with connected(ray):
@@ -43,7 +43,7 @@ def run_on_ray(
 
 
 class _Worker:
-    """The actor."""
+    """The Ray actor that counts shards."""
 
     def __init__(self, prepare: Callable[[], Task[Any]]) -> None:
         self._prepare = prepare
@@ -51,11 +51,11 @@ class _Worker:
         self._at = (-1, 0)
 
     def version(self) -> str:
-        """Return the version of this package where the actor lives."""
+        """Return the version of this package on the actor's node."""
         return __version__
 
     def at(self) -> tuple[int, int]:
-        """Return the number of the job in hand and how many bytes of its shard have been read."""
+        """Return the index of the current job and the bytes read of its shard."""
         return self._at
 
     def run(self, number: int, job: Job) -> Any:
@@ -72,7 +72,7 @@ class _Worker:
 
 
 class _Actors:
-    """Actors that start, actors at work with the jobs they have in hand, and jobs that wait."""
+    """The starting actors, the running actors with their jobs, and the waiting jobs."""
 
     def __init__(self, ray: Any, prepare: Any, jobs: Sequence[Job], number: int) -> None:
         self._ray = ray
@@ -91,7 +91,7 @@ class _Actors:
             self._start()
 
     def results(self, report: Report) -> Iterator[tuple[int, Any]]:
-        """Yield the number of each job with what came back."""
+        """Yield the index of each job with its result."""
         while self._waiting or self._running:
             promises = [*self._starting, *self._running]
             kept, _ = self._ray.wait(promises, num_returns=1, timeout=ASK_EVERY)
@@ -112,7 +112,7 @@ class _Actors:
         self._starting[actor.version.remote()] = actor
 
     def _welcome(self, promise: Any) -> None:
-        """Give an actor that has started its first job; replace one that died as it started."""
+        """Give a started actor its first job; replace one that died while starting."""
         actor = self._starting.pop(promise)
         try:
             version = self._ray.get(promise)
@@ -133,7 +133,7 @@ class _Actors:
         self._give(actor)
 
     def _give(self, actor: Any) -> None:
-        """Give an actor the biggest shard that waits; without one its core is free for others."""
+        """Give an actor the largest waiting shard, or release its core if none waits."""
         if self._waiting:
             number = self._waiting.pop()
             self._running[actor.run.remote(number, self._jobs[number])] = (actor, number)
@@ -141,7 +141,7 @@ class _Actors:
             self._ray.kill(actor)
 
     def _take(self, promise: Any) -> Iterator[tuple[int, Any]]:
-        """Yield the number and the result of a job that came back; nothing when its actor was lost."""
+        """Yield the index and result of a finished job; nothing when its actor was lost."""
         actor, number = self._running.pop(promise)
         try:
             result = self._ray.get(promise)
@@ -168,7 +168,7 @@ class _Actors:
         self._start()
 
     def _ask(self, report: Report) -> None:
-        """Report the answers that have come, and ask every actor that owes none how far it is."""
+        """Report received progress, and request it from every actor without an open request."""
         at_work = {number for _, number in self._running.values()}
         if self._asked:
             answers, _ = self._ray.wait([*self._asked], num_returns=len(self._asked), timeout=0)

@@ -1,4 +1,4 @@
-"""Matchers: find many names in a block of text at once. They differ in speed, never in what they find."""
+"""Matchers: multi-pattern string search for names in a block of text, with equal results."""
 
 from importlib.util import find_spec
 
@@ -16,13 +16,13 @@ MATCHERS: Registry[MatcherFactory] = Registry(
 )
 
 FEW_PATTERNS = 1000
-"""Up to here Hyperscan is the fastest (benchmarks/count.py)."""
+"""Number of patterns up to which Hyperscan is the fastest (benchmarks/count.py)."""
 
 
 def choose_matcher(name: str, n_patterns: int) -> str:
-    """Return the matcher to use: the one named, or for ``auto`` the fastest for so many patterns.
+    """Return the name of the matcher: the given one, or for ``auto`` the fastest for the number of patterns.
 
-    Raises `ConfigError` for an unknown one and `MissingExtraError` for one whose library is not installed.
+    Raises `ConfigError` for an unknown name, `MissingExtraError` if its library is not installed.
     """
     if name == "auto":
         return "hyperscan" if n_patterns <= FEW_PATTERNS and find_spec("hyperscan") else "words"

@@ -1,4 +1,4 @@
-"""Intel's Hyperscan, through the library hyperscan; an extra."""
+"""The Hyperscan matcher, by the library hyperscan (an extra)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,7 @@ class HyperscanMatcher:
             )
 
     def find(self, data: bytes, words: Words) -> Matches:
-        """Return every match at the borders of words, and some others."""
+        """Return all matches at word boundaries, and some others."""
         flat: list[int] = []
 
         def record(pattern: int, _begin: int, end: int, _flags: int, _context: Any) -> None:

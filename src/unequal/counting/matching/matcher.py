@@ -1,4 +1,4 @@
-"""The contract of every matcher, and the text they search: lower case, but for the first letters of words."""
+"""The interface of matchers, and the capitalised text that they search."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ from unequal.counting.words import Bools, Ints, Words, words_of
 
 
 class Matches(NamedTuple):
-    """Pattern numbers and byte spans [start, end) of matches, in no order, each of shape (n_matches,)."""
+    """Matches: pattern indices and byte spans [start, end), unordered, each of shape (n_matches,)."""
 
     pattern: Ints
     start: Ints
@@ -17,29 +17,29 @@ class Matches(NamedTuple):
 
 
 class Matcher(Protocol):
-    """Patterns, compiled."""
+    """Compiled patterns to search for."""
 
     def find(self, data: bytes, words: Words) -> Matches:
-        """Return every match whose first and last characters stand at borders of words.
+        """Return all matches at word boundaries, including overlapping ones.
 
-        Matches that stand elsewhere may be among them. Overlapping matches are all there.
+        The result may contain other matches too.
         """
         ...
 
 
 class MatcherFactory(Protocol):
-    """Compiles patterns: what the matcher registry holds."""
+    """Compiles patterns; the type of entries of the matcher registry."""
 
     def __call__(self, patterns: Sequence[bytes]) -> Matcher:
-        """Return the matcher of distinct patterns in normal form, none of them empty."""
+        """Return the matcher of distinct, non-empty, normalised patterns."""
         ...
 
 
 def capitalised(data: bytes, starts: Bools) -> bytes:
-    """Return normal text with the ASCII letters at which a word starts in upper case.
+    """Return normalised text with the ASCII letters at word starts in upper case.
 
-    Normal text has no upper-case ASCII, so a pattern treated alike keeps all its matches at the borders of
-    words and loses those in the middle of one, where an automaton would spend most of its time.
+    Normalised text has no upper-case ASCII. A pattern treated in the same way keeps all matches at word
+    boundaries and loses those inside words, on which an automaton would spend most of its time.
     """
     values = np.frombuffer(data, dtype=np.uint8)
     letters = starts[: len(values)] & (values >= ord("a")) & (values <= ord("z"))
@@ -47,6 +47,6 @@ def capitalised(data: bytes, starts: Bools) -> bytes:
 
 
 def capitalised_patterns(patterns: Sequence[bytes]) -> list[bytes]:
-    """Return every pattern as `capitalised` text shows it."""
+    """Return the patterns in the form of `capitalised` text."""
     joined = b"\xff".join(patterns)
     return capitalised(joined, words_of(joined).starts).split(b"\xff")

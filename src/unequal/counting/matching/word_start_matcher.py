@@ -1,10 +1,10 @@
-"""Names found by the bytes at which a word starts, with numpy alone and without an automaton.
+"""The word-start matcher: a hash of the bytes at word starts finds names with numpy alone.
 
-A name can only stand where a word starts. The eight bytes at each such place are looked up in a table of the
+A name can only occur at a word start. The eight bytes at each word start are looked up in a table of the
 beginnings of all patterns (a pattern shorter than eight bytes is looked up by its first word). A beginning
-says how long its patterns are; so at the few places that are left a span of each such length that ends where
-a word ends is looked up once more, by its first and its last eight bytes, and what is found is compared byte
-by byte. The time hardly depends on the number of patterns, nor on how many of them begin alike.
+determines the possible lengths. At the few remaining positions, a span of each length that ends at
+a word end is looked up by its first and last eight bytes, and the candidates are compared byte
+by byte. The time hardly depends on the number of patterns or on shared prefixes.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _MASKS = np.array([(1 << 8 * length) - 1 for length in range(WIDTH + 1)], dtype=
 
 
 class WordKeyMatcher:
-    """Patterns by the bytes at the start of their first word; those without any word go to an automaton."""
+    """Matcher by the bytes at the start of the first word; patterns without a word use Aho-Corasick."""
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
         self._shapes = _shapes(patterns)
@@ -39,7 +39,7 @@ class WordKeyMatcher:
         self._automaton = AhoCorasickMatcher([patterns[number] for number in self._loose])
 
     def find(self, data: bytes, words: Words) -> Matches:
-        """Return every match at the borders of words, and a few others."""
+        """Return all matches at word boundaries, and a few others."""
         padded = data + bytes(self._texts.longest + 2 * WIDTH)
         bytes_at = _eight_bytes(padded)
         place = np.flatnonzero(words.starts)
@@ -56,7 +56,7 @@ class WordKeyMatcher:
         return self._with_loose(Matches(pattern, start, start + self._texts.lengths[pattern]), data, words)
 
     def _with_loose(self, matches: Matches, data: bytes, words: Words) -> Matches:
-        """Return the matches together with those of the patterns that hold no word."""
+        """Return the matches including those of patterns without a word."""
         if len(self._loose) == 0:
             return matches
         pattern, start, end = self._automaton.find(data, words)
@@ -112,7 +112,7 @@ class _Texts:
         self.chunks = np.frombuffer(self.padded, dtype="<u8")
 
     def equal(self, bytes_at: Keys, pattern: Ints, start: Ints) -> Bools:
-        """Return where every byte from the start on is that of the pattern."""
+        """Return which positions match the pattern in every byte."""
         length, first = self.lengths[pattern], self.first_chunk[pattern]
         alike = np.ones(len(pattern), dtype=np.bool_)
         todo = np.arange(len(pattern))
@@ -140,7 +140,7 @@ class _Beginnings:
         self._patterns = _HashedGroups(self._span_keys(own, at, tail), patterns)
 
     def find(self, bytes_at: Keys, ends: Bools, place: Ints, key: Keys) -> tuple[Ints, Ints]:
-        """Return patterns and the places at which their tails seem to begin."""
+        """Return candidate patterns with the positions at which their tails may begin."""
         at, kind = self._kinds.find(key)
         begin, length = place[at], kind >> 1
         likely = ends.take(begin + length - 1, mode="clip") | (kind & 1 == 0)
@@ -150,7 +150,7 @@ class _Beginnings:
         return pattern[meant], begin[at[meant]]
 
     def _span_keys(self, bytes_at: Keys, begin: Ints, length: Ints) -> Keys:
-        """Return one key for every span: its bytes, or where it is longer its two ends and its length."""
+        """Return one key for every span: its bytes, or its two ends and its length if it is longer."""
         keys: Keys = bytes_at[begin]
         if self._long:
             keys = (keys * _ODD ^ bytes_at[begin + length - WIDTH]) * _ODD + length.astype(np.uint64)
@@ -176,7 +176,7 @@ class _HashedGroups:
         self._values: Groups = group(row, values, len(taken))
 
     def find(self, keys: Keys) -> tuple[Ints, Ints]:
-        """Return pairs of an index into the keys and a value that its key may have."""
+        """Return pairs of a key index and a candidate value."""
         hashed = _hashed(keys, self._bits)
         at = np.flatnonzero(self._taken.take(hashed, mode="clip"))
         index, value = self._values.expand(self._row[hashed[at]].astype(np.int64))

@@ -1,1 +1,1 @@
-"""The streaming scan: one pass over the shards of a corpus counts all facts at once, exactly."""
+"""The streaming scan, the default counting engine: exact counts of all facts in one pass over a corpus."""

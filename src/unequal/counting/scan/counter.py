@@ -1,19 +1,19 @@
-"""The streaming scan: one pass over the shards that counts all facts at once, exactly.
+"""The streaming scan: exact counts of all facts in one pass over the shards of a corpus.
 
 Documents are normalised in blocks of about half a million characters, searched for all distinct names at
 once, and counted with numpy. The definition, in full:
 
-- Text and names: without characters that nobody sees, signs as words of their own, NFKC, case folding, white
-  space collapsed (`normalise`); dashes are alike and apostrophes are, unless `spelling` is `exact`.
+- Text and names are normalised (`normalise`): invisible characters removed, signs separated, NFKC, case
+  folding, white space collapsed; dashes are equal and apostrophes are, unless `spelling` is `exact`.
 - A match is a name with no letter, digit or underscore next to it (`words`). Every match counts, also inside
   a longer name of another entity ("Guinea" in "Equatorial Guinea"), unless `nested` is `longest`.
 - Matches of one entity that overlap are one occurrence, from the first start to the last end.
-- The place of an occurrence is the number of words that begin before its first character, in its document.
-  The distance of two occurrences is the difference of their places.
-- A pair is a subject and an object occurrence in one document, at most ``window`` apart; the same stretch
+- The position of an occurrence is the number of words that begin before it in its document.
+  The distance of two occurrences is the difference of their positions.
+- A pair is a subject and an object occurrence in one document, at most ``window`` apart. The same span
   of text is never a pair with itself (one "Singapore" is not Singapore with its capital Singapore), though
   it is an occurrence of both.
-- The anchored count is that of the entity with fewer occurrences in the corpus, the subject's when equal.
+- The anchored count uses the entity with fewer occurrences in the corpus, or the subject when equal.
 """
 
 import logging
@@ -48,10 +48,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where and how shards are counted; none of it changes a count.
+    """Execution options of the scan, which do not affect the counts.
 
-    ``workers`` is None for as many as the launcher finds worth while; ``store`` is the folder of the counts
-    of single shards, None for none.
+    With None for ``workers`` the launcher chooses their number. ``store`` is the cache folder of shard
+    counts, or None.
     """
 
     matcher: str = "auto"
@@ -63,7 +63,7 @@ class Running:
 
 
 class ScanCounter:
-    """The streaming scan over the shards that match a glob."""
+    """Counting engine that scans the shards that match a glob."""
 
     unit = "bytes"
 
@@ -81,14 +81,14 @@ class ScanCounter:
 
     @property
     def source(self) -> CountSource:
-        """Return what the last counts mean; the corpus is identified by the bytes that were counted."""
+        """Return the meaning of the last counts; the corpus id is a hash of the counted bytes."""
         identity = corpus_id((shard, counts.sha256) for shard, counts in self._counts.items())
         return CountSource(
             "scan", identity, str(self.definition), self.definition.window, self.definition.window_unit
         )
 
     def metadata(self) -> dict[str, Any]:
-        """Return the shards that were counted and those that were left out, and how much they hold."""
+        """Return the counted and the skipped shards, with numbers of documents and characters."""
         counts = self._counts.values()
         return {
             "shards": [shard.path for shard in self._counts],
@@ -105,7 +105,7 @@ class ScanCounter:
     def count(self, facts: Sequence[Fact], progress: Progress | None = None) -> list[FactCount]:
         """Return one exact count for each fact, in the order of the facts.
 
-        Raises `DataError` for a shard that cannot be read, unless it is to be skipped, and for names that
+        Raises `DataError` for a shard that cannot be read, unless bad shards are skipped, and for names that
         cannot be counted.
         """
         names = index_names(facts, self.definition.case, self.definition.spelling)
@@ -124,7 +124,7 @@ class ScanCounter:
         ]
 
     def _without_repeated(self, jobs: Sequence[Job], store: ShardStore | None, bar: "_Bar") -> list[Job]:
-        """Return the jobs with the documents left out that stood in the corpus before."""
+        """Return the jobs with masks that skip duplicates of earlier documents."""
         hashes: dict[Job, Hashes] = {}
         for job in jobs:
             known = store.load_hashes(job) if store else None
@@ -144,7 +144,7 @@ class ScanCounter:
     def _count_shards(
         self, names: NameIndex, jobs: Sequence[Job], store: ShardStore | None, bar: "_Bar"
     ) -> dict[Shard, ShardCounts]:
-        """Return the counts of every shard in order, from the store where they are there already."""
+        """Return the counts of every shard in order, from the cache where available."""
         counts = {}
         for job in jobs:
             known = store.load(job) if store else None
@@ -163,7 +163,7 @@ class ScanCounter:
     def _launch(
         self, prepare: Callable[[], Task[T]], jobs: Sequence[Job], bar: "_Bar"
     ) -> Iterator[tuple[Job, T]]:
-        """Yield the jobs with their results; a bad shard is skipped or raised."""
+        """Yield the jobs with their results; a bad shard is skipped or raises its error."""
         if not jobs:
             return
         launcher = LAUNCHERS.get(self.running.launcher)
@@ -180,7 +180,7 @@ class ScanCounter:
 
 
 class _Bar:
-    """Adds up the bytes that have been read of every shard, over one or more passes."""
+    """Progress: the bytes read of all shards, over one or more passes."""
 
     def __init__(self, jobs: Sequence[Job], passes: int, progress: Progress | None) -> None:
         self._total = passes * sum(job.shard.size for job in jobs)
@@ -189,7 +189,7 @@ class _Bar:
         self._progress = progress
 
     def reporter(self, jobs: Sequence[Job]) -> Report:
-        """Return the function to call with the number of a job and the bytes of its shard that were read."""
+        """Return the progress callback for these jobs."""
 
         def report(number: int, bytes_read: int) -> None:
             self._read[jobs[number].shard] = bytes_read
@@ -198,7 +198,7 @@ class _Bar:
         return report
 
     def finish(self, shard: Shard) -> None:
-        """Count a shard as read to its end, in this pass."""
+        """Count a shard as fully read in this pass."""
         self._read.pop(shard, None)
         self._finished += shard.size
         self._show()

@@ -1,4 +1,4 @@
-"""Documents that stand in a corpus more than once, found by the hash of their text."""
+"""Exact duplicates of documents, found by the hash of their text."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -11,14 +11,14 @@ from unequal.counting.scan.documents import ShardReader
 from unequal.counting.words import Bools
 
 Hashes = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-"""128 bits a document, shape (n_documents, 2)."""
+"""128-bit document hashes, shape (n_documents, 2)."""
 
 REPORT_EVERY = 1000
 """Documents between reports of progress."""
 
 
 class DocumentHasher:
-    """Hashes the documents of shards."""
+    """Task that hashes the documents of a shard."""
 
     def __init__(self, text_key: str) -> None:
         self.text_key = text_key
@@ -34,7 +34,7 @@ class DocumentHasher:
 
 
 def repeated(shards: Sequence[Hashes]) -> list[Bools]:
-    """Return for each shard which of its documents stand in it or in a shard before it already."""
+    """Return for each shard a mask of its documents that occurred before, in it or in an earlier shard."""
     import polars as pl
 
     every = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *shards])

@@ -1,4 +1,4 @@
-"""What the scan counts as a match, as a pair, and as near."""
+"""The definition of counts of the scan: matches, pairs and distances."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,14 +14,13 @@ Case = Literal["fold", "exact", "acronyms"]
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """The choices; two counts may be compared when all of them are equal.
+    """The definition of counts; counts can be compared only if all fields are equal.
 
     `window` is the largest distance of a pair in `window_unit`, from start to start or, with `gap`, between
-    the end of the one and the start of the other. `nested` says what becomes of a name inside a longer name
-    of any entity: it counts (`all`), or only the leftmost-longest of overlapping names do (`longest`).
-    `case` says which names count only as written: those a fact lists (`fold`), besides them those in
-    capitals (`acronyms`), or all (`exact`). `spelling` says whether dashes are alike and apostrophes are
-    (`loose`), or each is itself (`exact`).
+    the end of one and the start of the other. With `nested` = `all`, a name inside a longer name of any
+    entity counts; with `longest`, only the leftmost-longest of overlapping names counts. `case` selects the
+    names that are case-sensitive: those a fact lists (`fold`), these and names in capitals (`acronyms`), or
+    all (`exact`). `spelling` is `loose` if all dashes are equal and all apostrophes are, else `exact`.
     """
 
     window: int = 100

@@ -1,4 +1,4 @@
-"""Documents streamed from the shards of a corpus, and errors that name the shard and the line."""
+"""Readers that stream documents from shards; errors name the shard and the line."""
 
 import gzip
 import hashlib
@@ -28,7 +28,7 @@ LARGEST_WINDOW = 1 << 31
 
 
 class Document(NamedTuple):
-    """One text, and how many bytes of its shard have been read so far."""
+    """One document, and the bytes of its shard read so far."""
 
     text: str
     id: str | None
@@ -36,10 +36,10 @@ class Document(NamedTuple):
 
 
 class ShardReader:
-    """One shard's documents in order, holding little more than one of them in memory.
+    """Iterator over the documents of a shard, with about one of them in memory.
 
     When all have been read, `sha256` is the hash of the shard's bytes. Raises `DataError` for an unknown
-    suffix, and while reading for whatever keeps a document from being read.
+    suffix, and for any document that cannot be read.
     """
 
     def __init__(self, shard: Shard, text_key: str = "text") -> None:
@@ -49,7 +49,7 @@ class ShardReader:
         self._read = reader_of(shard)
 
     def __iter__(self) -> Iterator[Document]:
-        """Yield the documents; a `.txt` file is one."""
+        """Yield the documents; a `.txt` file is one document."""
         try:
             with self.shard.open() as file:
                 hashed = _HashedFile(file)
@@ -74,7 +74,7 @@ class _HashedFile:
         return data
 
     def digest(self) -> str:
-        """Return the hash of the whole file, after reading what a reader left out."""
+        """Return the hash of the whole file, after reading its remaining bytes."""
         while self.read(CHUNK):
             pass
         return self._hash.hexdigest()
@@ -169,7 +169,7 @@ def _gunzipped(file: _HashedFile, shard: Shard) -> Iterator[bytes]:
 def _unzstd(file: _HashedFile, shard: Shard) -> Iterator[bytes]:
     """Yield the uncompressed bytes of a zstd file of one or more frames.
 
-    Frames are followed by hand, because the library's stream reader ends quietly on a truncated one.
+    Frames are handled explicitly, because the library's stream reader accepts a truncated one.
     """
     context = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
     frame = context.decompressobj()
@@ -189,7 +189,7 @@ def _unzstd(file: _HashedFile, shard: Shard) -> Iterator[bytes]:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines, without their ends, of bytes that come in chunks."""
+    """Yield the lines, without line ends, of a stream of byte chunks."""
     begun: list[bytes] = []
     for chunk in chunks:
         head, *others = chunk.split(b"\n")
@@ -204,7 +204,7 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _json_documents(
     chunks: Iterator[bytes], file: _HashedFile, shard: Shard, text_key: str
 ) -> Iterator[Document]:
-    """Yield the document of every line that is not blank."""
+    """Yield the document of every non-blank line."""
     for number, line in enumerate(_lines(chunks), start=1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""The names of facts, compiled: distinct patterns, the entities they name, the pairs that are asked for."""
+"""Index of the names of facts: distinct patterns, the entities they name, and subject-object pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from unequal.facts.schema import Fact
 from unequal.plain_text import short
 
 LONGEST = 5000
-"""Bytes of a name that every matcher takes."""
+"""Maximum bytes of a name that every matcher accepts."""
 
 Name = tuple[bytes, bytes]
-"""The normal form of a name, and its `aligned` cased form if only the name as written counts, else empty."""
+"""The normal form of a name, and its `aligned` cased form if the name is case-sensitive, else empty."""
 
 Entity = tuple[Name, ...]
 """The sorted distinct names of one subject or object."""
@@ -27,10 +27,10 @@ Entity = tuple[Name, ...]
 
 @dataclass(frozen=True, slots=True)
 class NameIndex:
-    """Patterns, entities and pairs, each numbered from 0 and each held once however many facts share it.
+    """Distinct patterns, entities and pairs of facts, each with an index from 0.
 
-    A name is a pattern of an entity, with the bytes that a match must have before its case is folded
-    (empty where any will do); it is numbered too.
+    A name is a pattern of an entity, with the cased bytes that a match must have (empty if it is not
+    case-sensitive); names have indices too.
     """
 
     patterns: tuple[bytes, ...]
@@ -46,9 +46,9 @@ class NameIndex:
 
 
 def index_names(facts: Sequence[Fact], case: Case = "fold", spelling: Spelling = "loose") -> NameIndex:
-    """Return the compiled names of the facts.
+    """Return the index of the names of the facts.
 
-    Raises `DataError` for a name of which normalisation leaves nothing, and for a name in `case_sensitive`
+    Raises `DataError` for a name that is empty after normalisation, and for a name in `case_sensitive`
     that the fact does not have.
     """
     entities: dict[Entity, int] = {}
@@ -109,7 +109,7 @@ _CASED = {spelling: Normaliser(True, spelling) for spelling in get_args(Spelling
 
 
 def _widest(cased: set[bytes]) -> list[bytes]:
-    """Return the ways a name may be written; where any will do the others say nothing."""
+    """Return the allowed casings of a name; if any casing is allowed, only that."""
     return [b""] if b"" in cased else sorted(cased)
 
 

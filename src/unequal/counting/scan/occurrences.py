@@ -1,4 +1,4 @@
-"""From matches to occurrences: whole words, case, nested names, and one occurrence where aliases overlap."""
+"""Occurrences of entities from matches: whole words, case, nested names, and merged overlapping aliases."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from unequal.counting.words import Bools, Ints, Rank, words_of
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """The occurrences of entities in one block, sorted by entity and then by place.
+    """The occurrences of entities in one block, sorted by entity and position.
 
-    `first` and `last` are places: the words (or characters) that begin before an occurrence starts and, where
-    gaps are measured, before it ends, numbered through the block with one number left out between documents.
-    Document d has the places from ``document_first[d]`` to before ``document_first[d + 1]``.
+    `first` and `last` are positions: the number of words (or characters) that begin before an occurrence
+    starts and, for gap distances, before it ends, counted over the block with one number skipped between
+    documents. Document d has the positions [``document_first[d]``, ``document_first[d + 1]``).
     """
 
     entity: Ints
@@ -61,7 +61,7 @@ def find_occurrences(matcher: Matcher, names: NameIndex, block: Block, definitio
 def _as_written(
     names: NameIndex, block: Block, name: Ints, start: Ints, end: Ints
 ) -> tuple[Ints, Ints, Ints]:
-    """Return the matches whose case is that of their name, where the name asks for it."""
+    """Return the matches with the required case, for case-sensitive names."""
     wanted = [names.name_cased[number] for number in name.tolist()]
     spans = zip(wanted, start.tolist(), end.tolist(), strict=True)
     right = np.array(
@@ -71,10 +71,7 @@ def _as_written(
 
 
 def leftmost_longest(start: Ints, end: Ints) -> Bools:
-    """Return which spans [start, end) are taken by who always takes the longest at the first free place.
-
-    Equal spans are taken together.
-    """
+    """Return which spans [start, end) a leftmost-longest selection takes; equal spans are taken together."""
     begins, index = np.unique(start, return_inverse=True)
     longest = np.zeros(len(begins), dtype=np.int64)
     np.maximum.at(longest, index, end)
@@ -91,7 +88,7 @@ def leftmost_longest(start: Ints, end: Ints) -> Bools:
 
 
 def merged(entity: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return the spans sorted by entity and start, those of one entity that overlap made into one."""
+    """Return the spans sorted by entity and start, with overlapping spans of one entity merged."""
     if len(entity) == 0:
         return entity, start, end
     shift = int(end.max()) + 1
@@ -105,7 +102,7 @@ def merged(entity: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 def _characters(data: bytes) -> Bools:
-    """Return the bytes at which a character begins; borders between documents are none."""
+    """Return a mask of the bytes at which a character begins, without document borders."""
     values = np.frombuffer(data, dtype=np.int8)
     begins: Bools = (values >= 0) | ((values >= -64) & (values < -1))
     return begins

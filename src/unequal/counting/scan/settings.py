@@ -1,4 +1,4 @@
-"""What the streaming scan counts, where, and how."""
+"""Settings of the streaming scan."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +12,7 @@ from unequal.facts.packaged import resolve_corpus
 
 
 class ScanSettings(CountSettings):
-    """The streaming scan over the shards that match a glob."""
+    """Settings of the scan over the shards that match a glob."""
 
     running: ClassVar[frozenset[str]] = CountSettings.running | {
         "corpus", "matcher", "launcher", "workers", "shard_counts",

@@ -1,4 +1,4 @@
-"""What was found in single shards, on disk: small files, so that nothing that was done is done again."""
+"""Disk cache of the counts and document hashes of single shards."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,13 +20,13 @@ from unequal.files import content_hash
 from unequal.temporary import remove_left_in
 
 FORMAT = 3
-"""Raised when the same request gives other counts, or files have another form."""
+"""Incremented when counts for the same request change, or the file format."""
 
 _SUMS = tuple(Totals.__dataclass_fields__)
 
 
 class ShardStore:
-    """A folder of counts and document hashes; a file's name is the hash of what was asked, and of what."""
+    """Cache folder of shard counts and document hashes; file names are hashes of request and shard."""
 
     def __init__(self, folder: Path, names: NameIndex, definition: Definition) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class ShardStore:
         self._text_key = definition.text_key
 
     def load(self, job: Job) -> ShardCounts | None:
-        """Return the counts of a shard, None when they are not there or, which is noted, not whole."""
+        """Return the cached counts of a shard, or None if missing or, with a warning, damaged."""
         file = self._read(self._path(job), self._counts_key(job))
         if file is None:
             return None
@@ -59,7 +59,7 @@ class ShardStore:
         write_sealed(self._path(job), file.getvalue(), self._counts_key(job))
 
     def load_hashes(self, job: Job) -> Hashes | None:
-        """Return the hashes of a shard's documents, None when they are not there or, noted, not whole."""
+        """Return the cached document hashes of a shard, or None if missing or, with a warning, damaged."""
         file = self._read(self._hashes_path(job), self._hashes_key(job))
         if file is None:
             return None
@@ -73,7 +73,7 @@ class ShardStore:
         write_sealed(self._hashes_path(job), file.getvalue(), self._hashes_key(job))
 
     def _read(self, path: Path, key: str) -> BytesIO | None:
-        """Return what a file holds, None when it is not there or, which is noted, not as it was written."""
+        """Return the content of a cache file, or None if missing or, with a warning, damaged."""
         if not path.exists():
             return None
         try:
@@ -97,7 +97,7 @@ class ShardStore:
 
 
 def _digest(names: NameIndex) -> list[object]:
-    """Return what of the names determines the sums."""
+    """Return a hash of the parts of the index that affect the counts."""
     arrays: Sequence[Ints] = (
         names.pattern_names.offsets,
         names.pattern_names.values,

@@ -1,4 +1,4 @@
-"""The count of one shard: what a worker does, wherever it runs."""
+"""Counting of one shard, as run by a worker."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BLOCK_SIZE = 1 << 19
 
 @dataclass(frozen=True, slots=True)
 class ShardCounts:
-    """The sums over one shard, the hash of its bytes, its documents, and the characters counted in them."""
+    """The counts of one shard, its SHA-256, and its numbers of documents and characters."""
 
     totals: Totals
     sha256: str
@@ -28,7 +28,7 @@ class ShardCounts:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to count: everything a worker needs besides a shard."""
+    """A counting request: everything a worker needs except the shard."""
 
     names: NameIndex
     definition: Definition
@@ -37,7 +37,7 @@ class Request:
 
 
 class ShardCounter:
-    """A request made ready: the names compiled into a matcher once, for any number of shards."""
+    """Task that counts shards, with the names compiled into a matcher once."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -62,7 +62,7 @@ class ShardCounter:
 
 
 def _blocks(reader: ShardReader, size: int, left_out: Bools | None) -> Iterator[list[Document]]:
-    """Yield lists of whole documents of about ``size`` characters together."""
+    """Yield lists of whole documents with about ``size`` characters in total."""
     block: list[Document] = []
     length = 0
     for number, document in enumerate(reader):

@@ -1,4 +1,4 @@
-"""The shards of a corpus: files on this machine, or in a store that fsspec reaches (s3://, gs://, …)."""
+"""Shards of a corpus: local files, or files in an object store supported by fsspec (s3://, gs://, …)."""
 
 import glob
 import logging
@@ -28,7 +28,7 @@ SUFFIXES = (JSONL, JSONL_ZST, JSON_ZST, JSONL_GZ, JSON_GZ, PARQUET, TEXT) = (
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file: its path or URL, its size in bytes, and a stamp that changes when its bytes do."""
+    """One file of a corpus: its path or URL, its size in bytes, and a stamp that changes with its content."""
 
     path: str
     size: int
@@ -54,12 +54,12 @@ class Shard:
 
 
 def is_remote(path: str) -> bool:
-    """Return whether the path names a store rather than this machine's files."""
+    """Return whether a path is a URL of an object store."""
     return "://" in path
 
 
 def local_shard(path: Path) -> Shard:
-    """Return the shard of a file on this machine; raises `DataError` when there is none."""
+    """Return the shard of a local file; raises `DataError` if it does not exist."""
     try:
         status = path.stat()
     except OSError as error:
@@ -68,10 +68,10 @@ def local_shard(path: Path) -> Shard:
 
 
 def find_shards(corpus: str, setting: str = "--corpus") -> list[Shard]:
-    """Return the files that match the glob, sorted by path; a file reached by two paths stands there once.
+    """Return the shards that match a glob, sorted by path, without duplicates through links.
 
-    ``setting`` is what messages call the glob. Raises `DataError` when no file matches, and
-    `MissingExtraError` for a store whose library is missing.
+    ``setting`` names the glob in messages. Raises `DataError` when no file matches, and
+    `MissingExtraError` for a store whose library is not installed.
     """
     shards = _remote_shards(corpus) if is_remote(corpus) else _local_shards(corpus)
     if not shards:
@@ -82,7 +82,7 @@ def find_shards(corpus: str, setting: str = "--corpus") -> list[Shard]:
 
 
 def corpus_id(shards: Iterable[tuple[Shard, str]]) -> str:
-    """Return 16 hex digits that depend on every shard's file name and SHA-256, not on its folder.
+    """Return the corpus id: 16 hex digits from the file names and SHA-256 of all shards, not their folder.
 
     Warns when two shards hold the same bytes: their documents are counted twice.
     """
@@ -96,9 +96,9 @@ def corpus_id(shards: Iterable[tuple[Shard, str]]) -> str:
 
 
 def content_id(corpus: str, setting: str = "--corpus") -> str:
-    """Return what `corpus_id` gives for the files that match a glob.
+    """Return the `corpus_id` of the files that match a glob.
 
-    Files in a store are told apart by their stamps, since hashing would fetch them. Raises `DataError` when
+    Files in a store are identified by their stamps, since hashing would fetch them. Raises `DataError` when
     no file matches or one cannot be read.
     """
     shards = find_shards(corpus, setting)
@@ -150,7 +150,7 @@ def _remote_shards(corpus: str) -> list[Shard]:
 
 
 def _stamp(info: dict[str, Any]) -> str:
-    """Return what a store says of a file that changes with its bytes."""
+    """Return a hash of the store's metadata that changes with a file's content."""
     keys = ("size", "ETag", "etag", "md5Hash", "crc32c", "blob_id", "mtime", "created", "last_commit")
     return content_hash({key: str(info[key]) for key in keys if key in info})[:16]
 

@@ -1,4 +1,4 @@
-"""From occurrences to numbers: subjects and objects that share a document, and those that are near."""
+"""Pair counts from occurrences: subjects and objects in one document, and within the window."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -12,10 +12,10 @@ from unequal.counting.words import Bools, Ints
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums: occurrences by entity, the others by pair.
+    """Count totals: occurrences by entity, the others by pair.
 
-    `anchored_subject` are the occurrences of the subject with an object within the window, `anchored_object`
-    those of the object with a subject.
+    `anchored_subject` counts occurrences of the subject with an object within the window, `anchored_object`
+    occurrences of the object with a subject.
     """
 
     occurrences: Ints
@@ -27,18 +27,18 @@ class Totals:
 
     @classmethod
     def zero(cls, names: NameIndex) -> Self:
-        """Return sums of nothing."""
+        """Return totals of zero."""
         n_pairs = len(names.pair_subject)
         sizes = (names.n_entities, *[n_pairs] * 5)
         return cls(*(np.zeros(size, dtype=np.int64) for size in sizes))
 
     def add(self, other: "Totals") -> None:
-        """Add other sums to these."""
+        """Add other totals to these, in place."""
         for field in fields(self):
             getattr(self, field.name)[:] += getattr(other, field.name)
 
     def add_block(self, found: Occurrences, names: NameIndex, window: int) -> None:
-        """Add the occurrences of one block."""
+        """Add the counts of one block, in place."""
         np.add.at(self.occurrences, found.entity, 1)
         together = _together(found, names)
         np.add.at(self.docs_both, together.pair, 1)
@@ -56,9 +56,9 @@ class Totals:
 
 
 def near_pairs(found: Occurrences, names: NameIndex, window: int) -> tuple[Ints, Ints]:
-    """Return pairs and documents: each pair and each document in which it stands within the window, once.
+    """Return the distinct combinations of pair and document within the window, as two arrays.
 
-    These are what ``docs_window`` counts.
+    ``docs_window`` is their number by pair.
     """
     together = _together(found, names)
     subject, row = together.expand_subjects()
@@ -70,7 +70,7 @@ def near_pairs(found: Occurrences, names: NameIndex, window: int) -> tuple[Ints,
 
 @dataclass(frozen=True, slots=True)
 class _Together:
-    """Each pair and document that hold both entities, and the ranges [begin, end) of their occurrences."""
+    """Each pair and document with both entities, and the ranges [begin, end) of their occurrences."""
 
     pair: Ints
     subject_begin: Ints
@@ -79,11 +79,11 @@ class _Together:
     object_end: Ints
 
     def expand_subjects(self) -> tuple[Ints, Ints]:
-        """Return every occurrence of a subject, and its row here."""
+        """Return every subject occurrence with its row."""
         return _ranges(self.subject_begin, self.subject_end)
 
     def expand_objects(self) -> tuple[Ints, Ints]:
-        """Return every occurrence of an object, and its row here."""
+        """Return every object occurrence with its row."""
         return _ranges(self.object_begin, self.object_end)
 
 
@@ -101,7 +101,7 @@ def _together(found: Occurrences, names: NameIndex) -> _Together:
 
 
 def _ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
-    """Return all numbers of the ranges [begin, end), and the range of each."""
+    """Return all integers of the ranges [begin, end), and the index of the range of each."""
     lengths = end - begin
     row = np.repeat(np.arange(len(begin)), lengths)
     before = np.cumsum(lengths) - lengths
@@ -109,7 +109,7 @@ def _ranges(begin: Ints, end: Ints) -> tuple[Ints, Ints]:
 
 
 def _close(found: Occurrences, own: Ints, begin: Ints, end: Ints, window: int) -> Ints:
-    """Return how many of the occurrences [begin, end), of an entity in the same document, are near."""
+    """Return how many occurrences of [begin, end), in the same document, are within the window."""
     n_places = int(found.document_first[-1]) + 1
     reach = min(window, n_places)
     shift = found.entity[begin] * n_places if len(begin) else begin
@@ -121,7 +121,7 @@ def _close(found: Occurrences, own: Ints, begin: Ints, end: Ints, window: int) -
 
 
 def _same_stretch(found: Occurrences, own: Ints, other: Ints) -> Ints:
-    """Return 1 where the other entity has an occurrence of exactly the own one's bytes, else 0."""
+    """Return 1 where the other entity has an occurrence with the same span of bytes, else 0."""
     n_bytes = int(found.end.max(initial=0)) + 1
     at, there = _find(found.entity * n_bytes + found.start, other * n_bytes + found.start[own])
     same: Ints = (there & (found.end[at] == found.end[own])).astype(np.int64) if len(at) else at
@@ -129,7 +129,7 @@ def _same_stretch(found: Occurrences, own: Ints, other: Ints) -> Ints:
 
 
 def _find(rising: Ints, wanted: Ints) -> tuple[Ints, Bools]:
-    """Return where each wanted number would stand among the rising ones, and whether it does."""
+    """Return the insertion point of each wanted number among the sorted ones, and whether it is present."""
     if len(rising) == 0:
         return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
     at = np.minimum(np.searchsorted(rising, wanted), len(rising) - 1)

@@ -1,4 +1,4 @@
-"""Importers: public fact sets by their published column names, one small file each."""
+"""Importers of public fact sets, one file each."""
 
 from typing import TYPE_CHECKING
 

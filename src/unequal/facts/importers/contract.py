@@ -1,4 +1,4 @@
-"""The contract of every importer: which columns a published set has, and how a row becomes a fact."""
+"""The interface of importers: the columns of a published set, and the conversion of a row to a fact."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,23 +14,23 @@ Columns = dict[str, Any]
 """The columns of one fact, as `unequal.facts.schema.Fact` takes them."""
 
 NO_RELATION = "unspecified"
-"""The relation of facts whose set names none."""
+"""The relation of facts from sets without relations."""
 BLANK = "___"
 SAYS = ("subject", "relation", "object", "question", "answer")
-"""What a fact says; two rows that agree in it are the same fact."""
+"""The columns that identify a fact; two rows with equal values are the same fact."""
 
 
 class BadRowError(Exception):
-    """A row is not what its set publishes; the message says what was found and what is needed."""
+    """A row does not have the published format; the message says what was found and what is needed."""
 
 
 class LeftOutError(Exception):
-    """A row is sound but makes no fact; the message is the reason, the same for all such rows."""
+    """A valid row is excluded; the message is the reason, equal for all such rows."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a row does not say itself: its file's name, and the statement patterns of each relation."""
+    """Context of a row: its file's name, and the statement patterns of each relation."""
 
     name: str = ""
     patterns: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Context:
 
 @dataclass(frozen=True)
 class FactSet:
-    """One public set. ``forms`` are the columns that a row needs, one tuple for each published layout."""
+    """A public fact set. ``forms`` has the columns that a row needs, one tuple for each published layout."""
 
     title: str
     source: str
@@ -46,11 +46,11 @@ class FactSet:
     convert: Callable[[Row, Context], Columns]
     """Returns a fact's columns; raises `BadRowError` or `LeftOutError`."""
     notes: tuple[str, ...] = ()
-    """What a user of the facts must know, one sentence each."""
+    """Notes for users of the facts, one sentence each."""
     countable: bool = True
-    """Whether subject and object are names that stand in text; without them nothing can be counted."""
+    """Whether subject and object are names that can be counted in text."""
     needs_patterns: bool = False
-    """Whether questions are made from a file of statement patterns, which must be given."""
+    """Whether a file of statement patterns is required to make the questions."""
 
 
 def text(row: Row, column: str) -> str:
@@ -65,7 +65,7 @@ def text(row: Row, column: str) -> str:
 
 
 def texts(row: Row, column: str) -> list[str]:
-    """Return a cell as a list of different texts: a list, written by any program, or one text."""
+    """Return a cell as a list of distinct texts; the cell may be a list or one text."""
     value = row.get(column)
     if isinstance(value, str) and value.lstrip().startswith(("[", "array(")):
         found = bracketed(value.strip())
@@ -80,7 +80,7 @@ def texts(row: Row, column: str) -> list[str]:
 
 
 def _writable(column: str, value: str) -> str:
-    """Return the text; raises `BadRowError` for half a character, which JSON may hold but no file can."""
+    """Return the text; raises `BadRowError` for a lone surrogate, which cannot be written to a file."""
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise BadRowError(f"column {column}: found {value!r}; it holds half a character (a lone surrogate)")
     return value
@@ -109,12 +109,12 @@ def number(row: Row, column: str) -> int | None:
 
 
 def fact_id(set_name: str, columns: Columns) -> str:
-    """Return the id that the set gives a fact, else one made from what it says, equal in every file."""
+    """Return the set's id of a fact, or a hash of its identifying columns."""
     given = columns.get("fact_id")
     return given or f"{set_name}-{content_hash(*(columns[name] for name in SAYS))[:12]}"
 
 
 def statement_prefix(statement: str) -> str | None:
-    """Return what stands before the only blank when nothing but punctuation follows it, else None."""
+    """Return the text before the only blank if just punctuation follows it, else None."""
     match = re.fullmatch(r"(.*?)_{3,}\W*", statement, re.DOTALL)
     return match[1].strip() or None if match and BLANK not in match[1] else None

@@ -20,7 +20,7 @@ NESTED = "requested_rewrite"
 def convert(row: Row, _context: Context) -> Columns:
     """Return the true fact of a row; the false completion becomes a wrong answer of the same type.
 
-    Prompts about neighbours, attributes and free generation are about other facts and are left out.
+    Prompts about neighbours, attributes and free generation concern other facts and are not used.
     """
     rewrite = _rewrite(row)
     subject, right = text(rewrite, "subject"), text(rewrite, "target_true")

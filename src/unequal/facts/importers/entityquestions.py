@@ -42,7 +42,7 @@ QUESTIONS = {
 
 
 def convert(row: Row, context: Context) -> Columns:
-    """Return the fact of a row; relation and subject are found where the row does not name them."""
+    """Return the fact of a row; relation and subject are inferred where the row lacks them."""
     question, right = text(row, "question"), answers(row, "answers")
     relation = text(row, "relation") if row.get("relation") else _relation(question, context.name)
     subject = text(row, "subject") if row.get("subject") else _subject(question, relation)
@@ -57,7 +57,7 @@ def convert(row: Row, context: Context) -> Columns:
 
 
 def _relation(question: str, name: str) -> str:
-    """Return the relation in a file name such as ``P36.train.json``, or the only one that asks so."""
+    """Return the relation from a file name such as ``P36.train.json``, or from the question's wording."""
     if match := re.match(r"(P\d+)(?![A-Za-z0-9])", name.replace("_", ".")):
         return match[1]
     asked = [relation for relation in QUESTIONS if _match(question, relation)]

@@ -4,7 +4,7 @@ from unequal.facts.importers.contract import NO_RELATION, Columns, Context, Fact
 
 
 def convert(row: Row, _context: Context) -> Columns:
-    """Return the fact of a row; the question stands for the subject and the answer for the object."""
+    """Return the fact of a row, with the question as subject and the answer as object."""
     question, answer = text(row, "question"), text(row, "answer")
     return {
         "subject": question,

@@ -20,7 +20,7 @@ MOST_PARAPHRASES = 20
 
 
 def convert(row: Row, context: Context) -> Columns:
-    """Return the fact of a triple; a relation without a pattern leaves the row out."""
+    """Return the fact of a triple; rows of relations without a pattern are excluded."""
     relation = _relation(row, context.name)
     subject, obj = text(row, "sub_label"), text(row, "obj_label")
     patterns = context.patterns.get(relation, ())
@@ -59,7 +59,7 @@ def read_patterns(rows: Iterable[tuple[Row, str]]) -> dict[str, list[str]]:
 
 
 def _relation(row: Mapping[str, object], name: str) -> str:
-    """Return the relation that a row or the name of its file gives."""
+    """Return the relation from a row or its file name."""
     for column in ("relation", "predicate_id"):
         if row.get(column):
             return text(row, column)

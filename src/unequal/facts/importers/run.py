@@ -1,4 +1,4 @@
-"""The import itself: rows of a public set become facts, each left-out row counted, each bad one named."""
+"""Import of public fact sets: rows to facts, with excluded rows counted and bad rows reported."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ BAD = "bad row (left out on request)"
 
 @dataclass
 class Import:
-    """The facts in file order, how many rows were left out and why, and what to know about them."""
+    """The imported facts in file order, the excluded rows by reason, and notes."""
 
     facts: list[Fact] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -47,8 +47,8 @@ def import_facts(
 ) -> Import:
     """Return the facts of a set's files.
 
-    Raises `ConfigError` for an unknown set or relation, and `DataError` for wrong columns, or one that names
-    every bad row with file and line (at most 50); ``skip_bad`` counts those rows as left out instead.
+    Raises `ConfigError` for an unknown set or relation, and `DataError` for wrong columns or for bad
+    rows (it lists at most 50 with file and line); with ``skip_bad``, bad rows are excluded instead.
     """
     fact_set = IMPORTERS.get(name)
     known_patterns = _patterns(name, fact_set, patterns)
@@ -100,7 +100,7 @@ def _patterns(name: str, fact_set: FactSet, source: Source | None) -> dict[str, 
 
 
 def _checked_rows(name: str, source: Source, problems: list[str]) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a source whose first row has the columns of one of the set's forms."""
+    """Yield the rows of a source, after checking that the first has the columns of one of the set's forms."""
     forms = IMPORTERS.get(name).forms
     columns_fit = False
     for line, row in source.rows(problems):
@@ -135,7 +135,7 @@ def _wrong_columns(name: str, source: Source, row: Row) -> str:
 def _fact(
     name: str, place: str, row: Row, context: Context, problems: list[str], dropped: Counter[str]
 ) -> Fact | None:
-    """Return the row as a fact, or None after noting why it is none."""
+    """Return the row as a fact, or None after recording the reason."""
     try:
         columns = IMPORTERS.get(name).convert(row, context)
         return _validated(columns | {"fact_id": fact_id(name, columns)})
@@ -174,7 +174,7 @@ def _of_relations(
 def _without_duplicates(
     found: Sequence[tuple[str, Fact]], dropped: Counter[str], problems: list[str]
 ) -> list[Fact]:
-    """Return each fact once; the same id for two different facts is a problem."""
+    """Return the distinct facts; one id for two different facts is a problem."""
     by_id: dict[str, tuple[str, Fact]] = {}
     said: set[tuple[str, ...]] = set()
     kept: list[Fact] = []
@@ -195,7 +195,7 @@ def _says(fact: Fact) -> tuple[str, ...]:
 
 
 def _oddities(facts: Sequence[Fact]) -> list[str]:
-    """Return a sentence on each thing about the facts that would mislead a count or a score."""
+    """Return notes on properties of the facts that would distort counts or scores."""
     by_question: dict[str, set[str]] = defaultdict(set)
     for fact in facts:
         by_question[fact.question].add(fact.answer)

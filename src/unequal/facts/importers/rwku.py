@@ -13,9 +13,9 @@ from unequal.facts.importers.contract import (
 
 
 def convert(row: Row, _context: Context) -> Columns:
-    """Return the fact that a probe asks for; of a neighbour's probe the subject is the neighbour.
+    """Return the fact of a probe; the subject of a neighbour's probe is the neighbour.
 
-    ``level`` and ``type`` stay as ``rwku_level`` and ``rwku_type``, the person to forget as ``rwku_target``.
+    ``level`` and ``type`` become ``rwku_level`` and ``rwku_type``, the person to forget ``rwku_target``.
     """
     query, answer, target = text(row, "query"), text(row, "answer"), text(row, "subject")
     subject = text(row, "neighbor") if row.get("neighbor") else target

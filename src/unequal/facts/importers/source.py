@@ -1,4 +1,4 @@
-"""Where rows come from: files of any usual kind, and data sets of the Hugging Face Hub."""
+"""Sources of rows: files of common formats, and data sets of the Hugging Face Hub."""
 
 import csv
 import gzip
@@ -18,14 +18,14 @@ from unequal.facts.rows import DECODER, LONGEST_CELL, check_once, decoded
 
 LARGEST_WINDOW = 1 << 31
 Rows = Iterator[tuple[int, dict[str, Any]]]
-"""Rows with their line, or their number where there are no lines; an empty cell is None."""
+"""Rows with their line, or their number in formats without lines; an empty cell is None."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file or a data set: what messages call it, the name that may tell its relation, and its rows.
+    """A file or a data set: its label in messages, its name (which may hold the relation), and its rows.
 
-    ``rows(problems)`` adds a sentence to the problems for every row that cannot be read.
+    ``rows(problems)`` appends a message for every row that cannot be read.
     """
 
     label: str
@@ -53,12 +53,11 @@ def file_source(path: Path) -> Source:
 
 
 def hub_source(dataset: str, revision: str | None = None) -> Source:
-    """Return ``name[:config[:split]]`` of the Hub, or a folder that holds a data set, as a source.
+    """Return ``name[:config[:split]]`` of the Hub, or a local data set folder, as a source.
 
-    ``revision`` is a commit, tag or branch; by default the newest.
-
+    ``revision`` is a commit, tag or branch; by default the newest. Code of a data set is never run.
     Raises `MissingExtraError` without the library `datasets`, and `DataError` when the data set cannot be
-    had or has several splits of which none is named. Code that comes with a data set is never run.
+    loaded or has several splits and none is named.
     """
     try:
         from datasets import load_dataset
@@ -94,7 +93,7 @@ def _parquet_rows(path: Path) -> Rows:
 
 
 def _text(path: Path) -> str:
-    """Return the text of a file that may be packed; raises `DataError` when it is broken or not UTF-8."""
+    """Return the text of a file, decompressed if needed; raises `DataError` if damaged or not UTF-8."""
     try:
         data = path.read_bytes()
         unpack = _PACKED.get(path.suffix.lower())
@@ -112,7 +111,7 @@ def _text(path: Path) -> str:
 
 
 def _unzstd(data: bytes) -> bytes:
-    """Return the bytes of all frames; a last frame that does not end is an `EOFError`."""
+    """Return the decompressed bytes of all frames; raises `EOFError` for a truncated last frame."""
     parts = []
     while data:
         frame = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).decompressobj()
@@ -139,7 +138,7 @@ def _jsonl_rows(path: Path, text: str, problems: list[str]) -> Rows:
 
 
 def _json_rows(path: Path, text: str, problems: list[str]) -> Rows:
-    """Yield the objects of a JSON array with the lines they begin on; many .json files hold lines instead."""
+    """Yield the objects of a JSON array, or of JSON lines, with the lines they begin on."""
     if not text.lstrip().startswith("["):
         yield from _jsonl_rows(path, text, problems)
         return

@@ -1,4 +1,4 @@
-"""TOFU: questions about authors who do not exist, and the answers in whole sentences."""
+"""TOFU: questions about fictitious authors, with answers in sentences."""
 
 from unequal.facts.importers.contract import (
     NO_RELATION,
@@ -13,9 +13,9 @@ from unequal.facts.names import without
 
 
 def convert(row: Row, _context: Context) -> Columns:
-    """Return the fact of a row; the question stands for the subject and the answer for the object.
+    """Return the fact of a row, with the question as subject and the answer as object.
 
-    A column ``author`` or ``subject``, which the published files lack, gives the subject where there is one.
+    A column ``author`` or ``subject``, which the published files lack, is used as subject if present.
     """
     question, answer = text(row, "question"), text(row, "answer")
     named = next((name for name in ("author", "subject") if row.get(name)), "question")

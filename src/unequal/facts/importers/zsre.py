@@ -15,7 +15,7 @@ from unequal.facts.names import without
 
 
 def convert(row: Row, _context: Context) -> Columns:
-    """Return the fact of a row; MEND's ``alt`` is a wrong answer, its ``pred``, ``loc`` and ``cond`` go."""
+    """Return the fact of a row; MEND's ``alt`` is a distractor, its ``pred``, ``loc`` and ``cond`` are unused."""
     if row.get("src") is None:
         answer = text(row, "answer")
         question, subject = text(row, "question"), text(row, "subject")
@@ -35,7 +35,7 @@ def convert(row: Row, _context: Context) -> Columns:
 
 
 def _relation(row: Row, question: str, subject: str) -> str:
-    """Return the relation a row names, else its question with the subject left open."""
+    """Return the relation of a row, or its question with a placeholder for the subject."""
     if row.get("relation") is not None:
         return text(row, "relation")
     return question.replace(subject, "[X]") if subject in question else NO_RELATION

@@ -1,1 +1,1 @@
-"""The synthetic world: people who do not exist, whose every fact is known and whose wordings are our own."""
+"""The synthetic world: fictitious people with known facts and packaged wordings."""

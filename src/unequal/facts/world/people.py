@@ -1,4 +1,4 @@
-"""Draw people with unique names and one object for each relation."""
+"""Fictitious people with unique names and one object for each relation."""
 
 from dataclasses import dataclass
 from math import ceil, prod
@@ -29,7 +29,7 @@ N_DATES = len(MONTHS) * DAYS[1] * (YEARS[1] - YEARS[0] + 1)
 
 @dataclass(frozen=True)
 class Person:
-    """Someone who does not exist: a unique name, and the object of each relation, long ones or plain ones."""
+    """A fictitious person: a unique name and the object of each relation, in plain or long form."""
 
     person_id: str
     name: str
@@ -52,9 +52,9 @@ def draw_people(n_people: int, relations: tuple[str, ...], seed: int) -> list[Pe
 
 
 def draw_object(relation: str, stream: Random, exclude: set[str], long: bool = False) -> str:
-    """Return a random object of the relation's type that is not excluded, with a long ending if asked for.
+    """Return a random object of the relation's type that is not excluded, in long form if requested.
 
-    Long objects also differ from those excluded in what stands before their ending.
+    Long objects also differ from the excluded ones before their ending.
     """
     while True:
         drawn = _draw_from(load_relation(relation).vocabulary, stream)
@@ -82,10 +82,10 @@ def _draw_from(vocabulary: str, stream: Random) -> str:
 
 
 def _draw_names(n_people: int, stream: Random) -> list[str]:
-    """Return unique names, first and last, with middle names once the plain ones run short.
+    """Return unique names of first and last name, with middle names if there are too few combinations.
 
-    Few names are put to much use: a small world takes only part of each list, so that the words of
-    every name, also of people who are never shown, occur in the names of others.
+    A small world uses only part of each list, so that the words of every name, also of never-seen people,
+    occur in the names of others.
     """
     lists = [load_vocabulary("first_names"), load_vocabulary("last_names")]
     while prod(map(len, lists)) < n_people:

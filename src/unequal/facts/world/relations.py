@@ -11,16 +11,16 @@ RELATION_NAMES = ("birth_date", "birth_city", "university", "major", "employer",
 
 
 class Wordings(StrictModel):
-    """Templates split once and for all: models train on some and are tested on the others."""
+    """Templates with a fixed split: some for training, the others held out for evaluation."""
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
 
 
 class Relation(StrictModel):
-    """How one attribute of a person is stated and asked for.
+    """Statement and question templates of one attribute of a person.
 
-    ``labels`` name it in a record; ``long_object`` makes an object longer by one of ``long_parts``.
+    ``labels`` name it in a record; ``long_object`` extends an object by one of ``long_parts``.
     """
 
     relation: str
@@ -49,7 +49,7 @@ RECORD_LAYOUTS = (
 
 @cache
 def record_templates(name: str) -> tuple[str, ...]:
-    """Return the relation's lines in a record, as many as it has training sentences or about so."""
+    """Return the record templates of a relation, about as many as it has training sentences."""
     labels = load_relation(name).labels
     return tuple(layout.replace("{label}", label) for layout in RECORD_LAYOUTS for label in labels)
 

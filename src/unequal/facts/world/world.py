@@ -1,4 +1,4 @@
-"""A seeded world: its people, and the fact table that asks for everything about them."""
+"""The synthetic world of a seed: its people and their fact table."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from unequal.strict import Seed, StrictModel
 
 
 class WorldSettings(StrictModel):
-    """Which world: the seed, and what is known of each person. Its size follows from the exposure plan."""
+    """Settings of the synthetic world: its seed and the relations of each person."""
 
     seed: Seed = Field(default=0, description="seed of the people and their facts")
     relations: tuple[str, ...] = Field(
@@ -37,7 +37,7 @@ class WorldSettings(StrictModel):
 
 @dataclass(frozen=True)
 class World:
-    """People and what determines them."""
+    """People and the settings that determine them."""
 
     settings: WorldSettings
     people: tuple[Person, ...]
@@ -48,7 +48,7 @@ class World:
         return [self.fact(one, name) for one in self.people for name in names if name in one.objects]
 
     def fact(self, person: Person, relation: str) -> Fact:
-        """Return the fact with its questions, held-out wordings and wrong answers of the same type."""
+        """Return the fact with its question, held-out wordings and distractors."""
         templates = load_relation(relation)
         answer = person.objects[relation]
         question, *_ = (text.format(subject=person.name) for text in templates.questions.train)
@@ -66,7 +66,7 @@ class World:
         )
 
     def _distractors(self, person: Person, relation: str) -> tuple[str, ...]:
-        """Return wrong objects of the same type, none of them true of the person in another relation."""
+        """Return wrong objects of the same type, none of them an object of the person in another relation."""
         stream = random_stream(self.settings.seed, "distractors", person.person_id, relation)
         taken = set(person.objects.values())
         drawn: list[str] = []
@@ -76,7 +76,7 @@ class World:
 
 
 def build_world(settings: WorldSettings, n_people: int) -> World:
-    """Return the world of that seed with that many people."""
+    """Return the world of the settings with ``n_people`` people."""
     return World(settings, tuple(draw_people(n_people, settings.relations, settings.seed)))
 
 
