@@ -75,9 +75,9 @@ def with_distractors(
 ) -> list[Fact]:
     """Return the facts with missing distractors drawn from answers of the same relation.
 
-    Up to ``n_distractors`` are drawn; ``by_relation`` overrides this for some relations. Excluded are accepted answers of the fact,
-    answers to other questions about its subject, other answers to the same question, and names that
-    contain one of these or are part of one, such as New York and New York City.
+    Up to ``n_distractors`` are drawn; ``by_relation`` overrides this for some relations. Excluded are
+    accepted answers of the fact, answers to other questions about its subject, other answers to the same
+    question, and names that contain one of these or are part of one, such as New York and New York City.
     """
     pools: Mapping[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     right: Mapping[tuple[str, str], set[str]] = defaultdict(set)
