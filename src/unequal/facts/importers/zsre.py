@@ -15,7 +15,7 @@ from unequal.facts.names import without
 
 
 def convert(row: Row, _context: Context) -> Columns:
-    """Return the fact of a row; MEND's ``alt`` is a distractor, and ``pred``, ``loc``, ``cond`` are unused."""
+    """Return the fact of a row; MEND's ``alt`` is a distractor, ``pred``, ``loc`` and ``cond`` are unused."""
     if row.get("src") is None:
         answer = text(row, "answer")
         question, subject = text(row, "question"), text(row, "subject")
