@@ -40,7 +40,7 @@ from unequal.counting.matching import MATCHERS, choose_matcher
 from unequal.counting.matching.matcher import Matcher, Matches
 from unequal.counting.normalise import Normaliser
 from unequal.counting.protocol import FactCount
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 from unequal.counting.scan.documents import ShardReader
 from unequal.counting.scan.names import index_names
@@ -125,7 +125,7 @@ def clock(function: Callable[..., Any], *values: Any) -> tuple[float, Any]:
 
 def counted(pattern: str, facts: Sequence[Fact], matcher: str, workers: int = 1) -> list[FactCount]:
     """Count with nothing kept from before: what `unequal count` does between reading facts and writing."""
-    return ScanCounter(pattern, running=Running(matcher=matcher, workers=workers)).count(facts)
+    return ScanCounter(pattern, running=ScanOptions(matcher=matcher, workers=workers)).count(facts)
 
 
 def summary(values: Sequence[float]) -> Result:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from unequal.errors import DataError, DivergedError
 from unequal.files import atomic_path
-from unequal.oom import at_most
+from unequal.oom import current_batch_size
 from unequal.study.launch.launcher import Report, Silence
 from unequal.study.step import Progress, Step
 from unequal.study.step_status import Failure
@@ -68,7 +68,7 @@ class FailingStep(Step):
             case "no memory":
                 raise MemoryError
             case "memory" | "large batch":
-                fill_memory(2000 if self.end == "memory" else at_most(800))
+                fill_memory(2000 if self.end == "memory" else current_batch_size(800))
             case "diverged":
                 raise DivergedError("the loss is nan at step 3", 3, ("a", "b"))
 

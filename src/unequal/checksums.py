@@ -16,7 +16,7 @@ from typing import Any
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_path, content_hash, file_hash, read_json, write_json, write_text
 
-SEAL = "SHA256SUMS"
+CHECKSUM_FILE = "SHA256SUMS"
 """The file with the checksums of a folder; ``sha256sum --check`` reads it too."""
 
 DIGEST = "sha256"
@@ -28,20 +28,20 @@ _CHANGED = "has not the SHA-256 it was written with"
 logger = logging.getLogger(__name__)
 
 
-def say_made_anew(what: str, reason: object) -> None:
+def warn_remade(what: str, reason: object) -> None:
     """Warn in one line that a cached file is damaged and is made again."""
     logger.warning("%s is damaged (%s); it is made anew", what, reason)
 
 
-def seal(folder: Path) -> None:
+def write_checksums(folder: Path) -> None:
     """Write the checksum of every file below a folder into the folder, before it gets its final name."""
-    (folder / SEAL).write_text(_sums(hashes(folder, {SEAL})), encoding="utf-8")
+    (folder / CHECKSUM_FILE).write_text(_sums(hashes(folder, {CHECKSUM_FILE})), encoding="utf-8")
 
 
-def seal_files(folder: Path, names: Iterable[str]) -> None:
+def write_file_checksums(folder: Path, names: Iterable[str]) -> None:
     """Write the checksums of those of the named files that exist into the folder, atomically."""
     found = {name: _hash_of(folder / name) for name in names if (folder / name).is_file()}
-    write_text(folder / SEAL, _sums(found))
+    write_text(folder / CHECKSUM_FILE, _sums(found))
 
 
 def _sums(found: Mapping[str, str]) -> str:
@@ -49,33 +49,35 @@ def _sums(found: Mapping[str, str]) -> str:
     return f"{_HEAD}{len(lines)}\n" + "".join(lines)
 
 
-def check_seal(folder: Path, advice: str = "", *, required: bool = False) -> None:
+def verify_folder(folder: Path, advice: str = "", *, required: bool = False) -> None:
     """Verify the files of a folder against its checksum file; files that it does not list are ignored.
 
     Raises `DamagedError` for a file that is missing or has changed. A folder without checksums passes, unless
     they are ``required``.
     """
-    seal_file = folder / SEAL
+    seal_file = folder / CHECKSUM_FILE
     if not seal_file.is_file():
         if required:
-            raise DamagedError(str(folder), f"{SEAL} is missing", advice)
+            raise DamagedError(str(folder), f"{CHECKSUM_FILE} is missing", advice)
         return
     advice = advice or f"fetch or make it again, or delete {seal_file} if you changed it on purpose"
     try:
         head, *lines = seal_file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] or [""]
     except OSError as error:
-        raise DamagedError(str(folder), f"{SEAL} cannot be read: {error.strerror}", advice) from error
+        raise DamagedError(
+            str(folder), f"{CHECKSUM_FILE} cannot be read: {error.strerror}", advice
+        ) from error
     if not head.startswith("#"):  # an older version wrote none
         lines = [head, *lines]
     expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if not expected or (head.startswith("#") and head != f"{_HEAD}{len(lines)}"):
-        raise DamagedError(str(folder), f"{SEAL} is not whole", advice)
-    check_hashes(folder, expected, advice)
+        raise DamagedError(str(folder), f"{CHECKSUM_FILE} is not whole", advice)
+    verify_hashes(folder, expected, advice)
 
 
-def check_listed(path: Path) -> None:
+def verify_file(path: Path) -> None:
     """Verify one file against the checksums of its folder, if they list it; raises `DamagedError`."""
-    seal_file = path.parent / SEAL
+    seal_file = path.parent / CHECKSUM_FILE
     if not (os.path.isfile(seal_file) and os.path.isfile(path)):  # noqa: PTH113  false for impossible paths
         return
     end = f"  {path.name}"
@@ -86,7 +88,7 @@ def check_listed(path: Path) -> None:
         raise DamagedError(str(path), f"it {_CHANGED}", advice)
 
 
-def check_hashes(folder: Path, expected: Mapping[str, str], advice: str) -> None:
+def verify_hashes(folder: Path, expected: Mapping[str, str], advice: str) -> None:
     """Verify files against expected checksums; raises `DamagedError`, whose message ends with the advice."""
     for name, digest in expected.items():
         path = folder / name
@@ -115,7 +117,7 @@ def _is_temporary(place: Path) -> bool:
     return any(part.startswith(".") and part.endswith(".tmp") for part in place.parts)
 
 
-def write_sealed(path: Path, data: bytes, identity: str = "") -> None:
+def write_with_checksum(path: Path, data: bytes, identity: str = "") -> None:
     """Write bytes followed by their SHA-256, atomically.
 
     The checksum includes the ``identity``, so that another intact file is not accepted in its place.
@@ -124,8 +126,8 @@ def write_sealed(path: Path, data: bytes, identity: str = "") -> None:
         beside.write_bytes(data + _digest(data, identity))
 
 
-def read_sealed(path: Path, identity: str = "", advice: str = "") -> bytes:
-    """Return the bytes that `write_sealed` wrote; raises `DamagedError` if they have changed."""
+def read_with_checksum(path: Path, identity: str = "", advice: str = "") -> bytes:
+    """Return the bytes that `write_with_checksum` wrote; raises `DamagedError` if they have changed."""
     try:
         whole = path.read_bytes()
     except OSError as error:
@@ -141,12 +143,12 @@ def _digest(data: bytes, identity: str) -> bytes:
     return hashlib.sha256(identity.encode() + b"\n" + data).digest()
 
 
-def write_sealed_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_checked_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write an object as JSON, atomically, with the checksum of its values under the key ``sha256``."""
     write_json(path, {**value, DIGEST: _json_hash(value)})
 
 
-def read_sealed_json(path: Path, advice: str, *, required: bool = True) -> dict[str, Any]:
+def read_checked_json(path: Path, advice: str, *, required: bool = True) -> dict[str, Any]:
     """Return the object of a JSON file without its checksum; raises `DamagedError` if the checksum differs.
 
     An object without a checksum is damaged if one is ``required``, and is accepted otherwise.
@@ -159,11 +161,11 @@ def read_sealed_json(path: Path, advice: str, *, required: bool = True) -> dict[
         raise DamagedError(str(path), "it holds no object", advice)
     if required and DIGEST not in held:
         raise DamagedError(str(path), "its SHA-256 is missing", advice)
-    found: dict[str, Any] = unsealed(held, path, advice)
+    found: dict[str, Any] = without_checksum(held, path, advice)
     return found
 
 
-def unsealed(value: Any, path: Path, advice: str) -> Any:
+def without_checksum(value: Any, path: Path, advice: str) -> Any:
     """Return a JSON value without its checksum, if any; raises `DamagedError` if the checksum differs."""
     if not isinstance(value, dict) or DIGEST not in value:
         return value
@@ -177,7 +179,7 @@ def _json_hash(value: Mapping[str, Any]) -> str:
     return content_hash(json.loads(json.dumps(value)))
 
 
-def is_ours(path: Path, *keys: str) -> bool:
+def is_own_json(path: Path, *keys: str) -> bool:
     """Return whether an unreadable file looks like JSON of this library: at most one of its keys is missing.
 
     Files of other programs must never be overwritten.

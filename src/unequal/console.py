@@ -28,7 +28,7 @@ from unequal.progress import Progress
 BETWEEN_LINES = 30.0
 """Seconds between lines of progress where there is no terminal."""
 WORD_OF_A_CELL = 40
-console = Console(highlight=False, markup=False, emoji=False, quiet=not distributed_env.speaks())
+console = Console(highlight=False, markup=False, emoji=False, quiet=not distributed_env.is_main_process())
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

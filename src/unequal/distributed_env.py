@@ -3,11 +3,11 @@
 import os
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     """Return whether this process is one of several in a distributed run."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def speaks() -> bool:
+def is_main_process() -> bool:
     """Return whether this is the main process (rank 0, or the only one), which prints and writes."""
-    return not several() or os.environ.get("RANK", "0") == "0"
+    return not is_distributed() or os.environ.get("RANK", "0") == "0"

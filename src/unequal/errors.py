@@ -44,7 +44,7 @@ class DamagedError(DataError):
         return type(self), (self.folder, self.what, self.advice)
 
 
-class ShortOfMemoryError(UserError):
+class OutOfMemoryError(UserError):
     """Memory ran out during the computation."""
 
 

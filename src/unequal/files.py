@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from unequal.errors import ConfigError, DataError, UserError
 from unequal.strict import path_problem, value_problem
-from unequal.temporary import held, prefix_for, remove_left_of
+from unequal.temporary import held, prefix_for, remove_leftovers_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,7 +73,7 @@ def _put_in_place(beside: Path, path: Path) -> None:
 
 def _temporary_file(path: Path) -> Path:
     """Return a new empty file beside the path, after removing temporary files of dead processes."""
-    remove_left_of(path)
+    remove_leftovers_of(path)
     with _told_of(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix_for(path), suffix=".tmp")
     os.close(handle)
@@ -81,7 +81,7 @@ def _temporary_file(path: Path) -> Path:
 
 
 def _temporary_folder(path: Path) -> Path:
-    remove_left_of(path)
+    remove_leftovers_of(path)
     with _told_of(path):
         return Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix_for(path), suffix=".tmp"))
 

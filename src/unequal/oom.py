@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from unequal import distributed_env
-from unequal.errors import ShortOfMemoryError
+from unequal.errors import OutOfMemoryError
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -40,7 +40,7 @@ _PERHAPS = (
 _DIVISOR: ContextVar[int] = ContextVar("batches are divided by", default=1)
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means, or may mean, that memory ran out."""
     return _ran_out_surely(error) or _says(error, _PERHAPS)
 
@@ -66,12 +66,12 @@ def smaller_batches(wanted: bool = True) -> Iterator[None]:
         _DIVISOR.reset(token)
 
 
-def is_saved() -> bool:
+def batches_are_reduced() -> bool:
     """Return whether batch sizes are currently reduced."""
     return _DIVISOR.get() > 1
 
 
-def at_most(size: int) -> int:
+def current_batch_size(size: int) -> int:
     """Return the batch size to use for a nominal size, reduced during a retry; at least 1."""
     return max(1, size // _DIVISOR.get())
 
@@ -91,12 +91,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
+def retry_with_smaller_batches(work: Callable[Given, Made]) -> Callable[Given, Made]:
     """Decorate a function to retry it with smaller batches when memory runs out.
 
     The function must resume from, or overwrite, partial results of the first attempt. Distributed runs do not
     retry, since the other processes are still in the first attempt. If the cause is uncertain, the warning
-    about memory is given only after the retry has succeeded. Raises `ShortOfMemoryError` when memory runs out
+    about memory is given only after the retry has succeeded. Raises `OutOfMemoryError` when memory runs out
     again.
     """
 
@@ -106,7 +106,7 @@ def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
         try:
             return work(*values, **named)
         except Exception as error:
-            if not ran_out(error) or distributed_env.several():
+            if not is_out_of_memory(error) or distributed_env.is_distributed():
                 raise
             reason, sure = first_line(error), _ran_out_surely(error)
         gc.collect()  # now that no frame of the first try is left
@@ -116,9 +116,9 @@ def with_second_try(work: Callable[Given, Made]) -> Callable[Given, Made]:
             try:
                 made = work(*values, **named)
             except Exception as error:
-                if not ran_out(error):
+                if not is_out_of_memory(error):
                     raise
-                raise ShortOfMemoryError(
+                raise OutOfMemoryError(
                     f"memory ran out, with smaller batches too ({first_line(error)}); take a smaller model,"
                     " fewer facts or probes, or a larger machine"
                 ) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from unequal.checksums import check_listed, read_sealed_json, unsealed
+from unequal.checksums import read_checked_json, verify_file, without_checksum
 from unequal.errors import DamagedError, DataError
 from unequal.files import read_json
 
@@ -26,12 +26,12 @@ def read_record(kind: type[Record], path: Path, advice: str, otherwise: str = "d
     Raises `DataError`, whose message ends with the advice, when the file is invalid; for content of another
     type the message calls the file ``otherwise``.
     """
-    return _as_kind(kind, unsealed(read_json(path), path, advice), path, advice, otherwise)
+    return _as_kind(kind, without_checksum(read_json(path), path, advice), path, advice, otherwise)
 
 
-def read_sealed_record(kind: type[Record], path: Path, advice: str) -> Record:
+def read_checked_record(kind: type[Record], path: Path, advice: str) -> Record:
     """Return the validated content of a JSON file with a checksum; raises `DamagedError` if it changed."""
-    held = read_sealed_json(path, advice)
+    held = read_checked_json(path, advice)
     try:
         return _as_kind(kind, held, path, advice, "damaged")
     except DataError as error:  # of another version
@@ -73,7 +73,7 @@ def read_table(path: Path, advice: str) -> "pl.DataFrame":
     """
     import polars as pl
 
-    check_listed(path)
+    verify_file(path)
     try:
         return pl.read_parquet(path, glob=False)
     except FileNotFoundError as error:
@@ -123,7 +123,7 @@ def refuse_rows(frame: "pl.DataFrame", wrong: "pl.Expr", what: str, where: objec
         raise DataError(f"{where}: {what} (row {rows[0] + 1}{more}); {advice}")
 
 
-def refuse_twice(frame: "pl.DataFrame", key: Sequence[str], where: object, advice: str) -> None:
+def check_unique(frame: "pl.DataFrame", key: Sequence[str], where: object, advice: str) -> None:
     """Check that the key of every row is unique; raises `DataError`, which names a duplicate."""
     import polars as pl
 

@@ -30,7 +30,7 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error message as one line on standard error, if it can be written."""
     if sys.stderr is not None:
         with suppress(OSError):

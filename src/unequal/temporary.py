@@ -46,20 +46,20 @@ def held(temporary: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def remove_left_of(target: Path) -> None:
+def remove_leftovers_of(target: Path) -> None:
     """Delete temporaries of dead processes for this file or folder, which are beside it."""
     stem = _stem(target)
     with suppress(OSError):
         _remove(path for path in target.parent.iterdir() if path.name.startswith(stem))
 
 
-def remove_left_in(folder: Path) -> None:
+def remove_leftovers_in(folder: Path) -> None:
     """Delete temporaries of dead processes directly in this folder."""
     with suppress(OSError):
         _remove([*folder.glob(".*.tmp")])
 
 
-def remove_left_below(folder: Path) -> None:
+def remove_leftovers_below(folder: Path) -> None:
     """Delete temporaries of dead processes anywhere below this folder."""
     _remove([*folder.rglob(".*.tmp")])
 

@@ -16,7 +16,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from unequal.errors import ShortOfMemoryError, UserError
+from unequal.errors import OutOfMemoryError, UserError
 
 Key = TypeVar("Key")
 
@@ -150,7 +150,7 @@ class Workers(Generic[Key]):
         if isinstance(error, BrokenProcessPool):
             future = Future()
             future.set_exception(WorkerDiedError(worker.exit_code()))
-        if isinstance(error, BrokenProcessPool | ShortOfMemoryError | MemoryError):
+        if isinstance(error, BrokenProcessPool | OutOfMemoryError | MemoryError):
             worker.pool.shutdown(wait=False)
         else:
             self._idle.append(worker)

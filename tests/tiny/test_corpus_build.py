@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tiny_world import PROMPTS, WORLD, corpus_settings, documents_of
-from unequal.checksums import SEAL
+from unequal.checksums import CHECKSUM_FILE
 from unequal.corpus.build import build_corpus
 from unequal.corpus.settings import TokenizerSettings
 from unequal.corpus.shards import TokenWindows, read_card
@@ -189,7 +189,7 @@ def test_a_missing_or_damaged_shard_is_a_data_error(make_corpus, tmp_path, damag
         shard.write_bytes(damage)
     with pytest.raises(DamagedError, match=r"damaged \(windows/epoch-0000\.npy .*; build the corpus anew"):
         TokenWindows(tmp_path / "c")
-    (tmp_path / "c" / SEAL).unlink()  # a corpus of an older version
+    (tmp_path / "c" / CHECKSUM_FILE).unlink()  # a corpus of an older version
     with pytest.raises(DataError, match=r"cannot read the corpus shard .*epoch-0000\.npy"):
         TokenWindows(tmp_path / "c")
 

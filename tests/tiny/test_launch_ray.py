@@ -8,7 +8,7 @@ import pytest
 from counted_jobs import NamedTask, Stranger, cannot_prepare, job
 from ray_nodes import ray, two_nodes
 from unequal.counting.launch import LAUNCHERS
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 from unequal.errors import DataError, MissingExtraError, UserError
 from unequal.facts.packaged import packaged_facts
@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
 
 def test_a_node_that_is_killed_changes_no_count(cluster, folder, facts, caplog):
     expected = ScanCounter(f"{folder}/*", Definition(10)).count(facts)
-    counter = ScanCounter(f"file://{folder}/*", Definition(10), Running(launcher="ray"))
+    counter = ScanCounter(f"file://{folder}/*", Definition(10), ScanOptions(launcher="ray"))
     (victim,) = cluster.worker_nodes
     progress = []
 

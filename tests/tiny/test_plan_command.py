@@ -12,7 +12,7 @@ from study_settings import changed, study
 from tiny_world import PROMPTS
 from unequal.analysis.difficulty.predictor import read_predictor
 from unequal.analysis.difficulty.rows import COUNT
-from unequal.checksums import DIGEST, write_sealed_json
+from unequal.checksums import DIGEST, write_checked_json
 from unequal.difficulty_prediction.alignment import alignments, study_alignments
 from unequal.facts.table import facts_frame, read_facts
 from unequal.files import write_table
@@ -157,7 +157,7 @@ def test_a_model_of_another_size_and_a_set_of_another_length_are_told(here, word
     other = json.loads(predictor[0].read_text())
     other |= {"n_params": [7_000_000_000], "n_forget": 5}
     del other[DIGEST]
-    write_sealed_json(here / "large.json", other)
+    write_checked_json(here / "large.json", other)
     result = call(*words[:-1], here / "large.json", "--out", here / "far")
     assert result.code == 0, result.err
     assert "fitted on models of 7B parameters" in result.out and "it says nothing reliable" in result.out
@@ -235,7 +235,7 @@ def test_a_predictor_with_alignment_takes_it_from_the_model(here, words, predict
             fit["steps"]["weights"].append(1.0)
             fit["lost"]["weights"].append(0.0)
     del other[DIGEST]
-    write_sealed_json(here / "aligned.json", other)
+    write_checked_json(here / "aligned.json", other)
     asked = (*words[:-1], here / "aligned.json")
     result = call(*asked, "--out", here / "aligned")
     assert (result.code, result.out) == (2, "")

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from command_line import call, finish, group_members, start, toml, tree
 from flipped_bytes import flipped
 from study_settings import changed
-from unequal.checksums import write_sealed_json
+from unequal.checksums import write_checked_json
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.facts.table import facts_frame, read_facts
 from waiting import wait_until
@@ -175,7 +175,7 @@ def test_a_folder_begun_with_another_corpus_is_refused(here, corpus, model, pret
     kept = made_from.read_text()
     other = json.loads(kept.replace('"seed": 3', '"seed": 8'))
     other.pop("sha256")
-    write_sealed_json(made_from, other)
+    write_checked_json(made_from, other)
     result = call(*pretrain_words, "--out", model.parent)
     made_from.write_text(kept)
     assert result.code == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "unequal"
 ORDER = [
     "plain_text", "progress", "errors", "streams", "strict",
-    "distributed_env", "oom", "workers", "ray_cluster", "seeds", "temporary", "files", "places",
+    "distributed_env", "oom", "workers", "ray_cluster", "seeds", "temporary", "files", "output_paths",
     "csv_injection", "checksums",
     "registry", "config", "records", "console", "manifest", "facts", "counting", "corpus", "models",
     "scoring", "training",

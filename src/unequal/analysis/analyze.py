@@ -45,8 +45,8 @@ from unequal.analysis.utility.matched import at_equal_steps, at_equal_utility, m
 from unequal.analysis.utility.retained import utility_curves, utility_rows, with_readings
 from unequal.analysis.utility.two_views import utility_views
 from unequal.analysis.verdicts import Verdict, judge
-from unequal.checksums import check_seal, seal
-from unequal.csv_injection import inert_frame
+from unequal.checksums import verify_folder, write_checksums
+from unequal.csv_injection import escape_formulas
 from unequal.evaluation.known_by import KnownBy, known_by_of, reading_of
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.files import atomic_folder, file_hash
@@ -276,8 +276,8 @@ def write_analysis(analysis: Analysis, folder: Path) -> Path:
         (beside / "verdicts.json").write_text(text + "\n", encoding="utf-8")
         for name, table in analysis.tables().items():
             table.write_parquet(beside / f"{name}.parquet")
-            inert_frame(table).write_csv(beside / f"{name}.csv")
-        seal(beside)
+            escape_formulas(table).write_csv(beside / f"{name}.csv")
+        write_checksums(beside)
     return target
 
 
@@ -286,8 +286,8 @@ def read_analysis(folder: Path) -> Analysis:
     version."""
     source = folder / "analysis"
     advice = f"run: unequal analyze {folder}"
-    check_seal(source, advice)
-    check_seal(source, advice)
+    verify_folder(source, advice)
+    verify_folder(source, advice)
     record = read_record(_Kept, source / "verdicts.json", advice)
     others = ("verdicts", "remarks", "settings")
     names = [field.name for field in fields(Analysis) if field.name not in others]

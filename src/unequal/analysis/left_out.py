@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unequal.checksums import check_listed
+from unequal.checksums import verify_file
 from unequal.records import read_record
 
 FAILURES = "failures.json"
@@ -42,7 +42,7 @@ class Missing:
 def left_out(study_folder: Path) -> list[str]:
     """Return one sentence for the runs that diverged and one for those without a result, if there are any."""
     path = study_folder / FAILURES
-    check_listed(path)
+    verify_file(path)
     failures: list[Missing] = []
     if path.is_file():
         failures = read_record(list[Missing], path, "delete it, or run the study again")
@@ -63,7 +63,7 @@ def left_out(study_folder: Path) -> list[str]:
 def stopped_early(study_folder: Path) -> list[str]:
     """Return a sentence on the runs that a stopping rule ended before their last step, if there are any."""
     path = study_folder / STOPPED
-    check_listed(path)
+    verify_file(path)
     runs: list[Ended] = []
     if path.is_file():
         runs = read_record(list[Ended], path, "delete it, or run the study again")

@@ -37,7 +37,7 @@ from unequal.facts.roles import FactsByRole
 from unequal.facts.schema import Fact
 from unequal.files import atomic_folder, write_json, write_table, write_text
 from unequal.manifest import manifest
-from unequal.places import check_settings
+from unequal.output_paths import check_settings
 from unequal.progress import Progress, no_progress
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from unequal.attacks.attack import AttackSettings, distinct
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute_settings import ComputeSettings
-from unequal.places import Output
+from unequal.output_paths import Output
 from unequal.strict import PathOrName, PositiveInt, Seed
 
 SHORTHANDS: dict[str, dict[str, str]] = {

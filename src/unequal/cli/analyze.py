@@ -4,7 +4,7 @@ from pathlib import Path
 
 from unequal.console import say, show_table
 from unequal.files import locked
-from unequal.places import Output, check_places
+from unequal.output_paths import Output, check_outputs
 
 
 def analyze(study: Path) -> None:
@@ -20,7 +20,7 @@ def analyze(study: Path) -> None:
     from unequal.analysis.units import POINTS, in_points
 
     if study.is_dir():
-        check_places([Output(study / "analysis", "STUDY", "whole", "verdicts.json")], {})
+        check_outputs([Output(study / "analysis", "STUDY", "whole", "verdicts.json")], {})
     analysis = run_analysis(study)
     with locked(study / ".lock", f"analysing {study}", "run it later"):
         write_analysis(analysis, study)

@@ -11,8 +11,8 @@ from cyclopts import App, CycloptsError, Parameter, Token, convert
 from unequal import __version__
 from unequal import distributed_env as launched
 from unequal.errors import ConfigError, UserError
-from unequal.oom import first_line, ran_out
-from unequal.streams import complain, output_failure, prepare
+from unequal.oom import first_line, is_out_of_memory
+from unequal.streams import output_failure, prepare, print_error
 from unequal.strict import value_problem
 
 COMMANDS = {
@@ -79,7 +79,7 @@ def main() -> None:
     """Run the command line: exit code 0 when done, 2 when the user can fix it, 1 for a bug."""
     prepare()
     try:
-        if launched.several():
+        if launched.is_distributed():
             _join_the_others(sys.argv[1:])
         app(exit_on_error=False, print_error=False)
         _check_output()
@@ -90,13 +90,13 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, OSError):
             _check_output("\n")
-        if ran_out(error):
+        if is_out_of_memory(error):
             _end(
                 f"unequal: memory ran out ({first_line(error)}); take smaller batches, fewer --workers or a"
                 " larger machine",
                 2,
             )
-        if launched.several() and _another_failed():
+        if launched.is_distributed() and _another_failed():
             sys.exit(2)
         if isinstance(error, OSError) and error.filename is not None:
             _end(f"unequal: cannot use {error.filename}: {error.strerror or error}", 2)
@@ -113,8 +113,8 @@ def _check_output(probe: str = "") -> None:
 
 def _end(message: str, code: int) -> NoReturn:
     """End with the message, which of several processes the first to fail says."""
-    if not launched.several() or _is_first_to_fail():
-        complain(message)
+    if not launched.is_distributed() or _is_first_to_fail():
+        print_error(message)
     sys.exit(code)
 
 
@@ -140,7 +140,7 @@ def _join_the_others(words: list[str]) -> None:
 
 def _is_first_to_fail() -> bool:
     if "torch" not in sys.modules:  # then they have not met
-        return launched.speaks()
+        return launched.is_main_process()
     from unequal.models.distributed import is_first_to_fail
 
     return is_first_to_fail()

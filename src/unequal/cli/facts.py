@@ -39,11 +39,11 @@ def check(table: Path, *, out: Path | None = None) -> None:
     from unequal.facts.problems import Findings
     from unequal.facts.table import iter_facts
     from unequal.facts.write import check_suffix, write_facts
-    from unequal.places import Output, check_places
+    from unequal.output_paths import Output, check_outputs
 
     if out is not None:
         check_suffix(out)
-        check_places([Output(out)], {"TABLE": resolve_facts(table)})
+        check_outputs([Output(out)], {"TABLE": resolve_facts(table)})
     path = resolve_facts(table)
     findings = Findings()
     relations: Counter[str] = Counter()
@@ -92,12 +92,12 @@ def world(*, people: int, out: Path, seed: int | None = None, config: Path | Non
     from unequal.errors import ConfigError
     from unequal.facts.world.world import WorldSettings, build_world
     from unequal.facts.write import check_suffix, write_facts
-    from unequal.places import Output, check_places
+    from unequal.output_paths import Output, check_outputs
 
     if people < 1:
         raise ConfigError(f"--people must be at least 1, not {people}")
     check_suffix(out)
-    check_places([Output(out)], {"--config": config})
+    check_outputs([Output(out)], {"--config": config})
     settings = settings_from(WorldSettings, config, {"seed": seed})
     made = build_world(settings, people).facts()
     write_facts(made, out)
@@ -141,13 +141,13 @@ def import_(
     from unequal.facts.importers.run import import_facts
     from unequal.facts.importers.source import file_source, hub_source
     from unequal.facts.write import check_suffix, write_facts
-    from unequal.places import Output, check_places
+    from unequal.output_paths import Output, check_outputs
 
     chosen = IMPORTERS.get(fact_set)
     check_suffix(out)
     if bool(files) == (dataset is not None):
         raise ConfigError("give either files or --dataset name[:config[:split]]")
-    check_places([Output(out)], {"FILES": files, "--patterns": patterns})
+    check_outputs([Output(out)], {"FILES": files, "--patterns": patterns})
     sources = [hub_source(dataset)] if dataset else [file_source(path) for path in files]
     wanted = [name.strip() for name in relation.split(",")] if relation else []
     done = import_facts(fact_set, sources, file_source(patterns) if patterns else None, wanted, skip_bad)
@@ -214,13 +214,13 @@ def bucket(
     from unequal.facts.packaged import resolve_facts
     from unequal.facts.table import read_facts
     from unequal.facts.write import check_suffix, write_facts
-    from unequal.places import Output, check_places
+    from unequal.output_paths import Output, check_outputs
 
     flags = {"by": by, "bins": bins, "n_bins": n_bins, "edges": edges, "balance": balance}
     settings = settings_from(BucketSettings, config, flags | {"per_bucket": per_bucket, "seed": seed})
     check_suffix(out)
     read = {"--facts": resolve_facts(facts), "--counts": counts, "--config": config}
-    check_places([Output(out)], read)
+    check_outputs([Output(out)], read)
     done = bucket_facts(read_facts(resolve_facts(facts)), read_counts(counts)[0], settings)
     write_facts(done.facts, out)
     _show_buckets(settings.by, done)
@@ -261,10 +261,10 @@ def export_lm_eval(
     from unequal.facts.probes import PromptFormat
     from unequal.facts.table import read_facts
     from unequal.lm_eval_bridge.export import export_tasks, probe_kinds
-    from unequal.places import Output, check_places
+    from unequal.output_paths import Output, check_outputs
 
     kinds = probe_kinds(probes)
-    check_places([Output(out, kind="whole", made="load.py")], {"TABLE": resolve_facts(table)})
+    check_outputs([Output(out, kind="whole", made="load.py")], {"TABLE": resolve_facts(table)})
     found = read_facts(resolve_facts(table))
     documents = export_tasks(found, PromptFormat(chat=chat), out, name, kinds, n_wordings)
     show_table(f"{len(documents)} tasks in the group {name}", ["task", "documents"], [*documents.items()])

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from unequal.config import build, overlaid, read_toml
 from unequal.console import say, show_table
 from unequal.errors import ConfigError, DataError, MissingExtraError
-from unequal.places import check_settings
+from unequal.output_paths import check_settings
 
 Settings = TypeVar("Settings", bound=BaseModel)
 

@@ -101,13 +101,13 @@ def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> No
     """
     from unequal.analysis.difficulty.predictor import fit_study
     from unequal.analysis.difficulty.skill import SETS, skill_table
-    from unequal.checksums import write_sealed_json
-    from unequal.places import Output, check_places, files_in
+    from unequal.checksums import write_checked_json
+    from unequal.output_paths import Output, check_outputs, files_in
 
-    check_places([Output(out)], {"--study": files_in(study, "analysis")})
+    check_outputs([Output(out)], {"--study": files_in(study, "analysis")})
     aligned = _alignments(study) if alignment else None
     learned = fit_study(study, aligned, seed)
-    write_sealed_json(out, learned.model_dump(mode="json"))
+    write_checked_json(out, learned.model_dump(mode="json"))
     columns = ["method", "predicted", *SETS]
     show_table("Skill for people and seeds left out", columns, skill_table(learned.skill))
     for sentence in (*learned.count, *learned.remarks):

@@ -8,7 +8,7 @@ from pathlib import Path
 from unequal.console import say
 from unequal.errors import ConfigError
 from unequal.files import locked
-from unequal.places import Output, check_places, files_in
+from unequal.output_paths import Output, check_outputs, files_in
 
 
 def report(
@@ -46,7 +46,7 @@ def _check_places(studies: Sequence[Path], out: Path | None, paper: Path | None)
         outputs.append(Output(page.with_suffix(".facts.js")))
     if paper:
         outputs.append(Output(paper, "--paper", "whole", "report.tex"))
-    check_places(outputs, {"STUDY": [path for study in studies for path in files_in(study, "analysis")]})
+    check_outputs(outputs, {"STUDY": [path for study in studies for path in files_in(study, "analysis")]})
 
 
 def _held(study: Path) -> AbstractContextManager[None]:

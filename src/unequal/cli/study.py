@@ -11,7 +11,7 @@ from unequal.cli.options import missing_libraries, require_training
 from unequal.config import build
 from unequal.console import console, say, show_table
 from unequal.errors import ConfigError, DataError
-from unequal.places import Output, check_places
+from unequal.output_paths import Output, check_outputs
 
 if TYPE_CHECKING:
     from unequal.study.runner import Conducted
@@ -94,7 +94,7 @@ def run(
     require_training("running a study")
     names = ("study.json", "scores.parquet", "generations.parquet", "report.html")
     outputs = [Output(out, kind="folder"), *(Output(out / name) for name in names)]
-    check_places(outputs, {"RUN_FILE": run_file})
+    check_outputs(outputs, {"RUN_FILE": run_file})
     conducted = run_study(
         run_file, out, ExecutorSettings(number, launcher, address), StudyProgress(console), flags
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from unequal.checksums import seal
+from unequal.checksums import write_checksums
 from unequal.corpus.assignment import Assignment, assign_people
 from unequal.corpus.documents import Document, DocumentSource
 from unequal.corpus.factor_ledger import with_factors
@@ -63,7 +63,7 @@ def build_corpus(
             table = with_factors(table, facts, plan, settings.factors, ledger)
         write_table(table, folder / "ledger.parquet")
         write_facts(_with_exposure(facts, plan, ledger), folder / "facts.parquet")
-        seal(folder)
+        write_checksums(folder)
     return card
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import zstandard
 from pydantic import Field, model_validator
 
-from unequal.checksums import check_seal
+from unequal.checksums import verify_folder
 from unequal.corpus.packing import Window
 from unequal.errors import DataError
 from unequal.oom import first_line
@@ -78,7 +78,7 @@ class TokenWindows:
 
     def __init__(self, folder: Path) -> None:
         self.card = read_card(folder)
-        check_seal(folder, "build the corpus anew")
+        verify_folder(folder, "build the corpus anew")
         self._shards = [_open_shard(folder, epoch, self.card) for epoch in range(self.n_epochs)]
         self._ends = list(accumulate(len(shard) for shard in self._shards))
         if not self._ends or not self._ends[-1]:

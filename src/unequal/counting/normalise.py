@@ -33,7 +33,7 @@ def normalise(text: str, spelling: Spelling = "loose") -> str:
     return _collapsed(_folded(prepared(text, spelling)))
 
 
-class Placed(NamedTuple):
+class NormalisedText(NamedTuple):
     """A normalised text with the source span [begin, end) of each character; spaces are not collapsed."""
 
     text: str
@@ -41,10 +41,10 @@ class Placed(NamedTuple):
     end: Sequence[int]
 
 
-def normalise_in_place(text: str) -> Placed:
+def normalise_with_spans(text: str) -> NormalisedText:
     """Return the normal form, without collapsed white space, and the source span of each character."""
     if text.isascii():
-        return Placed(
+        return NormalisedText(
             _WHITE_SPACE.sub(" ", _folded(prepared(text, "loose"))), range(len(text)), range(1, len(text) + 1)
         )
     starts = [place for place, character in enumerate(text) if place == 0 or not _continues(character)]
@@ -56,7 +56,7 @@ def normalise_in_place(text: str) -> Placed:
         pieces.append(piece)
         begins += [begin] * len(piece)
         ends += [end] * len(piece)
-    return Placed("".join(pieces), begins, ends)
+    return NormalisedText("".join(pieces), begins, ends)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
-from unequal.places import Output
+from unequal.output_paths import Output
 from unequal.progress import Progress
 from unequal.strict import StrictModel
 

@@ -13,9 +13,9 @@ from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import atomic_path
-from unequal.places import check_settings
+from unequal.output_paths import check_settings
 from unequal.progress import Progress
-from unequal.records import read_table, refuse_rows, refuse_twice, with_types
+from unequal.records import check_unique, read_table, refuse_rows, with_types
 
 METADATA_KEY = "unequal"
 DIGEST_KEY = "unequal-sha256"
@@ -57,7 +57,7 @@ def read_counts(path: Path) -> tuple[pl.DataFrame, dict[str, Any]]:
         pl.lit(False), *(pl.col(name) < 0 for name in NUMBERS if name in table.columns)
     )
     refuse_rows(table, negative, "a count is below 0", path, _ADVICE)
-    refuse_twice(table, ["fact_id"], path, _ADVICE)
+    check_unique(table, ["fact_id"], path, _ADVICE)
     return table, _metadata(path)
 
 

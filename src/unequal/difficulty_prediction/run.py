@@ -24,7 +24,7 @@ from unequal.facts.table import read_facts
 from unequal.files import atomic_folder, write_json, write_table
 from unequal.manifest import manifest
 from unequal.models.load import load_model, load_tokenizer
-from unequal.places import check_settings, files_in
+from unequal.output_paths import check_settings, files_in
 
 FAR = 2.0  # times more or fewer than in the study, and what it says is doubtful
 RUN = "plan"

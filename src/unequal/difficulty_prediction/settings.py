@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute_settings import LoadSettings
-from unequal.places import Output
+from unequal.output_paths import Output
 from unequal.strict import PathOrName
 
 

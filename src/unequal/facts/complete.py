@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unequal.facts.schema import Fact
-from unequal.facts.wordings import RelationWordings, read_wordings, with_tests
+from unequal.facts.wordings import RelationWordings, read_wordings, with_held_out_wordings
 from unequal.facts.world.relations import RELATION_NAMES, load_relation
 from unequal.seeds import random_stream
 
@@ -157,7 +157,7 @@ def _with_wordings(fact: Fact, templates: Mapping[str, RelationWordings]) -> Fac
     known = templates.get(fact.relation)
     if known is None or not _in_their_language(fact, known):
         return fact
-    worded = with_tests(fact, templates)
+    worded = with_held_out_wordings(fact, templates)
     asked = plain(fact.question)
     others = tuple(text for text in worded.paraphrases if plain(text) != asked)
     return worded if fact.paraphrases else worded.model_copy(update={"paraphrases": others})

@@ -19,15 +19,15 @@ _ARRAY = re.compile(r"(?:np\.|numpy\.)?array\(\s*(\[.*\])\s*(?:,\s*dtype=[^()]*)
 _BEGINS_AS_LIST = re.compile(r"\[\s*(?:[uU]?['\"]|\]|None\b|(?:np|numpy)\.)")
 
 
-class NoListError(ValueError):
+class ListSyntaxError(ValueError):
     """A text starts like a list but is invalid; the message says how to write a list."""
 
 
 def list_in(text: str) -> list[Any]:
     """Return the items of a JSON array, a Python or NumPy list, a tuple, a set, or parts between ``|``.
 
-    Items that were ``None`` or ``nan`` are None. Raises `NoListError` for a text that begins with a bracket
-    and is no valid list: it may be a broken list or a name.
+    Items that were ``None`` or ``nan`` are None. Raises `ListSyntaxError` for a text that begins with a
+    bracket and is no valid list: it may be a broken list or a name.
     """
     stripped = text.strip()
     found = bracketed(stripped)
@@ -36,7 +36,7 @@ def list_in(text: str) -> list[Any]:
     if stripped.startswith("["):
         parted = stripped.endswith("|") or ("|" in stripped and not _BEGINS_AS_LIST.match(stripped))
         if not parted:
-            raise NoListError(_no_list(stripped))
+            raise ListSyntaxError(_no_list(stripped))
     if "|" not in text:
         return [text] if stripped else []
     parts = text.split("|")

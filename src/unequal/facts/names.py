@@ -28,7 +28,7 @@ def without(names: Iterable[str], *unwanted: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class ExcludedItem:
     """One excluded item of a list column, with the reason."""
 
     column: str
@@ -36,9 +36,9 @@ class LeftOut:
     why: str
 
 
-def sound_lists(
+def valid_lists(
     columns: Mapping[str, Any], lists: Sequence[str]
-) -> tuple[dict[str, tuple[str, ...]], list[LeftOut]]:
+) -> tuple[dict[str, tuple[str, ...]], list[ExcludedItem]]:
     """Return the changed lists of a fact without invalid items, and the excluded items.
 
     A distractor must not equal the answer, the object, one of their aliases, or an earlier distractor. An
@@ -46,7 +46,7 @@ def sound_lists(
     with case-sensitive names and in all other lists.
     """
     changed: dict[str, tuple[str, ...]] = {}
-    lost: list[LeftOut] = []
+    lost: list[ExcludedItem] = []
     for column in lists:
         given = columns[column]
         if not given:
@@ -63,7 +63,7 @@ def sound_lists(
         kept = []
         for key, name in zip(keys, given, strict=True):
             if key in reasons:
-                lost.append(LeftOut(column, name, reasons[key]))
+                lost.append(ExcludedItem(column, name, reasons[key]))
             else:
                 reasons[key] = "it stands there already"
                 kept.append(name)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from unequal.csv_injection import MARK, as_written
+from unequal.csv_injection import MARK, unescape_formula
 from unequal.errors import DataError, did_you_mean
 from unequal.facts.names import name_key
 from unequal.facts.problems import KEPT, Findings, shown
@@ -22,7 +22,7 @@ BATCH = 4096
 LONGEST_CELL = (1 << 31) - 1
 
 
-class TwiceError(ValueError):
+class DuplicateKeyError(ValueError):
     """A JSON object has a duplicate key, which the message names."""
 
 
@@ -75,7 +75,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise TwiceError(f"the key {shown(twice)} stands twice in one object; leave one of them out")
+        raise DuplicateKeyError(f"the key {shown(twice)} stands twice in one object; leave one of them out")
     return row
 
 
@@ -99,7 +99,7 @@ def _read_jsonl(path: Path, file: IO[bytes], findings: Findings, progress: Progr
             continue
         try:
             row = decoded(text.strip())
-        except TwiceError as error:
+        except DuplicateKeyError as error:
             findings.bad.add(f"{path}:{line}: {error}")
             continue
         except ValueError as error:
@@ -126,7 +126,7 @@ def _read_csv(path: Path, file: IO[bytes], findings: Findings, progress: Progres
     try:
         columns = next(reader, [])
         if MARK in columns:
-            columns = [as_written(name) for name in columns]
+            columns = [unescape_formula(name) for name in columns]
         check_columns(path, columns, findings)
         line = reader.line_num + 1
         for n_rows, cells in enumerate(reader, start=1):
@@ -160,7 +160,7 @@ def _unmarked(row: dict[str, Any]) -> dict[str, Any]:
     if isinstance(marked, list):
         for column in marked:
             if isinstance(column, str) and column in row:
-                row[column] = as_written(row[column])
+                row[column] = unescape_formula(row[column])
     return row
 
 

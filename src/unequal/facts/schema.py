@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
-from unequal.facts.names import sound_lists
+from unequal.facts.names import valid_lists
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 DIGITS = 20
@@ -41,7 +41,7 @@ class Fact(BaseModel):
 
     @model_validator(mode="after")
     def _sound_lists(self, info: ValidationInfo) -> Self:
-        changed, lost = sound_lists(self.__dict__, LIST_COLUMNS)
+        changed, lost = valid_lists(self.__dict__, LIST_COLUMNS)
         if lost:
             self.__dict__.update(changed)  # the model is frozen for everyone else
             if isinstance(info.context, list):

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from unequal.errors import DataError
 from unequal.facts.buckets import Bucket, BucketSettings, bucket_facts
-from unequal.facts.fictitious import is_made_up
+from unequal.facts.fictitious import is_fictitious
 from unequal.facts.schema import Fact, Role
 from unequal.seeds import random_stream
 from unequal.strict import StrictModel
@@ -77,9 +77,9 @@ def split_facts(
         written = dict(counts.select("fact_id", "subject_count").iter_rows())
     tables: Mapping[str, list[Fact]] = defaultdict(list)
     for fact in facts:
-        if is_made_up(fact) and written.get(fact.fact_id):
+        if is_fictitious(fact) and written.get(fact.fact_id):
             split.dropped[WRITTEN] += 1
-        elif is_made_up(fact):
+        elif is_fictitious(fact):
             split.facts.append(fact.model_copy(update={"count": 0}))
         elif found.get(fact.fact_id) is None:
             split.dropped[UNCOUNTED] += 1

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from unequal.errors import did_you_mean
 from unequal.facts.complete import with_distractors
-from unequal.facts.fictitious import made_up_facts
+from unequal.facts.fictitious import fictitious_facts
 from unequal.facts.importers import IMPORTERS
 from unequal.facts.importers.run import import_facts
 from unequal.facts.importers.source import file_source, hub_source
@@ -19,7 +19,7 @@ from unequal.facts.packaged import FACTS_NAME, packaged_facts
 from unequal.facts.reverse import reverse_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
-from unequal.facts.wordings import read_wordings, with_tests
+from unequal.facts.wordings import read_wordings, with_held_out_wordings
 from unequal.files import file_hash
 from unequal.seeds import random_stream
 from unequal.strict import MOST, PathOrName, PositiveInt, Seed, StrictModel
@@ -150,9 +150,9 @@ def gather_facts(settings: FactsSettings) -> Gathered:
             left_out[NOT_DRAWN] += len(kept) - table.most
             drawn = random_stream(settings.seed, "draw", table.label).sample(range(len(kept)), table.most)
             kept = [kept[place] for place in sorted(drawn)]
-        kept = [with_tests(fact, wordings) for fact in kept]
+        kept = [with_held_out_wordings(fact, wordings) for fact in kept]
         kept = with_distractors(kept, settings.n_distractors, settings.seed)
-        kept += made_up_facts(kept, settings.made_up, settings.seed)
+        kept += fictitious_facts(kept, settings.made_up, settings.seed)
         facts += _named(kept, table.label, taken)
         dropped[table.label] = left_out
     return Gathered(facts, dropped, notes)

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from unequal.console import say
 from unequal.errors import DataError
 from unequal.facts.frame import facts_frame
-from unequal.facts.lists import HOW, NoListError, list_in
-from unequal.facts.names import LeftOut
+from unequal.facts.lists import HOW, ListSyntaxError, list_in
+from unequal.facts.names import ExcludedItem
 from unequal.facts.problems import Findings, shown
 from unequal.facts.rows import guess, read_rows
 from unequal.facts.schema import LIST_COLUMNS, REQUIRED_COLUMNS, Fact
@@ -76,7 +76,7 @@ def _fact(place: str, row: dict[str, Any], findings: Findings) -> Fact | None:
     """Return the row as a fact, or None after adding its problems to the findings."""
     given = {column: value for column, value in row.items() if value is not None}
     problems = [*_as_lists(given), *_no_numbers(given)]
-    lost: list[LeftOut] = []
+    lost: list[ExcludedItem] = []
     fact = None
     try:
         fact = Fact.model_validate(given, context=lost)
@@ -100,7 +100,7 @@ def _as_lists(row: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, str | bytes):
             try:
                 row[column] = list_in(value.decode() if isinstance(value, bytes) else value)
-            except (NoListError, UnicodeDecodeError) as error:
+            except (ListSyntaxError, UnicodeDecodeError) as error:
                 yield f"{column}: found {shown(row.pop(column))}; {error}"
 
 

@@ -45,7 +45,7 @@ def read_wordings(paths: Iterable[Path] = ()) -> dict[str, RelationWordings]:
     return {name: one for one in found for name in one.names}
 
 
-def with_tests(fact: Fact, wordings: Mapping[str, RelationWordings]) -> Fact:
+def with_held_out_wordings(fact: Fact, wordings: Mapping[str, RelationWordings]) -> Fact:
     """Return the fact with held-out wordings filled in, if it has none and its relation has templates."""
     known = wordings.get(fact.relation)
     if known is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from unequal.csv_injection import MARK, inert
+from unequal.csv_injection import MARK, escape_formula
 from unequal.errors import ConfigError, DataError
 from unequal.facts.frame import as_json, as_text, facts_frame
 from unequal.facts.schema import Fact
@@ -54,14 +54,14 @@ def _write_csv(facts: Iterable[Fact], path: Path) -> None:
     frame = facts_frame(facts)
     if MARK in frame.columns:
         raise DataError(f"a CSV table cannot have a column {MARK}: it means something there; rename it")
-    names = [inert(name) for name in frame.columns]
+    names = [escape_formula(name) for name in frame.columns]
     marked = names != frame.columns or any(map(_may_reckon, frame.iter_columns()))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*names, MARK] if marked else names)
         for row in frame.iter_rows():
             cells = [_cell(value) for value in row]
-            safe = [inert(cell) if isinstance(cell, str) else cell for cell in cells]
+            safe = [escape_formula(cell) if isinstance(cell, str) else cell for cell in cells]
             changed = [
                 name for name, old, new in zip(frame.columns, cells, safe, strict=True) if old is not new
             ]
@@ -70,9 +70,9 @@ def _write_csv(facts: Iterable[Fact], path: Path) -> None:
 
 
 def _may_reckon(column: pl.Series) -> bool:
-    """Return whether `inert` may change a cell of the column."""
+    """Return whether `escape_formula` may change a cell of the column."""
     if column.dtype == pl.String:
-        return any(text is not None and inert(text) != text for text in column)
+        return any(text is not None and escape_formula(text) != text for text in column)
     kind = column.dtype
     return not (kind.is_float() or kind.is_integer() or kind.is_nested() or kind == pl.Boolean)
 

@@ -13,7 +13,7 @@ from unequal.errors import ConfigError, DataError, MissingExtraError, did_you_me
 from unequal.facts.probes import Chat
 from unequal.lm_eval_bridge.settings import TaskSettings
 from unequal.lm_eval_bridge.trust import check_task_folder, without_code
-from unequal.oom import ran_out
+from unequal.oom import is_out_of_memory
 from unequal.scoring.chat import chat_text
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run_tasks(
                 fewshot_random_seed=FEWSHOT_SEED,
             )
     except Exception as error:  # whatever a task file, its data or the hub does to lm-eval
-        if ran_out(error):
+        if is_out_of_memory(error):
             raise
         raise DataError(f"lm-eval cannot run {', '.join(settings.tasks)}: {_reason(error)}") from error
     return _rows(found or {})

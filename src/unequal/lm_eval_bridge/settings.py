@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from unequal.models.compute_settings import LoadSettings
-from unequal.places import Output
+from unequal.output_paths import Output
 from unequal.strict import PathOrName, StrictModel
 
 

@@ -43,7 +43,7 @@ def process_state() -> PartialState:
     on_cpu = (
         name == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
     )
-    if distributed_env.several():
+    if distributed_env.is_distributed():
         _check_shared(name)
         return PartialState(cpu=on_cpu)
     state = PartialState(cpu=on_cpu)

@@ -142,7 +142,7 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
 def is_first_to_fail() -> bool:
     """Record that this process fails, and return whether none did before, so that one message is printed."""
     store = _store()
-    return distributed_env.speaks() if store is None else int(store.add(_FAILED, 1)) == 1
+    return distributed_env.is_main_process() if store is None else int(store.add(_FAILED, 1)) == 1
 
 
 def another_failed() -> bool:

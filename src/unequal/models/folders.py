@@ -7,7 +7,7 @@ from typing import NoReturn
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from unequal.checksums import check_seal
+from unequal.checksums import verify_folder
 from unequal.errors import DataError
 from unequal.files import read_json
 from unequal.models.configuration import text_part
@@ -56,7 +56,7 @@ def check_model(name_or_path: str | Path, merge_adapter: bool = False) -> Path |
     path = Path(name_or_path)
     if is_local(name_or_path, "a model"):
         _check_files(path)
-        check_seal(path)
+        verify_folder(path)
     adapter = _adapter(name_or_path)
     if adapter is not None and not merge_adapter:
         refuse_adapter(str(name_or_path))

@@ -7,7 +7,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from unequal.checksums import check_seal
+from unequal.checksums import verify_folder
 from unequal.errors import ConfigError, DataError
 from unequal.models import FAMILIES
 from unequal.models.adapters import adapters_unseen, merge_saved
@@ -24,7 +24,7 @@ from unequal.models.quantised import Scheme, quantise, require_bitsandbytes
 from unequal.models.reasons import MODEL_FILES, TOKENIZER_FILES, explained, may_run_code, said_by
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.models.tokens import check_fit, check_tokenizer_files, check_vocabulary, set_padding
-from unequal.oom import ran_out
+from unequal.oom import is_out_of_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -141,7 +141,7 @@ def _check_causal(model: PreTrainedModel, name_or_path: str | Path) -> None:
     try:
         causal, finite = capabilities_of(model).causal, capabilities_of(model).finite
     except Exception as error:  # whatever a model that wants more than token ids does without
-        if ran_out(error):
+        if is_out_of_memory(error):
             raise
         raise DataError(
             f"cannot run {name_or_path} (a model of type {kind}) on token ids alone: {said_by(error)}"
@@ -173,7 +173,7 @@ def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":
     path = Path(name_or_path)
     if is_local(name_or_path, "a tokenizer"):
         check_tokenizer_files(path)
-        check_seal(path)
+        verify_folder(path)
     kind = None
     with explained("a tokenizer", name_or_path, TOKENIZER_FILES):
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import transformers
 
 from unequal.errors import DataError, UserError
-from unequal.oom import ran_out
+from unequal.oom import is_out_of_memory
 
 TRUSTED = "UNEQUAL_TRUST_REMOTE_CODE"
 """The environment variable that names, between commas, models whose own code may run."""
@@ -36,7 +36,7 @@ def explained(what: str, name_or_path: str | Path, files: Sequence[str]) -> Iter
     try:
         yield
     except BaseException as error:
-        if isinstance(error, UserError) or ran_out(error) or _ends_the_program(error):
+        if isinstance(error, UserError) or is_out_of_memory(error) or _ends_the_program(error):
             raise
         why = reason_of(error, name_or_path, files)
         raise DataError(f"cannot load {what} from {name_or_path}: {why}") from error

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
-from unequal.checksums import seal
+from unequal.checksums import write_checksums
 from unequal.models.configuration import as_it_was
 from unequal.models.distributed import is_main_process
 from unequal.models.fsdp import gathered_state, is_sharded, skeleton
@@ -32,4 +32,4 @@ def save_model(model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", fol
         if folder is not None:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-            seal(folder)
+            write_checksums(folder)

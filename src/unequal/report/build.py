@@ -10,7 +10,7 @@ from markupsafe import Markup
 from unequal.analysis.analyze import Analysis, analyze, belongs_to, read_analysis, write_analysis
 from unequal.analysis.study_record import read_study_record
 from unequal.analysis.verdicts import NOT_DECIDABLE
-from unequal.checksums import say_made_anew
+from unequal.checksums import warn_remade
 from unequal.errors import DamagedError, DataError
 from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
@@ -62,7 +62,7 @@ def current_analysis(study_folder: Path) -> Analysis:
             if belongs_to(analysis, study_folder):
                 return analysis
         except DamagedError as error:
-            say_made_anew(error.folder, error.what)
+            warn_remade(error.folder, error.what)
         except DataError:  # there is none, or one of another version
             pass
     analysis = analyze(study_folder)

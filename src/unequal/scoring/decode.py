@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from unequal.models.capabilities import capabilities_of
 from unequal.models.kv_cache import decode_step, prefill
-from unequal.oom import at_most
+from unequal.oom import current_batch_size
 from unequal.scoring.encoding import OpenPrompt, room
 from unequal.scoring.ending import Stopper
 
@@ -98,7 +98,7 @@ def _pairs(rows: Tensor, tokens: Tensor) -> list[tuple[int, int]]:
 def batches_of(prompts: Sequence[OpenPrompt], size: int) -> list[tuple[list[int], Tensor]]:
     """Return prompts as ids ``(batch, seq)`` with their indices: of one length and one way to end, at most
     ``size``, of similar limits."""
-    size = at_most(size)
+    size = current_batch_size(size)
     buckets: dict[object, list[int]] = {}
     for index in sorted(range(len(prompts)), key=lambda i: prompts[i].limit):
         prompt = prompts[index]

@@ -16,7 +16,7 @@ from unequal.models.capabilities import capabilities_of
 from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
 from unequal.models.packed_attention import mask_inputs
-from unequal.oom import at_most
+from unequal.oom import current_batch_size
 from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
 from unequal.scoring.logits import logits_at, pad_rows
 from unequal.scoring.prefix_tree import Tree, grow, tree_mask
@@ -130,7 +130,7 @@ def _make_ready(encoded: Sequence[EncodedPrompt], share: bool, token_budget: int
         groups = [item.continuations] if share else [[ids] for ids in item.continuations]
         trees += [grow(item.prompt, group) for group in groups]
         owners += [owner] * len(groups)
-    batches = length_batches([len(tree.ids) for tree in trees], at_most(token_budget))
+    batches = length_batches([len(tree.ids) for tree in trees], current_batch_size(token_budget))
     return _Ready(
         [(indices, _TreeBatch([trees[index] for index in indices], padding)) for indices in batches], owners
     )

@@ -11,7 +11,7 @@ from unequal.config import build
 from unequal.facts.probes import Probe
 from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
-from unequal.oom import at_most
+from unequal.oom import current_batch_size
 from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows
 from unequal.scoring.encoding import open_prompt
 from unequal.scoring.ending import Stopper, end_tokens
@@ -44,7 +44,7 @@ class SamplePass:
     ) -> None:
         self._settings = _settings(n, temperature, top_p)
         self._tokenizer = tokenizer
-        self._batch_size = at_most(batch_size)
+        self._batch_size = current_batch_size(batch_size)
         self._prompts = [open_prompt(tokenizer, probe) for probe in probes]
         self._chances = [
             torch.tensor(

@@ -6,10 +6,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from unequal.checksums import check_seal, is_ours, read_sealed_json, say_made_anew, write_sealed_json
+from unequal.checksums import is_own_json, read_checked_json, verify_folder, warn_remade, write_checked_json
 from unequal.errors import ConfigError, DamagedError
 from unequal.models.distributed import broadcast_from_main, is_main_process, wait_for_everyone
-from unequal.temporary import remove_left_below
+from unequal.temporary import remove_leftovers_below
 
 CONFIG = "config.json"
 MANIFEST = "manifest.json"
@@ -25,8 +25,8 @@ def claimed(out: Path, settings: Mapping[str, Any]) -> Iterator[bool]:
     finished = broadcast_from_main(lambda: _is_finished(out, settings))
     wait_for_everyone()  # before the first of several processes writes there
     if is_main_process():
-        remove_left_below(out)
-        write_sealed_json(out / CONFIG, settings)
+        remove_leftovers_below(out)
+        write_checked_json(out / CONFIG, settings)
     try:
         yield finished
     except BaseException:
@@ -44,17 +44,17 @@ def _can_go_on(out: Path) -> bool:
 def _is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
     """Return whether there is a whole model of these settings."""
     try:
-        if (out / CONFIG).is_file() and read_sealed_json(out / CONFIG, "") != settings:
+        if (out / CONFIG).is_file() and read_checked_json(out / CONFIG, "") != settings:
             raise ConfigError(f"{out} was begun with other settings; choose another --out or delete it")
         if not (out / MANIFEST).is_file():
             return False
-        check_seal(out / "model", required=True)
+        verify_folder(out / "model", required=True)
     except DamagedError as error:
-        if error.folder == str(out / CONFIG) and not is_ours(out / CONFIG, *settings):
+        if error.folder == str(out / CONFIG) and not is_own_json(out / CONFIG, *settings):
             raise ConfigError(
                 f"{out} was begun with other settings; choose another --out or delete it"
             ) from error
-        say_made_anew(error.folder, error.what)
+        warn_remade(error.folder, error.what)
         (out / MANIFEST).unlink(missing_ok=True)
         if error.folder == str(out / CONFIG):  # who knows of which settings they are
             shutil.rmtree(out / "checkpoints", ignore_errors=True)

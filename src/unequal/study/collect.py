@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 
 from unequal.analysis.factors.rows import CROSSED
 from unequal.analysis.left_out import FAILURES, STOPPED
-from unequal.checksums import check_hashes, check_listed, say_made_anew, write_sealed_json
+from unequal.checksums import verify_file, verify_hashes, warn_remade, write_checked_json
 from unequal.errors import DamagedError
 from unequal.evaluation.score_table import BUCKET, SCORE_KEY, read_generations, read_scores
 from unequal.files import atomic_path, content_hash, file_hash, write_json
-from unequal.records import read_object, read_record, read_sealed_record
+from unequal.records import read_checked_record, read_object, read_record
 from unequal.study.step_status import Failure, written
 
 GENERATION_KEY = ("run_id", "step", "fact_id", "probe", "prompt")
@@ -62,7 +62,7 @@ def collect(name: str, runs: Sequence[Path], diverged: Sequence[Path], out: Path
         tables["diverged.parquet"] = _joined(diverged, scores, out / "diverged.parquet")
     else:
         (out / "diverged.parquet").unlink(missing_ok=True)
-    write_sealed_json(out / COLLECTED, asdict(Collected(made_of, tables)))
+    write_checked_json(out / COLLECTED, asdict(Collected(made_of, tables)))
 
 
 def write_failures(failures: Sequence[Failure], out: Path) -> None:
@@ -90,7 +90,7 @@ def read_failures(out: Path) -> list[Failure]:
     """Return which steps of a study have no result, and why."""
     if not (out / FAILURES).is_file():
         return []
-    check_listed(out / FAILURES)
+    verify_file(out / FAILURES)
     return read_record(list[Failure], out / FAILURES, "delete it, or run the study again")
 
 
@@ -139,11 +139,11 @@ def _is_made_of(out: Path, made_of: str) -> bool:
     if not (out / COLLECTED).is_file():
         return False
     try:
-        kept = read_sealed_record(Collected, out / COLLECTED, "")
+        kept = read_checked_record(Collected, out / COLLECTED, "")
         if kept.made_of != made_of:
             return False
-        check_hashes(out, kept.tables, "")
+        verify_hashes(out, kept.tables, "")
     except DamagedError as error:
-        say_made_anew(f"what was collected in {error.folder}", error.what)
+        warn_remade(f"what was collected in {error.folder}", error.what)
         return False
     return True

@@ -12,7 +12,7 @@ from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.table import read_facts
 from unequal.models.load import load_model, load_tokenizer
 from unequal.models.quantised import Scheme
-from unequal.oom import is_saved
+from unequal.oom import batches_are_reduced
 from unequal.study.steps.baseline import AnyBase
 from unequal.unlearning.settings import TargetSettings
 from unequal.unlearning.targets import Target, select_target
@@ -89,7 +89,7 @@ def workbench(study: Path, base: AnyBase, quantised: Scheme | None = None) -> Wo
     With ``quantised`` the model's weights are kept in 8 or 4 bits. Where memory is saved it is another one,
     whose batches are smaller.
     """
-    key = (study, base, quantised, is_saved())
+    key = (study, base, quantised, batches_are_reduced())
     bench = _benches.pop(key, None)
     room = 1 if any(one.n_weights > LARGE for _, one, *_ in [key, *_benches]) else 2
     while len(_benches) >= room:

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from unequal.checksums import check_seal, read_sealed_json, say_made_anew, seal, write_sealed_json
+from unequal.checksums import (
+    read_checked_json,
+    verify_folder,
+    warn_remade,
+    write_checked_json,
+    write_checksums,
+)
 from unequal.errors import ConfigError, DamagedError
 from unequal.evaluation.evaluate import Tables
 from unequal.files import atomic_folder, read_json, write_json, write_table
 from unequal.models.distributed import broadcast_from_main, is_main_process, on_main_process
 from unequal.models.save import save_model
-from unequal.temporary import remove_left_below
+from unequal.temporary import remove_leftovers_below
 from unequal.unlearning.stopping import Stopped
 
 if TYPE_CHECKING:
@@ -34,15 +40,15 @@ class PartialRun:
 
     def _claim(self) -> None:
         """Remove what is damaged, and what a run of other settings left, unless it could still go on."""
-        remove_left_below(self._folder)
+        remove_leftovers_below(self._folder)
         begun = self._folder / CONFIG
         if not begun.is_file():
             return
         try:
-            settings = read_sealed_json(begun, "")
+            settings = read_checked_json(begun, "")
             self._check_evaluated()
         except DamagedError as error:
-            say_made_anew(error.folder, error.what)
+            warn_remade(error.folder, error.what)
             self.remove()
             return
         self._check_end()
@@ -57,7 +63,7 @@ class PartialRun:
     def _check_evaluated(self) -> None:
         """Raise `DamagedError` for tables of a step that may not be made again on the way from here."""
         for folder in (self._folder / "evaluated").glob("[0-9]*"):
-            check_seal(folder, required=True)
+            verify_folder(folder, required=True)
 
     def _check_end(self) -> None:
         """Remove a damaged model at the end; the run goes on from a checkpoint, or begins anew."""
@@ -65,10 +71,10 @@ class PartialRun:
         if not end.exists():
             return
         try:
-            check_seal(end, required=True)
-            check_seal(self.model, required=True)
+            verify_folder(end, required=True)
+            verify_folder(self.model, required=True)
         except DamagedError as error:
-            say_made_anew(error.folder, error.what)
+            warn_remade(error.folder, error.what)
             shutil.rmtree(end)
 
     @property
@@ -90,11 +96,11 @@ class PartialRun:
         """Keep what was found at an evaluated step; of several processes the first does."""
         if not is_main_process():
             return
-        write_sealed_json(self._folder / CONFIG, self._settings)
+        write_checked_json(self._folder / CONFIG, self._settings)
         with atomic_folder(self._folder / "evaluated" / str(step)) as folder:
             write_table(tables.scores, folder / "scores.parquet")
             write_table(tables.generations, folder / "generations.parquet")
-            seal(folder)
+            write_checksums(folder)
 
     def evaluated(self) -> dict[int, Tables]:
         """Return what was found at each evaluated step so far."""
@@ -122,11 +128,11 @@ class PartialRun:
         with on_main_process(atomic_folder(self._folder / "end")) as folder:
             save_model(model, tokenizer, folder / "model" if folder else None)
             if folder:
-                write_sealed_json(self._folder / CONFIG, self._settings)
+                write_checked_json(self._folder / CONFIG, self._settings)
                 write_json(folder / "step.json", step)
                 if stopped is not None:
                     write_json(folder / "stopped.json", stopped._asdict())
-                seal(folder)
+                write_checksums(folder)
 
     def last_step(self) -> int | None:
         """Return the step of the model at the end, None as long as there is none."""

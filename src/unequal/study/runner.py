@@ -10,12 +10,12 @@ import polars as pl
 
 from unequal.analysis.study_record import STUDY_RECORD, read_study_record
 from unequal.checksums import (
-    SEAL,
-    check_hashes,
-    is_ours,
-    say_made_anew,
-    seal_files,
-    write_sealed_json,
+    CHECKSUM_FILE,
+    is_own_json,
+    verify_hashes,
+    warn_remade,
+    write_checked_json,
+    write_file_checksums,
 )
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.known_by import known_of, reading_of, require_known
@@ -34,7 +34,7 @@ from unequal.study.step import Step
 from unequal.study.step_status import Failure, is_whole, mark_damaged, read_status
 from unequal.study.steps.baseline import BaselineStep
 from unequal.study.steps.unlearn import UnlearnStep
-from unequal.temporary import remove_left_below, remove_left_in
+from unequal.temporary import remove_leftovers_below, remove_leftovers_in
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def study_of(out: Path) -> StudySettings:
     held = read_study_record(out)
     flags, digest = held.get("flags", {}), held.get("run_file_sha256")
     if digest:
-        check_hashes(out, {"study.toml": digest}, "run the study again")
+        verify_hashes(out, {"study.toml": digest}, "run the study again")
     return load_study(out / "study.toml", flags)
 
 
@@ -81,8 +81,10 @@ def run_study(
         remove_leftovers(out, steps)
         write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
         described = describe(settings, run_file, out, flags)
-        (out / SEAL).unlink(missing_ok=True)
-        write_sealed_json(out / "study.json", {**described, "run_file_sha256": file_hash(out / "study.toml")})
+        (out / CHECKSUM_FILE).unlink(missing_ok=True)
+        write_checked_json(
+            out / "study.json", {**described, "run_file_sha256": file_hash(out / "study.toml")}
+        )
         progress.start(steps, [step for step in steps if not step.is_done(out)])
         try:
             _run(out, steps, crew, progress)
@@ -94,7 +96,7 @@ def run_study(
         failures = tuple(progress.failures.values())
         _collect(settings.name, steps, failures, out)
         collect_factors(steps, out)
-        seal_files(out, TABLES)
+        write_file_checksums(out, TABLES)
         return Conducted(build_report(out), failures)
 
 
@@ -179,9 +181,9 @@ def _claim(out: Path, settings: StudySettings) -> None:
         try:
             name = read_study_record(out).get("name")
         except DataError as error:
-            if not is_ours(record, "name", "settings", "commands", "versions", "seeds"):
+            if not is_own_json(record, "name", "settings", "commands", "versions", "seeds"):
                 raise
-            say_made_anew(str(record), error)
+            warn_remade(str(record), error)
             return
         if name != settings.name:
             raise ConfigError(f"{out} holds the study '{name}', not '{settings.name}'; choose another --out")
@@ -190,5 +192,5 @@ def _claim(out: Path, settings: StudySettings) -> None:
 def remove_leftovers(out: Path, steps: Sequence[Step]) -> None:
     """Delete temporary files that a killed process left in the study folder and in its kinds of steps."""
     for kind in dict.fromkeys(step.kind for step in steps):
-        remove_left_below(out / kind)
-    remove_left_in(out)
+        remove_leftovers_below(out / kind)
+    remove_leftovers_in(out)

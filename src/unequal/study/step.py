@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from unequal.checksums import hashes
-from unequal.errors import DivergedError, ShortOfMemoryError
+from unequal.errors import DivergedError, OutOfMemoryError
 from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
-from unequal.oom import first_line, ran_out, smaller_batches
+from unequal.oom import first_line, is_out_of_memory, smaller_batches
 from unequal.progress import Progress
 from unequal.study.step_status import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
-from unequal.temporary import remove_left_below
+from unequal.temporary import remove_leftovers_below
 
 LONGEST_NAME = 150  # of a folder, in characters; file systems end at 255
 
@@ -94,12 +94,12 @@ class Step(BaseModel):
         """Do the work and mark it done; a step that is killed is not marked and runs again.
 
         Raises `DamagedError` when a file of an input is not as it was written, `DivergedError` and
-        `ShortOfMemoryError`; then the folder says why there is no result.
+        `OutOfMemoryError`; then the folder says why there is no result.
         """
         folder = study / self.folder
         for one in self.inputs:
             check_result(study / one)
-        remove_left_below(folder)  # of a process that was killed, before the hashes are taken
+        remove_leftovers_below(folder)  # of a process that was killed, before the hashes are taken
         write_text(folder / "status", "running\n")
         write_json(folder / "config.json", self.model_dump(mode="json"))
         try:
@@ -110,11 +110,11 @@ class Step(BaseModel):
             self._write_manifest(folder)
             raise
         except Exception as error:
-            if not ran_out(error):
+            if not is_out_of_memory(error):
                 raise
             reason = f"memory ran out ({first_line(error)})"
             write_failure(folder, Failure(self.folder, "memory", reason))
-            raise ShortOfMemoryError(reason) from error
+            raise OutOfMemoryError(reason) from error
         self._write_manifest(folder)
         (folder / FAILURE).unlink(missing_ok=True)
         write_text(folder / "status", "done\n")

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from unequal.checksums import check_hashes, say_made_anew, write_sealed_json
+from unequal.checksums import verify_hashes, warn_remade, write_checked_json
 from unequal.errors import DamagedError, DataError
 from unequal.files import write_text
-from unequal.records import read_record, read_sealed_record
+from unequal.records import read_checked_record, read_record
 
 FAILURE = "failure.json"
 NO_RESULTS = frozenset({"status", "config.json", "manifest.json", "checkpoints", FAILURE, ".lock"})
@@ -54,7 +54,7 @@ def read_status(folder: Path) -> str:
 
 def write_failure(folder: Path, failure: Failure) -> None:
     """Mark the step as one without a result; one that diverged is not run again."""
-    write_sealed_json(folder / FAILURE, asdict(failure))
+    write_checked_json(folder / FAILURE, asdict(failure))
     write_text(folder / "status", "diverged\n" if failure.is_final else "failed\n")
 
 
@@ -63,9 +63,9 @@ def read_failure(folder: Path) -> Failure | None:
     if read_status(folder) != "diverged":
         return None
     try:
-        return read_sealed_record(Failure, folder / FAILURE, "")
+        return read_checked_record(Failure, folder / FAILURE, "")
     except DamagedError as error:
-        say_made_anew(error.folder, error.what)
+        warn_remade(error.folder, error.what)
         mark_damaged(folder)
         return None
 
@@ -80,7 +80,7 @@ def check_result(folder: Path) -> None:
         expected = written(folder)
     except DataError as error:
         raise DamagedError(str(folder), "manifest.json cannot be read", advice) from error
-    check_hashes(folder, expected, advice)
+    verify_hashes(folder, expected, advice)
 
 
 def written(folder: Path) -> Mapping[str, str]:

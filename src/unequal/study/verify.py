@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from unequal.checksums import check_seal
+from unequal.checksums import verify_folder
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.score_table import SCORE_KEY, read_generations, read_scores
 from unequal.files import read_json
@@ -170,7 +170,7 @@ def _tables(folder: Path) -> dict[str, pl.DataFrame]:
         tables["generations"] = read_generations(folder / "generations.parquet")
     path = folder / "analysis" / "verdicts.json"
     if path.exists():
-        check_seal(path.parent, f"run: unequal analyze {folder}")
+        verify_folder(path.parent, f"run: unequal analyze {folder}")
         schema = {"claim": pl.String, **dict.fromkeys(VERDICT_NUMBERS, pl.Float64)}
         schema |= {"verdict": pl.String} | dict.fromkeys(VERDICT_TEXTS[1:], pl.Int64)
         try:

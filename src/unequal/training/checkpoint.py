@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
-from unequal.checksums import check_seal, seal
+from unequal.checksums import verify_folder, write_checksums
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, read_json, write_json
 from unequal.models.distributed import is_main_process
@@ -56,7 +56,7 @@ def save_checkpoint(
         if memory:
             save_file(remembered, beside / "memory.safetensors")
         write_json(beside / "state.json", {"step": step})
-        seal(beside)
+        write_checksums(beside)
     for older in folder.glob("step-*"):
         if older != target:
             shutil.rmtree(older)
@@ -91,7 +91,7 @@ def load_checkpoint(
 def _newest_whole(folder: Path) -> Path | None:
     for newest in sorted(folder.glob("step-*"), reverse=True):
         try:
-            check_seal(newest, required=True)
+            verify_folder(newest, required=True)
         except DamagedError as error:
             logger.warning("the checkpoint %s is damaged (%s); training begins anew", newest, error.what)
             if is_main_process():

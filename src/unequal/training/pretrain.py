@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from unequal.checksums import write_sealed_json
+from unequal.checksums import write_checked_json
 from unequal.corpus.shards import TokenWindows
 from unequal.errors import DamagedError
 from unequal.files import atomic_folder, write_json
@@ -28,9 +28,9 @@ from unequal.models.fsdp import is_sharded
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.save import save_model
 from unequal.models.shapes import ModelSettings, Vocabulary
-from unequal.oom import at_most
+from unequal.oom import current_batch_size
 from unequal.progress import Progress, no_progress
-from unequal.records import read_sealed_record
+from unequal.records import read_checked_record
 from unequal.scoring.logits import logits_at
 from unequal.training.loop import run_steps
 from unequal.training.recompute import recomputing
@@ -85,7 +85,7 @@ def pretrain(
             history[:] = [row for row in history if row.step < done]
             history.append(Loss(done, loss))
         if done and checkpoint_every and done % checkpoint_every == 0 and is_main_process():
-            write_sealed_json(kept, {"losses": [asdict(row) for row in history]})
+            write_checked_json(kept, {"losses": [asdict(row) for row in history]})
         progress(done, n_steps)
 
     with recomputing(model, settings.gradient_checkpointing):
@@ -116,7 +116,7 @@ def _losses_so_far(kept: Path) -> list[Loss]:
     if not kept.is_file():
         return []
     try:
-        return list(read_sealed_record(_Kept, kept, "").losses)
+        return list(read_checked_record(_Kept, kept, "").losses)
     except DamagedError as error:
         logger.warning("%s is damaged (%s); training begins anew", kept, error.what)
         shutil.rmtree(kept.parent)
@@ -131,7 +131,7 @@ def _losses(
     batch = torch.from_numpy(windows.slice(start, start + settings.batch_windows)).to(model.device)
     padding = windows.card.padding_token_id
     n_targets = (batch[:, 1:] != padding).sum()
-    size = at_most(min(settings.micro_batch_windows, settings.batch_windows))
+    size = current_batch_size(min(settings.micro_batch_windows, settings.batch_windows))
     parts = torch.split(batch, min(size, ceil(len(batch) / n_processes())))
     for turn in range(process_index(), n_processes() * ceil(len(parts) / n_processes()), n_processes()):
         if turn < len(parts):

@@ -13,7 +13,7 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.models.capabilities import capabilities_of
 from unequal.models.distributed import n_processes, run_distributed
-from unequal.oom import at_most
+from unequal.oom import current_batch_size
 from unequal.scoring.encoding import encode
 from unequal.scoring.logits import log_probs_at, logits_at
 from unequal.scoring.packing import laid_out
@@ -129,7 +129,7 @@ def score_in_batches(
     """
     model.eval()
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
-    size = at_most(_AT_ONCE)
+    size = current_batch_size(_AT_ONCE)
     batches = [order[start : start + size] for start in range(0, len(rows), size)]
 
     def scored(indices: list[int]) -> dict[int, TokenScores]:

@@ -13,7 +13,7 @@ from unequal.facts.schema import Fact
 from unequal.models.configuration import text_config
 from unequal.models.fsdp import is_sharded, whole
 from unequal.models.layers import decoder_layers
-from unequal.oom import at_most
+from unequal.oom import current_batch_size
 from unequal.scoring.logits import pad_rows, precise
 from unequal.seeds import derive_seed
 from unequal.unlearning.examples import Example, answer_row
@@ -168,7 +168,7 @@ def states_in_batches(
 ) -> list[Tensor]:
     """Return the states of each row without gradients; for frozen models."""
     model.eval()
-    size = at_most(64)
+    size = current_batch_size(64)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     return [states.clone() for batch in batches for states in states_after(model, layer, batch, padding)]
 

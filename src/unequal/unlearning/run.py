@@ -16,7 +16,7 @@ from unequal.models.configuration import window_of
 from unequal.models.distributed import n_processes
 from unequal.models.precision import computing_in, in_precision
 from unequal.models.quantised import quantise, require_bitsandbytes
-from unequal.oom import at_most, is_saved
+from unequal.oom import batches_are_reduced, current_batch_size
 from unequal.progress import Progress, no_progress
 from unequal.seeds import derive_seed
 from unequal.training.loop import run_steps
@@ -148,7 +148,9 @@ def _train(
     if not objective.trained:
         raise ConfigError(f"no layer that method {method.kind} trains has an adapter; change target_modules")
     optimiser = settings.optimiser(method.learning_rate)
-    twice = settings.gradient_checkpointing or (is_saved() and model.supports_gradient_checkpointing)
+    twice = settings.gradient_checkpointing or (
+        batches_are_reduced() and model.supports_gradient_checkpointing
+    )
     with (
         _merged_when_diverged(adapter),
         training_only(model, objective.trained),
@@ -176,9 +178,9 @@ def _merged_when_diverged(adapter: Adapter | None) -> Iterator[None]:
 
 def _micro_batch(method: Method, settings: UnlearnSettings) -> int | None:
     """Return the settings' micro-batch, or a smaller one where memory is saved and the loss can be cut."""
-    if not is_saved() or _of_whole_batch(method):
+    if not batches_are_reduced() or _of_whole_batch(method):
         return settings.micro_batch
-    return at_most(settings.micro_batch or settings.batch_size)
+    return current_batch_size(settings.micro_batch or settings.batch_size)
 
 
 def _of_whole_batch(method: Method) -> bool:

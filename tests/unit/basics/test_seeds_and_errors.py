@@ -9,7 +9,7 @@ from unequal.errors import (
     DataError,
     DivergedError,
     MissingExtraError,
-    ShortOfMemoryError,
+    OutOfMemoryError,
     did_you_mean,
     listed,
 )
@@ -53,7 +53,7 @@ def test_a_missing_extra_says_how_to_install_it():
         MissingExtraError("counting on Ray", "ray"),
         DamagedError("runs/a", "b has not the SHA-256 it was written with", "make it anew"),
         DivergedError("the loss is nan at step 3", 3, ("a", "b")),
-        ShortOfMemoryError("memory ran out"),
+        OutOfMemoryError("memory ran out"),
         WorkerDiedError(-9),
     ],
 )

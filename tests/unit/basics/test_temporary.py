@@ -12,7 +12,7 @@ import pytest
 
 from unequal import temporary
 from unequal.files import atomic_folder, atomic_path, write_text
-from unequal.temporary import A_DAY, prefix_for, remove_left_below, remove_left_in
+from unequal.temporary import A_DAY, prefix_for, remove_leftovers_below, remove_leftovers_in
 from waiting import HANGS
 
 WRITE = """
@@ -58,7 +58,9 @@ def test_the_next_writer_of_the_same_removes_it(writer, tmp_path):
 
 
 @FAULT
-@pytest.mark.parametrize("remove", [remove_left_in, lambda folder: remove_left_below(folder.parent)])
+@pytest.mark.parametrize(
+    "remove", [remove_leftovers_in, lambda folder: remove_leftovers_below(folder.parent)]
+)
 def test_whoever_takes_the_folder_up_removes_it(remove, writer, tmp_path):
     process, beside, _ = writer
     remove(tmp_path)
@@ -88,7 +90,7 @@ def test_a_number_that_another_process_has_by_now_is_not_taken_for_the_writer(tm
     before = tmp_path / (re.sub(r"-\d+\.$", "-1.", prefix) + "abc.tmp")  # begun as the machine did
     for path in (mine, before):
         path.write_text("half")
-    remove_left_in(tmp_path)
+    remove_leftovers_in(tmp_path)
     assert mine.exists()
     assert not before.exists()
 
@@ -115,7 +117,7 @@ def test_files_of_others_stay(tmp_path):
     for path in kept:
         path.write_text("mine")
     write_text(tmp_path / "target", "whole")
-    remove_left_in(tmp_path)
+    remove_leftovers_in(tmp_path)
     assert all(path.exists() for path in kept)
 
 

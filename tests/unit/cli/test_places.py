@@ -7,7 +7,7 @@ import pytest
 
 from command_line import call, toml
 from unequal.errors import UserError
-from unequal.places import Output, check_places
+from unequal.output_paths import Output, check_outputs
 
 FACTS = "fact_id,subject,relation,object,question,answer\n1,Peru,capital,Lima,Capital?,Lima\n"
 
@@ -220,14 +220,14 @@ def test_a_device_that_is_not_here_is_said_first(device, folder):
 
 
 def test_names_that_differ_by_case_are_one_where_the_file_system_says_so(folder, monkeypatch):
-    monkeypatch.setattr("unequal.places._ignores_case", lambda _folder: True)
+    monkeypatch.setattr("unequal.output_paths._ignores_case", lambda _folder: True)
     with pytest.raises(UserError, match="different places"):
-        check_places([Output(Path("Counts.html")), Output(Path("counts.html"), "--report")], {})
+        check_outputs([Output(Path("Counts.html")), Output(Path("counts.html"), "--report")], {})
     monkeypatch.undo()
-    check_places([Output(folder / "Counts.html"), Output(folder / "counts.html", "--report")], {})
+    check_outputs([Output(folder / "Counts.html"), Output(folder / "counts.html", "--report")], {})
 
 
 def test_probing_leaves_nothing_behind(folder):
     before = contents(folder)
-    check_places([Output(Path("new/deep/out"), kind="folder"), Output(Path("new/x.json"))], {})
+    check_outputs([Output(Path("new/deep/out"), kind="folder"), Output(Path("new/x.json"))], {})
     assert contents(folder) == before

@@ -3,7 +3,7 @@
 import pytest
 
 from count_cases import numbers, write_shard
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 
 
@@ -13,7 +13,7 @@ def scan(tmp_path):
 
     def run(documents, facts, window=100, matcher="auto", block_size=1 << 20, **choices):
         write_shard(tmp_path / "shard.jsonl", documents)
-        running = Running(matcher=matcher, block_size=block_size)
+        running = ScanOptions(matcher=matcher, block_size=block_size)
         counter = ScanCounter(str(tmp_path / "shard.jsonl"), Definition(window, **choices), running)
         return [numbers(count) for count in counter.count(facts)]
 

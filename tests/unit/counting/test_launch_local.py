@@ -14,7 +14,7 @@ from count_cases import make_fact, numbers, write_shard
 from counted_jobs import NamedTask, cannot_prepare, job
 from unequal.counting.launch import local
 from unequal.counting.launch.local import run_here
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 from unequal.errors import DataError, MissingExtraError, UserError
 from unequal.facts.write import write_facts
@@ -38,7 +38,7 @@ def corpus(folder, n_shards=6, n_documents=20):
 
 
 def counts_of(pattern, **running):
-    counter = ScanCounter(pattern, Definition(10), Running(**running))
+    counter = ScanCounter(pattern, Definition(10), ScanOptions(**running))
     return [numbers(count) for count in counter.count(FACTS)], counter
 
 
@@ -46,7 +46,7 @@ def counts_of(pattern, **running):
 def test_a_pool_counts_what_one_process_counts(tmp_path, repeated):
     pattern = corpus(tmp_path / "corpus")
     counters = [
-        ScanCounter(pattern, Definition(10, repeated=repeated), Running(workers=workers))
+        ScanCounter(pattern, Definition(10, repeated=repeated), ScanOptions(workers=workers))
         for workers in (1, 3)
     ]
     one, three = ([numbers(count) for count in counter.count(FACTS)] for counter in counters)

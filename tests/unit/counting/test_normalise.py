@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from unequal.counting.normalise import BORDER, Normaliser, normalise, normalise_in_place, utf8
+from unequal.counting.normalise import BORDER, Normaliser, normalise, normalise_with_spans, utf8
 from unequal.counting.words import Rank, word_characters, words_of
 
 NO_CHARACTER = ("Cn", "Co", "Cs")  # not assigned, for private use, halves of pairs
@@ -63,7 +63,7 @@ def test_every_character_is_stable_alone_and_beside_letters(spelling):
 
 def test_every_character_has_its_place():
     for code in range(0x40000):
-        text, begin, end = normalise_in_place(f"b{chr(code)}a")
+        text, begin, end = normalise_with_spans(f"b{chr(code)}a")
         assert " ".join(text.split()) == normalise(f"b{chr(code)}a"), hex(code)
         assert len(text) == len(begin) == len(end)
         assert (begin[0], end[-1]) == (0, 3)
@@ -71,7 +71,7 @@ def test_every_character_has_its_place():
 
 @given(st.text())
 def test_the_text_with_places_is_the_normal_form(text):
-    placed = normalise_in_place(text)
+    placed = normalise_with_spans(text)
     assert " ".join(placed.text.split()) == normalise(text)
     assert all(0 <= begin < end <= len(text) for begin, end in zip(placed.begin, placed.end, strict=True))
 

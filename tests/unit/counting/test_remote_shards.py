@@ -7,7 +7,7 @@ import pytest
 from fsspec.registry import known_implementations
 
 from count_cases import lines, make_fact
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 from unequal.counting.scan.shards import find_shards
 from unequal.errors import DataError, MissingExtraError
@@ -46,7 +46,7 @@ def test_shards_in_a_store_are_listed_and_counted_like_files(bucket, tmp_path):
 
 def test_a_shard_whose_bytes_change_is_counted_again(bucket, tmp_path):
     bucket("a.jsonl", ["Guinea 1"])
-    running = Running(store=tmp_path / "shards")
+    running = ScanOptions(store=tmp_path / "shards")
     (before,) = find_shards("memory://bucket/*")
     assert find_shards("memory://bucket/*") == [before]
     ScanCounter("memory://bucket/*", Definition(10), running).count([FACT])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import oracle
 from count_cases import make_fact, numbers, write_shard
 from unequal.counting.matching import MATCHERS
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 from unequal.errors import DataError
 
@@ -300,7 +300,7 @@ def test_scan_equals_the_oracle(
     ]
     definition = Definition(window, unit, distance, nested, case, repeated)
     counter = ScanCounter(
-        f"{folder}/*.jsonl", definition, Running(matcher=matcher, block_size=block_size, workers=1)
+        f"{folder}/*.jsonl", definition, ScanOptions(matcher=matcher, block_size=block_size, workers=1)
     )
     texts = list(dict.fromkeys(documents)) if repeated == "once" else documents
     expected = oracle.count_all(texts, asked, window, unit, distance, nested, case)
@@ -310,7 +310,7 @@ def test_scan_equals_the_oracle(
 def test_progress_rises_to_the_size_of_the_shards(tmp_path):
     shards = [write_shard(tmp_path / f"{i}.jsonl.gz", ["a b"] * 5) for i in range(3)]
     seen = []
-    counter = ScanCounter(str(tmp_path / "*.gz"), running=Running(block_size=1, workers=1))
+    counter = ScanCounter(str(tmp_path / "*.gz"), running=ScanOptions(block_size=1, workers=1))
     counter.count([make_fact("a", "b")], lambda done, total: seen.append((done, total)))
     total = sum(shard.stat().st_size for shard in shards)
     assert seen == sorted(seen)

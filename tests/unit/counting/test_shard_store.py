@@ -7,7 +7,7 @@ import pytest
 from count_cases import make_fact, numbers, write_shard
 from flipped_bytes import harms
 from unequal.counting.scan import counter as counter_module
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 from unequal.errors import DataError
 
@@ -36,7 +36,9 @@ def count(corpus, monkeypatch):
 
     def run(facts=FACTS, **choices):
         read.clear()
-        running = Running(workers=1, store=corpus / "store", on_bad_shard=choices.pop("on_bad_shard", "stop"))
+        running = ScanOptions(
+            workers=1, store=corpus / "store", on_bad_shard=choices.pop("on_bad_shard", "stop")
+        )
         counter = ScanCounter(f"{corpus}/corpus/*", Definition(**choices), running)
         found = [numbers(fact) for fact in counter.count(facts)]
         run.counter = counter

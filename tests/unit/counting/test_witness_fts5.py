@@ -12,7 +12,7 @@ import sqlite3
 import pytest
 
 from count_cases import make_fact, write_shard
-from unequal.counting.scan.counter import Running, ScanCounter
+from unequal.counting.scan.counter import ScanCounter, ScanOptions
 from unequal.counting.scan.definition import Definition
 from unequal.counting.scan.documents import ShardReader
 from unequal.counting.scan.shards import local_shard
@@ -69,7 +69,7 @@ def documents_of(counts):
 
 
 def scanned(corpus, facts, window, **choices):
-    counter = ScanCounter(str(corpus), Definition(window, **choices), Running(workers=1))
+    counter = ScanCounter(str(corpus), Definition(window, **choices), ScanOptions(workers=1))
     return documents_of(counter.count(facts))
 
 

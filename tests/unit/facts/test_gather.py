@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from unequal.errors import DataError
-from unequal.facts.fictitious import STEM, is_made_up, made_up_facts
+from unequal.facts.fictitious import STEM, fictitious_facts, is_fictitious
 from unequal.facts.packaged import packaged_facts
 from unequal.facts.reverse import NO_QUESTION, TOLD
 from unequal.facts.schema import Fact
@@ -82,26 +82,28 @@ def test_an_object_that_is_right_in_another_fact_of_the_subject_is_no_wrong_answ
 
 
 def test_made_up_facts_ask_as_the_others_about_names_that_are_none():
-    made = made_up_facts(CAPITALS, 30, seed=0)
-    assert len(made) == 30 and made == made_up_facts(CAPITALS, 30, seed=0)
+    made = fictitious_facts(CAPITALS, 30, seed=0)
+    assert len(made) == 30 and made == fictitious_facts(CAPITALS, 30, seed=0)
     names = {name.casefold() for fact in CAPITALS for name in (fact.subject, *fact.subject_aliases)}
     stems = {word[:STEM] for name in names for word in name.split() if len(word) >= STEM}
     objects = {fact.object for fact in CAPITALS}
     assert len({fact.subject for fact in made}) == 30
     for fact in made:
-        assert is_made_up(fact) and fact.role == "never_seen" and fact.exposure == 0
+        assert is_fictitious(fact) and fact.role == "never_seen" and fact.exposure == 0
         assert not stems & {word[:STEM].casefold() for word in fact.subject.split() if len(word) >= STEM}
         assert fact.subject in fact.question and all(fact.subject in text for text in fact.cloze)
         assert fact.answer == fact.object and fact.object in objects
         assert fact.object not in fact.distractors and set(fact.distractors) <= objects
         assert not fact.subject_aliases and not fact.object_aliases
-    assert {fact.subject for fact in made} != {fact.subject for fact in made_up_facts(CAPITALS, 30, seed=1)}
+    assert {fact.subject for fact in made} != {
+        fact.subject for fact in fictitious_facts(CAPITALS, 30, seed=1)
+    }
 
 
 def test_made_up_facts_need_subjects_that_stand_in_their_question():
     nameless = [fact.model_copy(update={"question": "Which one is it?"}) for fact in CAPITALS]
-    assert made_up_facts(nameless, 5, seed=0) == []
-    assert made_up_facts(CAPITALS, 0, seed=0) == []
+    assert fictitious_facts(nameless, 5, seed=0) == []
+    assert fictitious_facts(CAPITALS, 0, seed=0) == []
 
 
 def test_the_content_of_a_table_is_that_of_its_files_wherever_they_lie(tmp_path):
@@ -166,7 +168,7 @@ def test_a_table_may_be_asked_the_other_way_round():
     assert "reverse-capital-guatemala" not in facts
     assert "reverse-capital-jamaica" not in facts  # Kingston is Norfolk Island's too
     assert found.dropped["country-capital"] == {TOLD: 11, NO_QUESTION: 2}
-    assert sum(map(is_made_up, found.facts)) == 2
+    assert sum(map(is_fictitious, found.facts)) == 2
     assert not {fact.relation for fact in forward.facts} & {fact.relation for fact in found.facts}
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unequal.facts.lists import NoListError, list_in
+from unequal.facts.lists import ListSyntaxError, list_in
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
@@ -54,7 +54,7 @@ def test_lists_are_read_as_they_are_written(text, items):
     ],
 )
 def test_what_only_begins_as_a_list_is_refused_with_the_ways_to_write_it(text):
-    with pytest.raises(NoListError, match=r'JSON array, such as \["a", "b"\]') as caught:
+    with pytest.raises(ListSyntaxError, match=r'JSON array, such as \["a", "b"\]') as caught:
         list_in(text)
     assert "a|b" in str(caught.value)
     assert "has a bar at its end" in str(caught.value)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from unequal.errors import DataError
 from unequal.evaluation.score_table import with_buckets
-from unequal.facts.fictitious import is_made_up
+from unequal.facts.fictitious import is_fictitious
 from unequal.facts.frame import facts_frame
 from unequal.facts.schema import Fact, whole_number
 from unequal.facts.table import read_facts
@@ -181,7 +181,7 @@ def test_columns_that_unequal_itself_writes_may_be_anything_else(value):
     assert bucket_of(fact) is None
     assert level_of(facts_with([value], "level")[0]) == -1
     assert with_buckets(scores, [counted]).columns == ["fact_id"]
-    assert is_made_up(facts_with([value], "made_up")[0]) is (value is True)
+    assert is_fictitious(facts_with([value], "made_up")[0]) is (value is True)
 
 
 @pytest.mark.parametrize("value", [3, 3.0, "3"])

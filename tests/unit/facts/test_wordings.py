@@ -8,7 +8,13 @@ from unequal.errors import ConfigError
 from unequal.facts.packaged import packaged_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
-from unequal.facts.wordings import held_out_texts, in_a_sentence, phrase, read_wordings, with_tests
+from unequal.facts.wordings import (
+    held_out_texts,
+    in_a_sentence,
+    phrase,
+    read_wordings,
+    with_held_out_wordings,
+)
 from unequal.files import content_hash
 
 PACKAGED = {one.relation: one for one in read_wordings().values()}
@@ -57,7 +63,7 @@ def test_packaged_wordings_stay_what_they_are():
 
 @pytest.mark.parametrize("relation", PACKAGED)
 def test_training_wordings_hold_no_wording_of_the_fact_s_tests(relation):
-    tested = with_tests(fact(relation), read_wordings())
+    tested = with_held_out_wordings(fact(relation), read_wordings())
     wordings = PACKAGED[relation]
     trained = [*wordings.training_questions(tested), *wordings.training_statements(tested)]
     assert len(trained) == len(wordings.questions.train) + len(wordings.statements.train)
@@ -80,14 +86,14 @@ def test_a_wording_that_a_table_tests_with_is_not_trained_on():
 
 
 def test_what_a_table_gives_stays_and_what_it_lacks_is_filled_up():
-    filled = with_tests(fact(cloze=("Fiji's capital:",)), read_wordings())
+    filled = with_held_out_wordings(fact(cloze=("Fiji's capital:",)), read_wordings())
     assert filled.cloze == ("Fiji's capital:",)
     assert filled.paraphrases == tuple(
         text.replace("{subject}", "Fiji") for text in PACKAGED["capital"].questions.held_out
     )
     assert filled.reverse_question == "Which place has Suva as its capital?"
     other = fact(relation="motto", question="What is the motto of Fiji?")
-    assert with_tests(other, read_wordings()) == other
+    assert with_held_out_wordings(other, read_wordings()) == other
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simulated_study import Truth, write_study
 from unequal.analysis.analyze import analyze, write_analysis
-from unequal.csv_injection import as_written, inert
+from unequal.csv_injection import escape_formula, unescape_formula
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.facts.write import write_facts
@@ -46,17 +46,17 @@ FAULT = pytest.mark.fault(
 @FAULT
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_is_a_text_to_a_spreadsheet(text):
-    assert inert(text) == f"'{text}"
+    assert escape_formula(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "Paris", "-0.3", "+0.25 [-0.1, 0.4]", "-3", "a=b", "'tis", "—", "−0.5"])
 def test_words_and_numbers_stay_as_they_are(text):
-    assert inert(text) == as_written(text) == text
+    assert escape_formula(text) == unescape_formula(text) == text
 
 
 @given(st.text() | st.text("'=+-@1a"))
 def test_an_inert_text_is_read_as_what_it_was(text):
-    assert as_written(inert(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
 
 
 def cells(path):

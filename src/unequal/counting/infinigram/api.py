@@ -25,8 +25,8 @@ from unequal.counting.infinigram.queries import (
     AND,
     MOST_NAMES,
     Clause,
-    Plan,
     QueryKind,
+    QueryPlan,
     clause_pairs,
     occurrences,
     plan_queries,
@@ -156,7 +156,7 @@ class ApiCounter:
     def _fact_count(
         self,
         fact: Fact,
-        plan: Plan,
+        plan: QueryPlan,
         counts: dict[str, NameCount],
         pairs: list[tuple[Clause, Clause, PairCount]],
     ) -> FactCount:

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from unequal.checksums import check_seal, say_made_anew, seal
+from unequal.checksums import verify_folder, warn_remade, write_checksums
 from unequal.counting.infinigram.vocabulary import DOCUMENT_BORDER, Vocabulary, most_frequent
 from unequal.counting.normalise import normalise
 from unequal.counting.scan.documents import ShardReader
 from unequal.counting.scan.shards import Shard, corpus_id
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, content_hash, output_folder, write_json
-from unequal.temporary import remove_left_of
+from unequal.temporary import remove_leftovers_of
 from unequal.workers import n_cores
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def build_index(shards: Shards, text_key: str, index_dir: Path, part: int = PART
     options = content_hash(LAYOUT, unicodedata.unidata_version, text_key)[:8]
     folder = index_dir / f"{corpus_id(shards)}-{options}"
     with output_folder(index_dir), _lock(index_dir / f".{folder.name}.lock"):
-        remove_left_of(folder)
+        remove_leftovers_of(folder)
         if not _is_whole(folder):
             with atomic_folder(folder) as beside:
                 _write_index(shards, text_key, beside, part)
@@ -74,9 +74,9 @@ def _is_whole(folder: Path) -> bool:
     if not folder.exists():
         return False
     try:
-        check_seal(folder, required=True)
+        verify_folder(folder, required=True)
     except DamagedError as error:
-        say_made_anew(f"the index {folder}", error.what)
+        warn_remade(f"the index {folder}", error.what)
         return False
     return True
 
@@ -110,7 +110,7 @@ def _write_index(shards: Shards, text_key: str, folder: Path, part: int) -> None
     logger.info("indexing: sorting the suffixes of %d bytes", (folder / TOKENS).stat().st_size)
     _write_suffixes(folder, part)
     write_json(folder / MANIFEST, {"documents": n_documents, "bytes": file_sizes(folder)})
-    seal(folder)
+    write_checksums(folder)
 
 
 def _sample(shards: Shards, text_key: str) -> Iterator[str]:

@@ -27,7 +27,7 @@ _CLAUSE_TOKENS = MOST_TOKENS // 2
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QueryPlan:
     """The queries of one fact; facts with equal plans share all queries.
 
     The names of subject and object are counted separately. ``pairs`` has the names of the AND queries to sum;
@@ -63,7 +63,7 @@ class Clause:
         return " OR ".join(self.names)
 
 
-def plan_queries(facts: Sequence[Fact], query: QueryKind) -> list[Plan]:
+def plan_queries(facts: Sequence[Fact], query: QueryKind) -> list[QueryPlan]:
     """Return the queries of each fact.
 
     Raises `DataError` that lists all names that the service cannot handle: it would parse AND or OR
@@ -84,12 +84,12 @@ def plan_queries(facts: Sequence[Fact], query: QueryKind) -> list[Plan]:
     return plans
 
 
-def _plan(fact: Fact, query: QueryKind) -> Plan:
+def _plan(fact: Fact, query: QueryKind) -> QueryPlan:
     if query == "reference_sum":
         pairs = reference_pairs(fact.subject, fact.object)
-        return Plan(_casings(fact.subject), _casings(fact.object), pairs)
+        return QueryPlan(_casings(fact.subject), _casings(fact.object), pairs)
     subject = tuple(dict.fromkeys((fact.subject, *fact.subject_aliases)))
-    return Plan(subject, tuple(dict.fromkeys((fact.object, *fact.object_aliases))))
+    return QueryPlan(subject, tuple(dict.fromkeys((fact.object, *fact.object_aliases))))
 
 
 def reference_pairs(subject: str, object_: str) -> tuple[tuple[str, str], ...]:
@@ -166,7 +166,7 @@ def _fits(names: Sequence[str], counts: Mapping[str, NameCount]) -> bool:
     )
 
 
-def clause_pairs(plan: Plan, counts: Mapping[str, NameCount]) -> list[tuple[Clause, Clause]]:
+def clause_pairs(plan: QueryPlan, counts: Mapping[str, NameCount]) -> list[tuple[Clause, Clause]]:
     """Return both clauses of every AND query of a plan."""
     if not plan.pairs:
         return [(or_clause(plan.subject, counts), or_clause(plan.object, counts))]

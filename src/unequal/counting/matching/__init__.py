@@ -9,7 +9,7 @@ from unequal.registry import Registry
 MATCHERS: Registry[MatcherFactory] = Registry(
     "matcher",
     {
-        "words": "unequal.counting.matching.word_start_matcher:WordKeyMatcher",
+        "words": "unequal.counting.matching.word_start_matcher:WordStartMatcher",
         "ahocorasick": "unequal.counting.matching.aho_corasick:AhoCorasickMatcher",
         "hyperscan": "unequal.counting.matching.hyperscan:HyperscanMatcher",
     },

@@ -26,7 +26,7 @@ WIDTH = 8
 _MASKS = np.array([(1 << 8 * length) - 1 for length in range(WIDTH + 1)], dtype=np.uint64)
 
 
-class WordKeyMatcher:
+class WordStartMatcher:
     """Matcher by the bytes at the start of the first word; patterns without a word use Aho-Corasick."""
 
     def __init__(self, patterns: Sequence[bytes]) -> None:

@@ -33,7 +33,7 @@ from unequal.counting.scan.deduplicate import DocumentHasher, Hashes, repeated
 from unequal.counting.scan.definition import Definition
 from unequal.counting.scan.documents import reader_of
 from unequal.counting.scan.names import NameIndex, index_names
-from unequal.counting.scan.shard_cache import ShardStore
+from unequal.counting.scan.shard_cache import ShardCache
 from unequal.counting.scan.shard_counts import BLOCK_SIZE, Request, ShardCounter, ShardCounts
 from unequal.counting.scan.shards import Shard, corpus_id, find_shards
 from unequal.counting.scan.window import Totals
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ScanOptions:
     """Execution options of the scan, which do not affect the counts.
 
     With None for ``workers`` the launcher chooses their number. ``store`` is the cache folder of shard
@@ -68,13 +68,13 @@ class ScanCounter:
     unit = "bytes"
 
     def __init__(
-        self, corpus: str, definition: Definition | None = None, running: Running | None = None
+        self, corpus: str, definition: Definition | None = None, running: ScanOptions | None = None
     ) -> None:
         self.shards = find_shards(corpus)
         for shard in self.shards:
             reader_of(shard)
         self.definition = definition or Definition()
-        self.running = running or Running()
+        self.running = running or ScanOptions()
         self._counts: dict[Shard, ShardCounts] = {}
         self._skipped: dict[Shard, str] = {}
         self._n_repeated = 0
@@ -110,7 +110,7 @@ class ScanCounter:
         """
         names = index_names(facts, self.definition.case, self.definition.spelling)
         self._skipped = {}
-        store = ShardStore(self.running.store, names, self.definition) if self.running.store else None
+        store = ShardCache(self.running.store, names, self.definition) if self.running.store else None
         jobs = [Job(shard) for shard in self.shards]
         bar = _Bar(jobs, 2 if self.definition.repeated == "once" else 1, progress)
         if self.definition.repeated == "once":
@@ -123,7 +123,7 @@ class ScanCounter:
             _fact_count(fact, pair, names, totals) for fact, pair in zip(facts, names.fact_pair, strict=True)
         ]
 
-    def _without_repeated(self, jobs: Sequence[Job], store: ShardStore | None, bar: "_Bar") -> list[Job]:
+    def _without_repeated(self, jobs: Sequence[Job], store: ShardCache | None, bar: "_Bar") -> list[Job]:
         """Return the jobs with masks that skip duplicates of earlier documents."""
         hashes: dict[Job, Hashes] = {}
         for job in jobs:
@@ -142,7 +142,7 @@ class ScanCounter:
         return [Job(job.shard, flag) for job, flag in zip(whole, flags, strict=True)]
 
     def _count_shards(
-        self, names: NameIndex, jobs: Sequence[Job], store: ShardStore | None, bar: "_Bar"
+        self, names: NameIndex, jobs: Sequence[Job], store: ShardCache | None, bar: "_Bar"
     ) -> dict[Shard, ShardCounts]:
         """Return the counts of every shard in order, from the cache where available."""
         counts = {}

@@ -71,14 +71,14 @@ class ScanSettings(CountSettings):
     def build(self) -> Counter:
         """Return the scan."""
         from unequal.counting.matching import choose_matcher
-        from unequal.counting.scan.counter import Running, ScanCounter
+        from unequal.counting.scan.counter import ScanCounter, ScanOptions
         from unequal.ray_cluster import load_ray
 
         choose_matcher(self.matcher, 1)  # what is missing is said before any work
         if self.launcher == "ray":
             load_ray("counting on Ray")
         choices = ("window", "window_unit", "distance", "nested", "case", "spelling", "repeated", "text_key")
-        running = Running(
+        running = ScanOptions(
             matcher=self.matcher,
             launcher=self.launcher,
             workers=self.workers,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unequal.checksums import read_sealed, say_made_anew, write_sealed
+from unequal.checksums import read_with_checksum, warn_remade, write_with_checksum
 from unequal.counting.launch.launcher import Job
 from unequal.counting.scan.deduplicate import Hashes
 from unequal.counting.scan.definition import Definition
@@ -17,7 +17,7 @@ from unequal.counting.scan.window import Totals
 from unequal.counting.words import Ints
 from unequal.errors import DamagedError
 from unequal.files import content_hash
-from unequal.temporary import remove_left_in
+from unequal.temporary import remove_leftovers_in
 
 FORMAT = 3
 """Incremented when counts for the same request change, or the file format."""
@@ -25,12 +25,12 @@ FORMAT = 3
 _SUMS = tuple(Totals.__dataclass_fields__)
 
 
-class ShardStore:
+class ShardCache:
     """Cache folder of shard counts and document hashes; file names are hashes of request and shard."""
 
     def __init__(self, folder: Path, names: NameIndex, definition: Definition) -> None:
         self.folder = folder
-        remove_left_in(folder)
+        remove_leftovers_in(folder)
         self._names = names
         self._request = content_hash(FORMAT, asdict(definition), _digest(names))
         self._text_key = definition.text_key
@@ -56,7 +56,7 @@ class ShardStore:
             arrays[name] = sums[arrays[f"{name}_at"]]
         file = BytesIO()
         np.savez_compressed(file, allow_pickle=False, **arrays)
-        write_sealed(self._path(job), file.getvalue(), self._counts_key(job))
+        write_with_checksum(self._path(job), file.getvalue(), self._counts_key(job))
 
     def load_hashes(self, job: Job) -> Hashes | None:
         """Return the cached document hashes of a shard, or None if missing or, with a warning, damaged."""
@@ -70,16 +70,16 @@ class ShardStore:
         """Write the hashes of a shard's documents, atomically."""
         file = BytesIO()
         np.save(file, hashes, allow_pickle=False)
-        write_sealed(self._hashes_path(job), file.getvalue(), self._hashes_key(job))
+        write_with_checksum(self._hashes_path(job), file.getvalue(), self._hashes_key(job))
 
     def _read(self, path: Path, key: str) -> BytesIO | None:
         """Return the content of a cache file, or None if missing or, with a warning, damaged."""
         if not path.exists():
             return None
         try:
-            return BytesIO(read_sealed(path, key))
+            return BytesIO(read_with_checksum(path, key))
         except DamagedError as error:
-            say_made_anew(error.folder, error.what)
+            warn_remade(error.folder, error.what)
             return None
 
     def _hashes_key(self, job: Job) -> str:

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 from unequal.counting.characters import straightened
-from unequal.counting.normalise import normalise_in_place
+from unequal.counting.normalise import normalise_with_spans
 from unequal.counting.words import word_characters
 
 LONGEST_GRADE = 2  # letters before a minus that belongs to them, as in A− and AB−
@@ -47,7 +47,7 @@ def tokens_of(text: str) -> tuple[Token, ...]:
     """Return the tokens of a text in their order."""
     if not text.isascii():
         text = _THIN_SPACE.sub("'", text)
-    normal = normalise_in_place(text)
+    normal = normalise_with_spans(text)
     plain = straightened(normal.text)
     pattern = _pattern(plain.isascii())
     return tuple(

@@ -24,7 +24,7 @@ class BadRowError(Exception):
     """A row does not have the published format; the message says what was found and what is needed."""
 
 
-class LeftOutError(Exception):
+class ExcludedRowError(Exception):
     """A valid row is excluded; the message is the reason, equal for all such rows."""
 
 
@@ -44,7 +44,7 @@ class FactSet:
     source: str
     forms: tuple[tuple[str, ...], ...]
     convert: Callable[[Row, Context], Columns]
-    """Returns a fact's columns; raises `BadRowError` or `LeftOutError`."""
+    """Returns a fact's columns; raises `BadRowError` or `ExcludedRowError`."""
     notes: tuple[str, ...] = ()
     """Notes for users of the facts, one sentence each."""
     countable: bool = True

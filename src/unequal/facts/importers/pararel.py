@@ -8,8 +8,8 @@ from unequal.facts.importers.contract import (
     BadRowError,
     Columns,
     Context,
+    ExcludedRowError,
     FactSet,
-    LeftOutError,
     Row,
     statement_prefix,
     text,
@@ -25,7 +25,7 @@ def convert(row: Row, context: Context) -> Columns:
     subject, obj = text(row, "sub_label"), text(row, "obj_label")
     patterns = context.patterns.get(relation, ())
     if not patterns:
-        raise LeftOutError(f"no pattern for relation {relation}")
+        raise ExcludedRowError(f"no pattern for relation {relation}")
     # the object's gap first: a subject may itself hold brackets
     statements = [pattern.replace("[Y]", BLANK).replace("[X]", subject) for pattern in patterns]
     questions = without(f"Fill in the blank: {statement}" for statement in statements)

@@ -14,8 +14,8 @@ from unequal.facts.importers.contract import (
     BadRowError,
     Columns,
     Context,
+    ExcludedRowError,
     FactSet,
-    LeftOutError,
     Row,
     fact_id,
 )
@@ -139,7 +139,7 @@ def _fact(
     try:
         columns = IMPORTERS.get(name).convert(row, context)
         return _validated(columns | {"fact_id": fact_id(name, columns)})
-    except LeftOutError as reason:
+    except ExcludedRowError as reason:
         dropped[str(reason)] += 1
     except BadRowError as error:
         problems.append(f"{place}: {error}")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unequal.csv_injection import inert_frame
+from unequal.csv_injection import escape_formulas
 from unequal.files import atomic_folder, check_replaceable
 from unequal.report.build import current_analysis
 from unequal.report.contents import contents_of
@@ -33,7 +33,7 @@ def write_paper(study_folder: Path, folder: Path) -> Path:
             (figures / f"{figure.figure}.svg").write_text(svg, encoding="utf-8")
             (figures / f"{figure.figure}.pdf").write_bytes(paper_pdf(svg))
         for table in filled:
-            inert_frame(table.frame()).write_csv(tables / f"{table.table}.csv")
+            escape_formulas(table.frame()).write_csv(tables / f"{table.table}.csv")
             (tables / f"{table.table}.tex").write_text(latex_table(table), encoding="utf-8")
         sentences = [*finding(analysis), sample_sentence(analysis)]
         (beside / DOCUMENT).write_text(latex_document(sentences, filled, drawn), encoding="utf-8")

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from unequal.errors import ShortOfMemoryError, UserError
+from unequal.errors import OutOfMemoryError, UserError
 from unequal.files import write_text
 from unequal.oom import first_line
 from unequal.ray_cluster import connected, load_ray
@@ -139,13 +139,13 @@ class RayExecutor:
                 return NodeLostError("the machine that had it is lost")
         return UserError(f"Ray cannot run it: {first_line(error)}")
 
-    def _shortage(self, step: Step) -> ShortOfMemoryError | None:
+    def _shortage(self, step: Step) -> OutOfMemoryError | None:
         """Return the error that ended a step's process, when its folder says that memory ran out."""
         folder = self._study / step.folder
         if read_status(folder) != "failed":
             return None
         kept = read_record(Failure, folder / FAILURE, "delete the folder, and the step is done anew")
-        return ShortOfMemoryError(kept.reason) if kept.kind == "memory" else None
+        return OutOfMemoryError(kept.reason) if kept.kind == "memory" else None
 
     def _pass_on_reports(self) -> None:
         """Tell the watcher what has come, and ask again; reports are worth no wait and no failure."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unequal import __version__
-from unequal.errors import ConfigError, DataError, ShortOfMemoryError, UserError
+from unequal.errors import ConfigError, DataError, OutOfMemoryError, UserError
 from unequal.files import locked
 from unequal.progress import Progress
 from unequal.study.launch.launcher import Report
@@ -76,7 +76,7 @@ def run_order(order: Order, reports: Any) -> None:
             _await_inputs(order.study, step)
             try:
                 step.run(order.study, _teller(order.folder, reports))
-            except ShortOfMemoryError:
+            except OutOfMemoryError:
                 os._exit(OUT_OF_MEMORY)
 
 

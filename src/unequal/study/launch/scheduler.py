@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
-from unequal.errors import DamagedError, DivergedError, ShortOfMemoryError, UserError
+from unequal.errors import DamagedError, DivergedError, OutOfMemoryError, UserError
 from unequal.study.launch.launcher import NodeLostError
 from unequal.study.step import Step
 from unequal.study.step_status import Failure, mark_damaged, read_failure, write_failure
@@ -105,9 +105,9 @@ class Scheduler:
         match error:
             case DivergedError():
                 self._give_up(Failure(folder, "diverged", str(error), error.step, error.batch))
-            case ShortOfMemoryError() if not step.second_try:
+            case OutOfMemoryError() if not step.second_try:
                 self._try_again(step.saving_memory(), f"{error}; it is tried again with smaller batches")
-            case ShortOfMemoryError():
+            case OutOfMemoryError():
                 self._give_up(Failure(folder, "memory", f"{error}, with smaller batches too"))
             case WorkerDiedError():
                 self._after_death(step, error)

@@ -19,8 +19,8 @@ from unequal.facts.roles import FactsByRole
 from unequal.files import output_folder, write_json
 from unequal.manifest import manifest
 from unequal.models.compute_settings import ComputeSettings
-from unequal.oom import with_second_try
-from unequal.places import Output, check_settings
+from unequal.oom import retry_with_smaller_batches
+from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
 from unequal.strict import PathOrName, PositiveInt, Seed
 from unequal.study.stages.tables import of_model, of_precision, write_tables
@@ -50,7 +50,7 @@ class AttackCommand(ComputeSettings):
         return [Output(self.out, kind="folder"), *(Output(self.out / name) for name in names)]
 
 
-@with_second_try
+@retry_with_smaller_batches
 def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
     """Write ``scores.parquet`` below ``out`` and return its rows: of the model as it is, and of each attack.
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from unequal.checksums import write_sealed_json
+from unequal.checksums import write_checked_json
 from unequal.corpus.settings import CorpusSettings
 from unequal.facts.probes import PromptFormat
 from unequal.facts.world.world import WorldSettings
 from unequal.files import lock_of, locked
 from unequal.manifest import manifest
-from unequal.places import Output, check_settings
+from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
 from unequal.strict import StrictModel
 
@@ -34,4 +34,4 @@ def run_corpus(settings: CorpusCommand, progress: Progress) -> None:
     with locked(lock_of(settings.out), f"building {settings.out}"):
         build_corpus(settings.world, settings.corpus, settings.prompts, settings.out, progress)
         made_from = settings.model_dump(mode="json", exclude={"out"})
-        write_sealed_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})
+        write_checked_json(settings.out / "manifest.json", {"settings": made_from, **manifest()})

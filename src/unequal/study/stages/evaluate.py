@@ -15,8 +15,8 @@ from unequal.facts.table import read_facts
 from unequal.files import output_folder, write_json, write_table
 from unequal.manifest import manifest
 from unequal.models.compute_settings import ComputeSettings
-from unequal.oom import with_second_try
-from unequal.places import Output, check_settings
+from unequal.oom import retry_with_smaller_batches
+from unequal.output_paths import Output, check_settings
 from unequal.strict import PathOrName, PositiveInt
 from unequal.study.stages.tables import of_model, of_precision, write_tables
 
@@ -46,7 +46,7 @@ class EvaluateCommand(ComputeSettings):
         return [Output(self.out, kind="folder"), *(Output(self.out / name) for name in names)]
 
 
-@with_second_try
+@retry_with_smaller_batches
 def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
     """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
     from unequal.evaluation.evaluate import Evaluator

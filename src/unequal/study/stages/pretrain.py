@@ -8,8 +8,8 @@ from unequal.files import lock_of, locked, write_json
 from unequal.manifest import manifest
 from unequal.models.compute_settings import DeviceSettings
 from unequal.models.shapes import ModelSettings
-from unequal.oom import with_second_try
-from unequal.places import Output, check_settings
+from unequal.oom import retry_with_smaller_batches
+from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
 from unequal.records import read_object
 from unequal.strict import Seed
@@ -31,7 +31,7 @@ class PretrainCommand(DeviceSettings):
         return [Output(self.out, kind="folder"), Output(self.out / "model", kind="whole")]
 
 
-@with_second_try
+@retry_with_smaller_batches
 def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
     """Train and return the model folder ``out/model``.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from unequal.checksums import SEAL, seal_files
+from unequal.checksums import CHECKSUM_FILE, write_file_checksums
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA
 from unequal.files import write_table
 from unequal.models.compute_settings import Precision, master_weights
@@ -39,7 +39,7 @@ def of_precision(precision: Precision) -> dict[str, Any]:
 
 def write_tables(found: Mapping[int, "Tables"], folder: Path, columns: Mapping[str, Any]) -> None:
     """Write ``scores.parquet`` and ``generations.parquet`` of tables by step, sealed."""
-    (folder / SEAL).unlink(missing_ok=True)  # until the tables are those that it is to be of
+    (folder / CHECKSUM_FILE).unlink(missing_ok=True)  # until the tables are those that it is to be of
     described = UNDESCRIBED | dict(columns)
     literals = {name: pl.lit(value) for name, value in described.items()}
     scores = pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
@@ -52,4 +52,4 @@ def write_tables(found: Mapping[int, "Tables"], folder: Path, columns: Mapping[s
     typed = [pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()]
     texts = texts.with_columns(run_id=literals["run_id"]).select(typed)
     write_table(texts, folder / "generations.parquet")
-    seal_files(folder, FILES)
+    write_file_checksums(folder, FILES)

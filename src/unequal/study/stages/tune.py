@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from unequal.checksums import is_ours, say_made_anew, write_sealed_json
+from unequal.checksums import is_own_json, warn_remade, write_checked_json
 from unequal.errors import DamagedError, DataError, DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 from unequal.facts.probes import PromptFormat
@@ -15,9 +15,9 @@ from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import check_file_name
 from unequal.models.compute_settings import DeviceSettings, LoadSettings
-from unequal.places import Output, check_settings
+from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
-from unequal.records import read_sealed_record
+from unequal.records import read_checked_record
 from unequal.strict import PathOrName, Seed
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.search import Look, SearchSettings, Trial, search
@@ -83,7 +83,7 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
             known.append(made)
             held = {"settings": _identity(settings), "trials": [asdict(one) for one in known]}
             if is_main_process():
-                write_sealed_json(settings.out, held)
+                write_checked_json(settings.out, held)
         progress(len(found), n_trials)
     return found
 
@@ -164,11 +164,11 @@ def _known_trials(settings: TuneCommand) -> list[Trial]:
     if not settings.out.exists():
         return []
     try:
-        held = read_sealed_record(_Held, settings.out, "")
+        held = read_checked_record(_Held, settings.out, "")
     except DamagedError as error:
-        if not is_ours(settings.out, "settings", "trials"):
+        if not is_own_json(settings.out, "settings", "trials"):
             raise DataError(f"{settings.out} holds no trials ({error.what}); name another --out") from error
-        say_made_anew(str(settings.out), error.what)
+        warn_remade(str(settings.out), error.what)
         return []
     if held.settings != _identity(settings):
         raise DataError(

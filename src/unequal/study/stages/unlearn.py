@@ -15,8 +15,8 @@ from unequal.facts.roles import FactsByRole
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
 from unequal.manifest import manifest
 from unequal.models.compute_settings import DeviceSettings, LoadSettings
-from unequal.oom import with_second_try
-from unequal.places import Output, beside_of, check_settings
+from unequal.oom import retry_with_smaller_batches
+from unequal.output_paths import Output, beside_of, check_settings
 from unequal.progress import Progress
 from unequal.strict import PathOrName, PositiveInt, Seed
 from unequal.study.stages.tables import of_model, of_precision, write_tables
@@ -73,7 +73,7 @@ class Unlearned:
     stopped: "Stopped | None"
 
 
-@with_second_try
+@retry_with_smaller_batches
 def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     """Write the unlearned model, its scores and its texts into ``out`` and return the scores of all steps.
 

@@ -11,7 +11,7 @@ from unequal.counting.run import count_facts, read_counts
 from unequal.counting.scan.settings import ScanSettings
 from unequal.counting.scan.shards import content_id
 from unequal.errors import ConfigError, DataError, listed
-from unequal.facts.fictitious import is_made_up
+from unequal.facts.fictitious import is_fictitious
 from unequal.facts.packaged import resolve_corpus
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
@@ -100,7 +100,7 @@ class CountStep(Step):
 
 
 def _check_all_counted(facts: list[Fact], counted: set[str], table: Path) -> None:
-    missing = [fact.fact_id for fact in facts if fact.fact_id not in counted and not is_made_up(fact)]
+    missing = [fact.fact_id for fact in facts if fact.fact_id not in counted and not is_fictitious(fact)]
     if missing:
         raise DataError(
             f"{table} lacks {len(missing)} of {len(facts)} facts ({listed(missing)}); count them with:"

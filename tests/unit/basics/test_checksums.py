@@ -8,16 +8,16 @@ import pytest
 
 from flipped_bytes import flipped, harms
 from unequal.checksums import (
-    SEAL,
-    check_listed,
-    check_seal,
+    CHECKSUM_FILE,
     hashes,
-    read_sealed,
-    read_sealed_json,
-    seal,
-    seal_files,
-    write_sealed,
-    write_sealed_json,
+    read_checked_json,
+    read_with_checksum,
+    verify_file,
+    verify_folder,
+    write_checked_json,
+    write_checksums,
+    write_file_checksums,
+    write_with_checksum,
 )
 from unequal.errors import DamagedError
 
@@ -27,7 +27,7 @@ def folder(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "a.bin").write_bytes(bytes(range(256)))
     (tmp_path / "deep" / "b c.txt").write_text("text")
-    seal(tmp_path)
+    write_checksums(tmp_path)
     return tmp_path
 
 
@@ -48,44 +48,44 @@ def flip(path, place):
 def test_a_flipped_bit_is_refused_wherever_it_is(place, is_old, folder):
     if is_old:
         age(folder)
-    check_seal(folder)
+    verify_folder(folder)
     flip(folder / "a.bin", place)
     with pytest.raises(DamagedError, match=r"damaged \(a\.bin has not the SHA-256 it was .*; fetch or make"):
-        check_seal(folder)
+        verify_folder(folder)
 
 
 def test_a_missing_file_is_refused_and_an_added_one_is_not_looked_at(folder):
     (folder / "added").write_text("x")
-    check_seal(folder)
+    verify_folder(folder)
     (folder / "deep" / "b c.txt").unlink()
     with pytest.raises(DamagedError, match=r"deep/b c\.txt is missing\); build it anew$") as caught:
-        check_seal(folder, "build it anew")
+        verify_folder(folder, "build it anew")
     assert caught.value.folder == str(folder)
 
 
 def test_a_folder_without_a_seal_is_taken_as_it_is(folder):
-    (folder / SEAL).unlink()
+    (folder / CHECKSUM_FILE).unlink()
     flip(folder / "a.bin", 3)
-    check_seal(folder)
+    verify_folder(folder)
 
 
 def test_the_seal_is_what_sha256sum_reads(folder):
-    words = ["sha256sum", "--check", SEAL]
+    words = ["sha256sum", "--check", CHECKSUM_FILE]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.splitlines()) == ["a.bin: OK", "deep/b c.txt: OK"]
 
 
 def test_what_stands_beside_the_results_is_left_out(folder):
-    assert set(hashes(folder, {SEAL, "deep"})) == {"a.bin"}
+    assert set(hashes(folder, {CHECKSUM_FILE, "deep"})) == {"a.bin"}
 
 
 def test_a_seal_that_is_cut_is_no_seal(folder):
-    text = (folder / SEAL).read_text()
+    text = (folder / CHECKSUM_FILE).read_text()
     for cut in (text[:-1], text.rsplit("\n", 2)[0] + "\n", "", text[:20]):
-        (folder / SEAL).write_text(cut)
+        (folder / CHECKSUM_FILE).write_text(cut)
         with pytest.raises(DamagedError):
-            check_seal(folder)
+            verify_folder(folder)
 
 
 @pytest.mark.fault("a byte of sealed files flips", "it is found wherever it is; nothing else is raised")
@@ -93,19 +93,19 @@ def test_a_flipped_byte_anywhere_is_found(tmp_path):
     chance = random.Random(17)
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "a.bin").write_bytes(b"some bytes")
-    seal(tmp_path / "f")
-    write_sealed(tmp_path / "bytes", b"some bytes", "a name")
+    write_checksums(tmp_path / "f")
+    write_with_checksum(tmp_path / "bytes", b"some bytes", "a name")
     value = {"name": "Zürich", "numbers": [1, 2.5, None], "deep": {"a": {"b": "c"}}}
-    write_sealed_json(tmp_path / "value.json", value)
-    assert read_sealed(tmp_path / "bytes", "a name") == b"some bytes"
-    assert read_sealed_json(tmp_path / "value.json", "") == value
+    write_checked_json(tmp_path / "value.json", value)
+    assert read_with_checksum(tmp_path / "bytes", "a name") == b"some bytes"
+    assert read_checked_json(tmp_path / "value.json", "") == value
     with pytest.raises(DamagedError):
-        read_sealed(tmp_path / "bytes", "another name")
+        read_with_checksum(tmp_path / "bytes", "another name")
     reads = {
-        tmp_path / "bytes": lambda: read_sealed(tmp_path / "bytes", "a name"),
-        tmp_path / "value.json": lambda: read_sealed_json(tmp_path / "value.json", ""),
-        tmp_path / "f" / SEAL: lambda: check_seal(tmp_path / "f", required=True),
-        tmp_path / "f" / "a.bin": lambda: check_seal(tmp_path / "f", required=True),
+        tmp_path / "bytes": lambda: read_with_checksum(tmp_path / "bytes", "a name"),
+        tmp_path / "value.json": lambda: read_checked_json(tmp_path / "value.json", ""),
+        tmp_path / "f" / CHECKSUM_FILE: lambda: verify_folder(tmp_path / "f", required=True),
+        tmp_path / "f" / "a.bin": lambda: verify_folder(tmp_path / "f", required=True),
     }
     for path, read in reads.items():
         whole = path.read_bytes()
@@ -128,10 +128,10 @@ def test_a_flipped_byte_anywhere_is_found(tmp_path):
 def test_files_are_named_by_the_seal_of_their_folder(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)
-    check_listed(tmp_path / "a")
-    seal_files(tmp_path, ["a", "none"])
+    verify_file(tmp_path / "a")
+    write_file_checksums(tmp_path, ["a", "none"])
     for name in ("a", "b", "none"):
-        check_listed(tmp_path / name)
+        verify_file(tmp_path / name)
     (tmp_path / "a").write_text("b")
     with pytest.raises(DamagedError, match=r"a is damaged .*make it again, or delete .*SHA256SUMS"):
-        check_listed(tmp_path / "a")
+        verify_file(tmp_path / "a")

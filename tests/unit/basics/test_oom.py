@@ -6,8 +6,15 @@ import os
 import numpy as np
 import pytest
 
-from unequal.errors import DataError, ShortOfMemoryError
-from unequal.oom import DIVISOR, at_most, is_saved, ran_out, smaller_batches, with_second_try
+from unequal.errors import DataError, OutOfMemoryError
+from unequal.oom import (
+    DIVISOR,
+    batches_are_reduced,
+    current_batch_size,
+    is_out_of_memory,
+    retry_with_smaller_batches,
+    smaller_batches,
+)
 
 
 def error_of(function):
@@ -17,9 +24,9 @@ def error_of(function):
 
 
 def test_errors_of_real_allocations_are_known():
-    assert ran_out(error_of(lambda: np.empty(2**55)))
-    assert ran_out(error_of(lambda: bytearray(2**62)))
-    assert ran_out(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
+    assert is_out_of_memory(error_of(lambda: np.empty(2**55)))
+    assert is_out_of_memory(error_of(lambda: bytearray(2**62)))
+    assert is_out_of_memory(OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)))
 
 
 @pytest.mark.parametrize(
@@ -34,8 +41,8 @@ def test_errors_of_real_allocations_are_known():
     ],
 )
 def test_words_of_the_libraries_are_known(text):
-    assert ran_out(RuntimeError(text))
-    assert not ran_out(ValueError(text))
+    assert is_out_of_memory(RuntimeError(text))
+    assert not is_out_of_memory(ValueError(text))
 
 
 @pytest.mark.parametrize(
@@ -49,26 +56,26 @@ def test_words_of_the_libraries_are_known(text):
     ],
 )
 def test_other_errors_are_not_taken_for_it(error):
-    assert not ran_out(error)
+    assert not is_out_of_memory(error)
 
 
 def test_batches_are_smaller_while_the_block_runs_and_never_empty():
     with smaller_batches():
-        assert is_saved()
-        assert [at_most(size) for size in (4096, DIVISOR, 3, 1)] == [4096 // DIVISOR, 1, 1, 1]
+        assert batches_are_reduced()
+        assert [current_batch_size(size) for size in (4096, DIVISOR, 3, 1)] == [4096 // DIVISOR, 1, 1, 1]
     with smaller_batches(wanted=False):
-        assert not is_saved()
-        assert at_most(3) == 3
-    assert not is_saved()
+        assert not batches_are_reduced()
+        assert current_batch_size(3) == 3
+    assert not batches_are_reduced()
 
 
 def allocations(*fail):
     """Return work that asks for too much at these tries, and the list of the sizes it was allowed."""
     sizes = []
 
-    @with_second_try
+    @retry_with_smaller_batches
     def work(number):
-        sizes.append(at_most(16))
+        sizes.append(current_batch_size(16))
         if len(sizes) in fail:
             np.empty(2**55)
         return number
@@ -81,14 +88,14 @@ def test_work_is_tried_again_with_smaller_batches(caplog):
     assert work(7) == 7
     assert sizes == [16, 2]
     assert "trying again with smaller batches" in caplog.text
-    assert at_most(16) == 16
+    assert current_batch_size(16) == 16
     work, sizes = allocations()
     assert (work(7), sizes) == (7, [16])
 
 
 def test_memory_that_runs_out_twice_is_one_sentence_for_the_user():
     work, sizes = allocations(1, 2)
-    with pytest.raises(ShortOfMemoryError, match=r"ran out, with smaller batches too \(Unable"):
+    with pytest.raises(OutOfMemoryError, match=r"ran out, with smaller batches too \(Unable"):
         work(7)
     assert sizes == [16, 2]
 
@@ -98,7 +105,7 @@ def test_what_may_be_something_else_is_not_called_memory(text, caplog):
     """Libraries say so for want of memory, and of what they cannot do at all."""
     tries = []
 
-    @with_second_try
+    @retry_with_smaller_batches
     def work(ends):
         tries.append(1)
         if ends == "well" and len(tries) > 1:
@@ -118,7 +125,7 @@ def test_what_may_be_something_else_is_not_called_memory(text, caplog):
 def test_other_errors_are_not_tried_again():
     tries = []
 
-    @with_second_try
+    @retry_with_smaller_batches
     def work():
         tries.append(1)
         raise DataError("no facts")

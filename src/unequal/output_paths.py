@@ -43,7 +43,7 @@ class Output:
     made: str = ""
 
 
-def check_places(outputs: Sequence[Output], inputs: Inputs) -> None:
+def check_outputs(outputs: Sequence[Output], inputs: Inputs) -> None:
     """Check that outputs can be written and overwrite no input; raises `ConfigError` or `DataError`."""
     read = [(flag, path) for flag, given in inputs.items() for path in _paths(given)]
     for output in outputs:
@@ -57,7 +57,7 @@ def check_places(outputs: Sequence[Output], inputs: Inputs) -> None:
             )
     for output in outputs:
         _check_kind(output)
-    if distributed_env.speaks():  # of several processes one tries
+    if distributed_env.is_main_process():  # of several processes one tries
         folders = {
             one.path if one.kind == "folder" else one.path.parent: one.flag for one in reversed(outputs)
         }
@@ -87,7 +87,7 @@ def check_settings(settings: BaseModel, more: Inputs | None = None) -> None:
     """Check the ``outputs()`` of settings against their inputs and those in ``more``."""
     outputs: Sequence[Output] = getattr(settings, "outputs", tuple)()
     if outputs:
-        check_places(outputs, inputs_of(settings) | dict(more or {}))
+        check_outputs(outputs, inputs_of(settings) | dict(more or {}))
 
 
 def beside_of(path: Path, end: str) -> Path:
