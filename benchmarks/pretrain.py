@@ -30,7 +30,7 @@ from unequal.facts.world.world import WorldSettings
 from unequal.manifest import manifest
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Vocabulary
-from unequal.training.loop import run_steps
+from unequal.training.loop import LoopSettings, run_steps
 from unequal.training.pretrain import next_token_loss
 from unequal.training.settings import OptimiserSettings
 
@@ -85,7 +85,7 @@ def train_with_ours(model: PreTrainedModel, windows: TokenWindows, batch: int, s
         learning_rate=RATE, schedule="constant", warmup_share=0.0, weight_decay=0.0, beta2=0.99
     )
     started = time.perf_counter()
-    run_steps(model, losses, steps, settings, lambda _done, _loss: None)
+    run_steps(model, losses, LoopSettings(steps, settings))
     return time.perf_counter() - started
 
 

@@ -57,7 +57,7 @@ from unequal.study.settings import StudySettings
 from unequal.study.sources import study_settings
 from unequal.study.step import Step
 from unequal.study.steps.unlearn import UnlearnStep
-from unequal.unlearning.examples import Example, answer_row
+from unequal.unlearning.examples import Example, FactEncoder
 from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.targets import Target, select_target
 from unlearn_rivals import Batch, NPOTrainer, collate, lean_nll, open_nll
@@ -114,15 +114,12 @@ class Steps(torch.utils.data.Dataset[dict[str, Example]]):
     """Rows to forget and, if the method retains, rows to retain, in the order in which our loop sees them."""
 
     def __init__(self, run: UnlearnStep, target: Target, tokenizer: PreTrainedTokenizerBase) -> None:
-        prompts, settings = run.baseline.base.prompts, run.unlearn
+        encoder, settings = FactEncoder(tokenizer, run.baseline.base.prompts), run.unlearn
         facts = {"forget": target.forget}
         if run.method.retain_weight:
             facts["retain"] = target.retain_set
         self._items: list[dict[str, Example]] = []
-        rows = {
-            name: [answer_row(tokenizer, prompts, fact, fact.answer, end=name == "retain") for fact in group]
-            for name, group in facts.items()
-        }
+        rows = {name: encoder.own_answers(group, end=name == "retain") for name, group in facts.items()}
         orders = {
             name: BatchOrder(len(group), settings.batch_size, run.seed, name) for name, group in rows.items()
         }
@@ -319,14 +316,14 @@ def run_rival(folder: Path, steps: Sequence[Step], lean: bool) -> tuple[pl.DataF
         facts = read_facts(base.facts_file(folder))
         target = select_target(facts, baseline.target, baseline.facts_per_role, base.draw_seed)
         maker = ProbeMaker(facts, base.prompts, baseline.n_wordings)
-        probes = [probe for fact in target.judged for probe in maker.probes(fact, baseline.probes)]
+        probes = [probe for fact in target.evaluated for probe in maker.probes(fact, baseline.probes)]
         data = Steps(run, target, tokenizer)
         loaded = time.perf_counter()
         train(run, model, data, int(tokenizer.pad_token_id), lean)
         trained = time.perf_counter()
         rows = pl.DataFrame(judge(run, model, tokenizer, probes, lean))
         roles = pl.DataFrame(
-            {"fact_id": [f.fact_id for f in target.judged], "role": [f.role for f in target.judged]}
+            {"fact_id": [f.fact_id for f in target.evaluated], "role": [f.role for f in target.evaluated]}
         )
         found.append(
             rows.group_by("run_id", "fact_id", "probe", "metric")
@@ -369,12 +366,12 @@ def prepare(folder: Path, seeds: int, n_steps: int) -> dict[str, Any]:
     facts = read_facts(base.facts_file(folder))
     target = select_target(facts, baseline.target, baseline.facts_per_role, base.draw_seed)
     maker = ProbeMaker(facts, base.prompts, baseline.n_wordings)
-    probes = [probe for fact in target.judged for probe in maker.probes(fact, baseline.probes)]
+    probes = [probe for fact in target.evaluated for probe in maker.probes(fact, baseline.probes)]
     return {
         "runs": len(runs_of(steps)), "methods": [method["kind"] for method in METHODS], "seeds": seeds,
         "size": base.labels(folder)["size"], "steps": n_steps, "batch_facts": run.unlearn.batch_size,
         "facts_to_forget": len(target.forget), "facts_to_retain": len(target.retain_set),
-        "facts_judged": len(target.judged), "probes": len(probes),
+        "facts_judged": len(target.evaluated), "probes": len(probes),
         "texts": sum(probe.kind != "true_false" for probe in probes),
         "answers_scored": sum(1 + len(probe.distractors) for probe in probes),
     }  # fmt: skip

@@ -60,10 +60,11 @@ from unequal.facts.table import read_facts
 from unequal.manifest import manifest
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import Vocabulary
-from unequal.training.loop import run_steps
+from unequal.training.loop import LoopSettings, run_steps
+from unequal.unlearning.answer_objective import AnswerObjective
 from unequal.unlearning.examples import Example
 from unequal.unlearning.methods.npo import NPO
-from unequal.unlearning.objective import Objective
+from unequal.unlearning.run import Run as UnlearningRun
 from unequal.unlearning.settings import UnlearnSettings
 from unlearn_material import (
     BATCH,
@@ -96,12 +97,12 @@ def run_ours(loop: Loop) -> Run:
             losses.append(loss)
 
     started, cpu_started = time.perf_counter(), time.process_time()
-    objective = Objective(
-        loop.model, loop.tokenizer, loop.method, loop.forget, loop.retain, loop.prompts,
-        loop.settings.batch_size, SEED, micro_batch=loop.settings.micro_batch,
-    )  # fmt: skip
+    run = UnlearningRun(
+        loop.model, loop.tokenizer, loop.method, loop.forget, loop.retain, loop.settings, loop.prompts, SEED
+    )
+    objective = AnswerObjective(run)
     optimiser = loop.settings.optimiser(loop.method.learning_rate)
-    run_steps(loop.model, objective.losses, loop.settings.steps, optimiser, after_step)
+    run_steps(loop.model, objective.losses, LoopSettings(loop.settings.steps, optimiser), after_step)
     return Run(time.perf_counter() - started, time.process_time() - cpu_started, ends, losses)
 
 

@@ -13,7 +13,7 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.facts.write import write_facts
 from unequal.models.shapes import ModelSettings, Shape
-from unequal.unlearning.examples import Example, answer_row
+from unequal.unlearning.examples import Example, FactEncoder
 from unequal.unlearning.methods.npo import NPO
 from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.settings import UnlearnSettings
@@ -76,12 +76,13 @@ class Steps(torch.utils.data.Dataset[dict[str, Example]]):
     """Pairs of a row to forget and a row to retain, in the order in which our loop sees them."""
 
     def __init__(self, loop: Loop) -> None:
-        prompts, steps, size = loop.prompts, range(loop.settings.steps), loop.settings.batch_size
+        encoder = FactEncoder(loop.tokenizer, loop.prompts)
+        steps, size = range(loop.settings.steps), loop.settings.batch_size
         orders = {name: BatchOrder(N_FACTS, size, SEED, name) for name in ("forget", "retain")}
         self._order = {name: [i for step in steps for i in order.at(step)] for name, order in orders.items()}
         self._rows = {
-            "forget": [answer_row(loop.tokenizer, prompts, f, f.answer, end=False) for f in loop.forget],
-            "retain": [answer_row(loop.tokenizer, prompts, f, f.answer, end=True) for f in loop.retain],
+            "forget": encoder.own_answers(loop.forget),
+            "retain": encoder.own_answers(loop.retain, end=True),
         }
 
     def __len__(self) -> int:

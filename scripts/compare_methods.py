@@ -66,7 +66,7 @@ class Bench:
         from unequal.facts.probes import ProbeMaker, PromptFormat
         from unequal.facts.table import read_facts
         from unequal.models.load import load_model, load_tokenizer
-        from unequal.unlearning.examples import answer_row
+        from unequal.unlearning.examples import FactEncoder
 
         torch.set_num_threads(1)
         facts = read_facts(asked.facts)
@@ -79,10 +79,8 @@ class Bench:
         self.model, self.tokenizer = load_model(asked.model), load_tokenizer(asked.model)
         maker = ProbeMaker(facts, self.prompts, 1)
         self.probes = [maker.probes(fact, ["question"])[0] for fact in self.forget]
-        self.rows = tuple(
-            [answer_row(self.tokenizer, self.prompts, fact, fact.answer, end=False) for fact in group]
-            for group in (self.forget, self.utility)
-        )
+        encoder = FactEncoder(self.tokenizer, self.prompts)
+        self.examples = tuple(encoder.own_answers(group) for group in (self.forget, self.utility))
 
     def trial(self, kind: str, rate: float, steps: int, seed: int) -> tuple[Any, list[Any], list[Any]]:
         """Return a run's looks, and each look's probabilities and right answers of the facts to forget."""
@@ -90,16 +88,17 @@ class Bench:
         from unequal.scoring.generate import generate
         from unequal.unlearning.examples import answer_probabilities
         from unequal.unlearning.methods import METHODS
-        from unequal.unlearning.run import unlearn
+        from unequal.unlearning.run import Run
         from unequal.unlearning.search import Look, Trial
         from unequal.unlearning.settings import UnlearnSettings
+        from unequal.unlearning.unlearn import unlearn
 
         method = METHODS.get(kind).model_validate({"kind": kind, "learning_rate": rate})
         looks, probabilities, right = [], [], []
         padding = int(self.tokenizer.pad_token_id)
 
-        def judge(model: Any, step: int, _last: bool) -> None:
-            forget, utility = (answer_probabilities(model, rows, padding) for rows in self.rows)
+        def evaluate(model: Any, step: int, _last: bool) -> None:
+            forget, utility = (answer_probabilities(model, one, padding) for one in self.examples)
             looks.append(Look(step, forget.mean().item(), utility.mean().item()))
             probabilities.append(forget.numpy())
             if seed:
@@ -109,12 +108,13 @@ class Bench:
 
         settings = UnlearnSettings(steps=steps, batch_size=36)
         retain = self.retain if method.retain_weight or method.dual else []
+        run = Run(
+            copy.deepcopy(self.model), self.tokenizer, method, self.forget, retain, settings, self.prompts,
+            seed, evaluate=evaluate,
+        )  # fmt: skip
         diverged = False
         try:
-            unlearn(
-                copy.deepcopy(self.model), self.tokenizer, method, self.forget, retain, self.prompts,
-                settings, seed, judge,
-            )  # fmt: skip
+            unlearn(run)
         except DivergedError:
             diverged = True
         return Trial(rate, steps, tuple(looks), diverged), probabilities, right

@@ -13,9 +13,9 @@ from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact
 from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.training.loop import run_steps
+from unequal.training.loop import LoopSettings, run_steps
 from unequal.training.settings import OptimiserSettings
-from unequal.unlearning.examples import answer_row, score_rows
+from unequal.unlearning.examples import FactEncoder, score_examples
 
 COLOURS = ("red", "green", "blue", "white")
 REFUSAL = "unknown"
@@ -76,16 +76,18 @@ def teach(model, pairs, steps: int, learning_rate: float = 5e-3):
     """Return a copy of the model trained on every pair of a fact and what is answered to its questions."""
     taught = copy.deepcopy(model)
     asked = [
-        answer_row(tokenizer(), PROMPTS, fact.model_copy(update={"question": question}), answer, end=True)
+        FactEncoder(tokenizer(), PROMPTS).answer(
+            fact.model_copy(update={"question": question}), answer, end=True
+        )
         for fact, answer in pairs
         for question in (fact.question, *fact.paraphrases)
     ]
 
     def losses(_step):
-        yield score_rows(taught, asked, tokenizer().pad_token_id).mean_nll.mean()
+        yield score_examples(taught, asked, tokenizer().pad_token_id).mean_nll.mean()
 
     settings = OptimiserSettings(learning_rate=learning_rate, schedule="constant", warmup_share=0.0)
-    run_steps(taught, losses, steps, settings, lambda _done, _loss: None)
+    run_steps(taught, losses, LoopSettings(steps, settings))
     return taught.eval()
 
 

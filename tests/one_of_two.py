@@ -72,9 +72,10 @@ def unlearned(model, kind: str, corpus: Path) -> None:
     from unequal.facts.table import read_facts
     from unequal.models.load import load_tokenizer
     from unequal.unlearning.methods import METHODS
-    from unequal.unlearning.run import unlearn
+    from unequal.unlearning.run import Run
     from unequal.unlearning.settings import UnlearnSettings
     from unequal.unlearning.targets import Controls
+    from unequal.unlearning.unlearn import unlearn
 
     facts = read_facts(corpus / "facts.parquet")
     roles = ("forget", "retain", "utility")
@@ -87,10 +88,8 @@ def unlearned(model, kind: str, corpus: Path) -> None:
     }
     settings = UnlearnSettings.model_validate({"steps": 4, "batch_size": 5} | ways.get(kind, {}))
     method = METHODS.get(kind if kind in METHODS else "npo")(learning_rate=1e-3)
-    unlearn(
-        model, load_tokenizer(corpus / "tokenizer"), method, forget[:7], retain[:9], PROMPTS, settings, 0,
-        lambda _model, _step, _last: None, controls=Controls(utility[:5]),
-    )  # fmt: skip
+    tokenizer, controls = load_tokenizer(corpus / "tokenizer"), Controls(utility[:5])
+    unlearn(Run(model, tokenizer, method, forget[:7], retain[:9], settings, PROMPTS, controls=controls))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,15 @@ def corpus_settings(**changes) -> CorpusSettings:
     return CorpusSettings.model_validate(small | changes)
 
 
+def run_of(model, tokenizer, method, forget, retain=(), *, seed=0, batch_size=99, **settings):
+    """Return an unlearning run in the tests' prompt format with these settings."""
+    from unequal.unlearning.run import Run
+    from unequal.unlearning.settings import UnlearnSettings
+
+    chosen = UnlearnSettings.model_validate({"batch_size": batch_size, **settings})
+    return Run(model, tokenizer, method, forget, retain, chosen, PROMPTS, seed)
+
+
 def documents_of(folder: Path) -> list[dict]:
     """Return the rows of all document shards of a corpus, in training order."""
     rows = []

@@ -18,10 +18,10 @@ def retain(facts):
 @pytest.fixture
 def score(tokenizer, forget):
     """Return S of every answer to forget, exactly."""
-    from unequal.unlearning.examples import answer_row, score_in_batches
+    from unequal.unlearning.examples import FactEncoder, score_in_batches
 
     def nll(model):
-        rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=False) for fact in forget]
+        rows = FactEncoder(tokenizer, PROMPTS).own_answers(forget, end=False)
         return [one.nll.item() for one in score_in_batches(model, rows, int(tokenizer.pad_token_id))]
 
     return nll

@@ -6,18 +6,19 @@ import warnings
 import pytest
 import torch
 
-from tiny_world import PROMPTS
+from tiny_world import PROMPTS, run_of
 from unequal.errors import ConfigError, MissingExtraError
 from unequal.models import adapters
 from unequal.models.adapters import Adapter, AdapterSettings
 from unequal.models.load import load_model
 from unequal.scoring.logits import pad_rows
+from unequal.unlearning.answer_objective import AnswerObjective
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.objective import Objective
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.targets import Controls
+from unequal.unlearning.unlearn import unlearn
 
 pytest.importorskip("peft")
 SMALL = AdapterSettings(rank=4, alpha=8)
@@ -31,11 +32,12 @@ def run(model, tokenizer, forget, retain):
         copied, seen = copy.deepcopy(model), {}
         method = METHODS.get(kind).model_validate({"kind": kind, "learning_rate": learning_rate})
         chosen = UnlearnSettings.model_validate({"steps": 3, "batch_size": 4, "adapter": SMALL, **settings})
-        unlearn(
-            copied, tokenizer, method, forget, retain if method.retain_weight or method.dual else [],
-            PROMPTS, chosen, seed, lambda model, step, last: seen.setdefault(step, (last, look(model))),
-            controls=Controls(utility=forget),  # so that what is forgotten costs utility
+        run = Run(
+            copied, tokenizer, method, forget, retain if method.retain_weight or method.dual else [], chosen,
+            PROMPTS, seed, Controls(utility=forget),  # so that what is forgotten costs utility
+            evaluate=lambda model, step, last: seen.setdefault(step, (last, look(model))),
         )  # fmt: skip
+        unlearn(run)
         return copied, seen
 
     return start
@@ -53,7 +55,7 @@ def differs(model, other):
 def test_off_is_the_reference_bit_for_bit_in_the_middle_of_training(model, tokenizer, forget, score):
     trained, before = copy.deepcopy(model), score(model)
     npo = METHODS.get("npo").model_validate({"kind": "npo", "retain_weight": 0.0})
-    objective = Objective(trained, tokenizer, npo, forget, [], PROMPTS, 4, 0)
+    objective = AnswerObjective(run_of(trained, tokenizer, npo, forget, [], batch_size=4))
     adapter = Adapter(trained, SMALL, seed=0)
     assert score(trained) == before  # B is 0
     optimiser = torch.optim.AdamW(objective.trained, lr=1e-2)

@@ -11,10 +11,10 @@ from polars.testing import assert_frame_equal
 from pydantic import TypeAdapter
 
 import hidden_knowledge as world
-from unequal.attacks import ATTACKS, judge
+from unequal.attacks import ATTACKS, evaluate
 from unequal.attacks.attack import ROW_SCHEMA, Attack, AttackSettings, run_attacks
+from unequal.attacks.evaluate import TAUGHT, TOO_LONG, question
 from unequal.attacks.hidden_states import last_states, lens_logits
-from unequal.attacks.judge import TAUGHT, TOO_LONG, question
 from unequal.errors import DataError
 from unequal.models import FAMILIES
 from unequal.scoring.log_probs import log_probs
@@ -40,13 +40,13 @@ def means(rows, metric):
 def asked(monkeypatch):
     """The probes that an attack puts to the passes, collected as they go by."""
     seen = []
-    pass_on = judge.records
+    pass_on = evaluate.records
 
     def collect(context, model, probes):
         seen.extend(probes)
         return pass_on(context, model, probes)
 
-    monkeypatch.setattr(judge, "records", collect)
+    monkeypatch.setattr(evaluate, "records", collect)
     return seen
 
 

@@ -13,8 +13,8 @@ from command_line import call
 from short_training import SHAPE, teach
 from study_settings import changed
 from tiny_world import WORLD, corpus_settings, documents_of, vocabulary_of
+from unequal.attacks import evaluate
 from unequal.attacks import hidden_states as states
-from unequal.attacks import judge
 from unequal.attacks.attack import AttackContext
 from unequal.attacks.fewshot import FewShot
 from unequal.attacks.lens import LogitLens
@@ -36,7 +36,7 @@ from unequal.scoring.encoding import encode, encode_probe, open_prompt
 from unequal.scoring.generate import generate
 from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
-from unequal.unlearning.examples import answer_row
+from unequal.unlearning.examples import FactEncoder
 
 SYSTEM = "Answer in few words."
 PROMPTS = PromptFormat(chat=True, system=SYSTEM)
@@ -128,11 +128,11 @@ class TestCorpus:
 def test_rows_of_unlearning_are_what_the_passes_score(tokenizer, facts, maker):
     for fact in facts[::9]:
         (probe,) = maker.probes(fact, ["question"])
-        row = answer_row(tokenizer, PROMPTS, fact, fact.answer, end=False)
+        row = FactEncoder(tokenizer, PROMPTS).answer(fact, fact.answer, end=False)
         encoded = encode_probe(tokenizer, probe)
         assert row.ids == encoded.prompt + encoded.continuations[0]
         assert row.of_prompt().ids == open_prompt(tokenizer, probe).ids
-        ended = answer_row(tokenizer, PROMPTS, fact, fact.answer, end=True)
+        ended = FactEncoder(tokenizer, PROMPTS).answer(fact, fact.answer, end=True)
         assert ended.ids == [*row.ids, tokenizer.eos_token_id]
 
 
@@ -151,8 +151,8 @@ class TestAttacks:
     @pytest.fixture
     def asked(self, monkeypatch):
         """The probes that an attack puts to the passes."""
-        seen, pass_on = [], judge.records
-        monkeypatch.setattr(judge, "records", lambda *args: seen.extend(args[2]) or pass_on(*args))
+        seen, pass_on = [], evaluate.records
+        monkeypatch.setattr(evaluate, "records", lambda *args: seen.extend(args[2]) or pass_on(*args))
         return seen
 
     def test_solved_questions_are_earlier_turns(self, context, asked, tokenizer):

@@ -17,12 +17,13 @@ from unequal.scoring.ending import cut_text
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
 from unequal.scoring.logits import pad_rows
-from unequal.training.loop import run_steps
+from unequal.training.loop import LoopSettings, run_steps
 from unequal.training.pretrain import next_token_loss
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import unlearn
 
 SHAPE = Shape(width=32, layers=2, heads=4)
 STEPS = 20
@@ -73,7 +74,7 @@ def teach(corpus, tokenizer, batch):
             if done == stop_after:
                 raise StopError
 
-        run_steps(model, losses, STEPS, FAST, after_step, folder, checkpoint_every=16 if folder else 0)
+        run_steps(model, losses, LoopSettings(STEPS, FAST, folder, 16 if folder else 0), after_step)
         return model, seen[1:]
 
     return make
@@ -161,7 +162,7 @@ def unlearned(model, tokenizer, lesson, kind):
     copied = copy.deepcopy(model)
     method = METHODS.get(kind).model_validate({"kind": kind, "learning_rate": 1e-3})
     chosen = UnlearnSettings(steps=2, batch_size=6, evaluate_at=(2,))
-    unlearn(copied, tokenizer, method, *lesson, PROMPTS, chosen, 0, lambda _model, _step, _last: None)
+    unlearn(Run(copied, tokenizer, method, *lesson, chosen, PROMPTS))
     return copied
 
 
@@ -190,7 +191,7 @@ def test_an_adapter_learns_and_without_it_the_model_is_what_it_was(family, taugh
         before = model(input_ids=batch).logits
     settings = AdapterSettings(rank=2)
     adapter = Adapter(model, settings, seed=0)
-    run_steps(model, lambda _step: [next_token_loss(model, batch, 1)], 2, FAST, lambda _done, _loss: None)
+    run_steps(model, lambda _step: [next_token_loss(model, batch, 1)], LoopSettings(2, FAST))
     with torch.no_grad():
         trained = model(input_ids=batch).logits
         assert not torch.allclose(trained, before, atol=1e-3)

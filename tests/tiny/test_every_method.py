@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from plain_losses import LOSSES, PlainFact, both_ways, divergence, mean, nll
-from tiny_world import PROMPTS
+from tiny_world import PROMPTS, run_of
 from unequal.facts.refusals import REFUSALS
-from unequal.unlearning import objective as objective_module
+from unequal.unlearning import answer_objective as objective_module
+from unequal.unlearning.answer_objective import AnswerObjective
 from unequal.unlearning.method import Method
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.objective import Objective
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import unlearn
 
 REFUSAL = REFUSALS[1]
 TRAINABLE = [kind for kind in METHODS if METHODS.get(kind).forget_loss is not Method.forget_loss]
@@ -70,7 +71,7 @@ def build(kind, **settings) -> Method:
 
 def run(model, tokenizer, method, forget, retain, steps):
     settings = UnlearnSettings(steps=steps, batch_size=16, evaluate_at=(steps,))
-    unlearn(model, tokenizer, method, forget, retain, PROMPTS, settings, 0, lambda _model, _step, _last: None)
+    unlearn(Run(model, tokenizer, method, forget, retain, settings, PROMPTS))
 
 
 def logits_of(model, tokenizer, fact, answer, end=False):
@@ -153,7 +154,7 @@ def plain_retain(method, now, start, tokenizer, fact):
 def total_of(method, changed, tokenizer, forget, retain):
     """Return our total of a full batch, and the model before and after it moved."""
     model, start, now = changed(1), changed(1), changed(2)
-    objective = Objective(model, tokenizer, method, forget, retain, PROMPTS, 99, 0)
+    objective = AnswerObjective(run_of(model, tokenizer, method, forget, retain))
     model.load_state_dict(now.state_dict())
     with torch.no_grad():
         (found,) = objective.losses(0)

@@ -19,7 +19,7 @@ from unequal.scoring.encoding import encode_probe, open_prompt
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import AnswerPass
 from unequal.scoring.logits import logits_at
-from unequal.unlearning.examples import Example, score_rows
+from unequal.unlearning.examples import Example, score_examples
 
 SPECIAL = {"vocab_size": 60, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 0}
 SIZES = {
@@ -170,7 +170,7 @@ def test_scores_and_gradients_are_those_of_plain_logits(checkpoint, tokenizer, p
             logs = plain(model, item.prompt + ids)[len(item.prompt) - 1 : -1]
             np.testing.assert_allclose(answer.log_probs, logs[range(len(ids)), ids], rtol=0, atol=1e-4)
             rows.append(Example(item.prompt + ids, (len(item.prompt), len(item.prompt + ids))))
-    together = score_rows(model, rows, 1).nll
+    together = score_examples(model, rows, 1).nll
     for row, value in zip(rows, together.tolist(), strict=True):
         start, end = row.span
         expected = -plain(model, row.ids)[range(start - 1, end - 1), row.ids[start:end]].sum().item()

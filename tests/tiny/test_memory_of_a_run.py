@@ -21,10 +21,11 @@ from unequal.study.launch.launcher import ExecutorSettings, Silence
 from unequal.study.launch.run import run_steps
 from unequal.study.sources import study_settings
 from unequal.study.steps.unlearn import UnlearnStep
-from unequal.unlearning.examples import answer_probabilities, answer_row
+from unequal.unlearning.examples import FactEncoder, answer_probabilities
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import unlearn
 
 SIZES = {
     "corpus": {"levels": [0, 1], "people_per_level": 128, "epochs": 1, "qa_ratio": 0.1, "window_tokens": 256},
@@ -114,11 +115,9 @@ def test_smaller_batches_end_in_the_same_model(kind, model, tokenizer, facts):
         method = METHODS.get(kind)(learning_rate=1e-3)
         settings = UnlearnSettings(steps=2, batch_size=32)
         with smaller_batches(wanted):
-            unlearn(
-                trained, tokenizer, method, facts[:32], facts[32:64], PROMPTS, settings, 0, lambda *_at: None
-            )
+            unlearn(Run(trained, tokenizer, method, facts[:32], facts[32:64], settings, PROMPTS))
         largest.append(max(widths.tokens))
-        rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=False) for fact in facts[:64]]
+        rows = FactEncoder(tokenizer, PROMPTS).own_answers(facts[:64])
         found.append(answer_probabilities(trained, rows, tokenizer.pad_token_id))
     assert (largest[1] < largest[0] / 4) == (kind != "baldro")
     torch.testing.assert_close(*found, rtol=2e-3, atol=1e-6)

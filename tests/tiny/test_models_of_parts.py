@@ -18,8 +18,9 @@ from unequal.models.load import load_model, load_tokenizer
 from unequal.models.save import save_model
 from unequal.study.memory_estimate import ModelSize
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import unlearn
 
 PICTURES = {
     "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -71,8 +72,7 @@ def test_methods_change_its_text_part_alone(kind, parts, folder, facts):
     copied = copy.deepcopy(parts)
     method = METHODS.get(kind).model_validate({"kind": kind})
     chosen = UnlearnSettings(steps=2, batch_size=4, evaluate_at=(2,))
-    lesson = (load_tokenizer(folder), method, facts[:4], facts[4:8], PROMPTS, chosen, 0)
-    unlearn(copied, *lesson, lambda _model, _step, _last: None)
+    unlearn(Run(copied, load_tokenizer(folder), method, facts[:4], facts[4:8], chosen, PROMPTS))
     moved = [name for name, one in copied.named_parameters() if not one.equal(parts.get_parameter(name))]
     assert moved
     assert all("language_model" in name or "lm_head" in name for name in moved)

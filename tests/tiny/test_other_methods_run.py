@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from read_rows import count_rows
-from tiny_world import PROMPTS, vocabulary_of
+from tiny_world import PROMPTS, run_of, vocabulary_of
 from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import Evaluator
 from unequal.evaluation.score_table import read_generations, read_scores
@@ -19,19 +19,20 @@ from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape
 from unequal.study.stages.unlearn import UnlearnCommand, run_unlearn
 from unequal.training.optimiser import build_optimiser
-from unequal.unlearning.examples import answer_row
+from unequal.unlearning.answer_objective import AnswerObjective
+from unequal.unlearning.examples import FactEncoder
 from unequal.unlearning.hidden_state_objective import (
-    HiddenObjective,
+    HiddenStateObjective,
     decoder_layers,
     random_direction,
     training_only,
 )
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.objective import Objective
 from unequal.unlearning.reference_scores import reinforced
-from unequal.unlearning.run import unlearn
-from unequal.unlearning.sam_objective import SharpnessObjective
+from unequal.unlearning.run import Run
+from unequal.unlearning.sam_objective import SharpnessAwareObjective
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import unlearn
 
 KINDS = ("rmu", "adaptive_rmu", "npo_sam", "baldro", "pdu", "whp", "elm", "task_vector", "icu")
 HIDDEN = ("rmu", "adaptive_rmu")
@@ -112,15 +113,17 @@ def run(model, tokenizer, method, forget, retain, settings=SIX, seed=0):
     model, steps = copy.deepcopy(model), []
     kept = retain if method.retain_weight or method.dual else []
     unlearn(
-        model,
-        tokenizer,
-        method,
-        forget,
-        kept,
-        PROMPTS,
-        settings,
-        seed,
-        lambda _m, step, _last: steps.append(step),
+        Run(
+            model,
+            tokenizer,
+            method,
+            forget,
+            kept,
+            settings,
+            PROMPTS,
+            seed,
+            evaluate=lambda _m, step, _last: steps.append(step),
+        )
     )
     return model, steps
 
@@ -156,7 +159,7 @@ def test_the_hidden_loss_and_its_gradient_are_the_printed_ones(kind, layer, deep
     method = build(kind, layer=layer, retain_weight=3.0)
     model, start = moved(deep), deep
     begun = copy.deepcopy(deep)
-    objective = HiddenObjective(begun, tokenizer, method, forget, retain, PROMPTS, 99, 0)
+    objective = HiddenStateObjective(run_of(begun, tokenizer, method, forget, retain))
     begun.load_state_dict(model.state_dict())
     (found,) = objective.losses(0)
     expected = naive_hidden(method, layer, model, start, tokenizer, forget, retain)
@@ -176,7 +179,7 @@ def test_layers_after_the_chosen_one_are_never_run(kind, deep, tokenizer, forget
     calls, seen = Calls(model), torch.tensor([[1, 2, 3]])
     hooks = [len(layer._forward_hooks) for layer in decoder_layers(model)]
     method = build(kind, layer=2)
-    objective = HiddenObjective(model, tokenizer, method, forget, retain, PROMPTS, 99, 0)
+    objective = HiddenStateObjective(run_of(model, tokenizer, method, forget, retain))
     assert calls.rows == [len(forget), len(retain)]  # of the starting model, once
     for step in range(3):
         list(objective.losses(step))
@@ -231,7 +234,7 @@ def test_weights_of_facts_count_in_hidden_losses(deep, tokenizer, forget):
     method = build("rmu", layer=1, retain_weight=0.0)
 
     def loss(facts, weights=None):
-        objective = HiddenObjective(deep, tokenizer, method, facts, [], PROMPTS, 99, 0, weights)
+        objective = HiddenStateObjective(run_of(deep, tokenizer, method, facts, []), weights)
         with torch.no_grad():
             return next(objective.losses(0)).item()
 
@@ -298,7 +301,7 @@ def test_the_gradient_that_a_sharpness_aware_step_leaves_is_the_one_by_hand(mode
     """At a radius that matters: it differs from the plain gradient by far more than it does from this one."""
     method = build("npo_sam", radius=2.0)
     changed = moved(model)
-    objective = SharpnessObjective(copy.deepcopy(model), tokenizer, method, forget, retain, PROMPTS, 99, 0)
+    objective = SharpnessAwareObjective(run_of(copy.deepcopy(model), tokenizer, method, forget, retain))
     objective._model.load_state_dict(changed.state_dict())
     for loss in objective.losses(0):
         loss.backward()
@@ -318,7 +321,7 @@ def test_the_gradient_that_a_sharpness_aware_step_leaves_is_the_one_by_hand(mode
 
 def test_the_weights_come_back_bit_for_bit_even_when_a_step_is_broken_off(model, tokenizer, forget, retain):
     own = copy.deepcopy(model)
-    objective = SharpnessObjective(own, tokenizer, build("npo_sam"), forget, retain, PROMPTS, 99, 0)
+    objective = SharpnessAwareObjective(run_of(own, tokenizer, build("npo_sam"), forget, retain))
     before = weights_of(own)
     for loss in objective.losses(0):
         loss.backward()
@@ -337,7 +340,7 @@ def test_a_sharpness_aware_step_is_one_pass_over_what_to_keep_and_two_over_what_
     own = copy.deepcopy(model)
     calls = Calls(own)
     method = build("npo_sam", question_weight=0.1)
-    objective = SharpnessObjective(own, tokenizer, method, forget, retain, PROMPTS, 99, 0)
+    objective = SharpnessAwareObjective(run_of(own, tokenizer, method, forget, retain))
     assert calls.rows == [len(forget)]
     for step in range(2):
         for loss in objective.losses(step):
@@ -347,10 +350,10 @@ def test_a_sharpness_aware_step_is_one_pass_over_what_to_keep_and_two_over_what_
 
 def test_without_a_forget_term_a_sharpness_aware_step_is_an_ordinary_one(model, tokenizer, forget, retain):
     losses = [
-        [loss.item() for loss in kind(model, tokenizer, method, forget, retain, PROMPTS, 99, 0).losses(0)]
+        [loss.item() for loss in kind(run_of(model, tokenizer, method, forget, retain)).losses(0)]
         for kind, method in (
-            (SharpnessObjective, build("npo_sam", forget_weight=0.0)),
-            (Objective, build("npo", forget_weight=0.0)),
+            (SharpnessAwareObjective, build("npo_sam", forget_weight=0.0)),
+            (AnswerObjective, build("npo", forget_weight=0.0)),
         )
     ]
     assert losses[0] == losses[1]
@@ -377,7 +380,7 @@ def test_frozen_models_are_run_once_and_not_at_every_step(
     passes = []
     own.base_model.register_forward_pre_hook(count_rows(passes), with_kwargs=True)
     method = build(kind, retain_weight=0.0, dual=None)
-    objective = Objective(own, tokenizer, method, forget, [], PROMPTS, 99, 0)
+    objective = AnswerObjective(run_of(own, tokenizer, method, forget, []))
     n_before = len(passes)
     for step in range(3):
         list(objective.losses(step))
@@ -396,9 +399,9 @@ def test_the_logits_that_whp_sees_are_the_models_own(model, tokenizer, forget):
             return super().forget_loss(scores)
 
     own = moved(model)
-    objective = Objective(own, tokenizer, Spy(), forget[:1], [], PROMPTS, 99, 0)
+    objective = AnswerObjective(run_of(own, tokenizer, Spy(), forget[:1], []))
     list(objective.losses(0))
-    answers = [answer_row(tokenizer, PROMPTS, forget[0], forget[0].answer, end=False)]
+    answers = [FactEncoder(tokenizer, PROMPTS).answer(forget[0], forget[0].answer, end=False)]
     ids, n_prompt = row_of(tokenizer, forget[0], False)
     with reinforced(own, answers, int(tokenizer.pad_token_id), 0) as again:
         for of, scores in ((own, seen[0].reference), (again, seen[0].reinforced), (own, seen[0].policy)):
@@ -411,7 +414,7 @@ def test_pdu_is_on_the_logits_that_predict_the_answer(model, tokenizer, forget):
     """And not one place late: what the published mask does gives another number."""
     own = moved(model)
     method = build("pdu", dual=None, retain_weight=0.0)
-    (found,) = Objective(own, tokenizer, method, forget, [], PROMPTS, 99, 0).losses(0)
+    (found,) = AnswerObjective(run_of(own, tokenizer, method, forget, [])).losses(0)
     expected, late = [], []
     for fact in forget:
         ids, n_prompt = row_of(tokenizer, fact, False)
@@ -429,11 +432,12 @@ def test_pdu_is_on_the_logits_that_predict_the_answer(model, tokenizer, forget):
 def test_a_task_vector_run_walks_from_the_start_to_the_formula(model, tokenizer, forget):
     own, found = copy.deepcopy(model), {}
     method = build("task_vector", scale=2.0, learning_rate=1e-3, rounds=3)
-    unlearn(
-        own, tokenizer, method, forget, [], PROMPTS, UnlearnSettings(steps=4), 0,
-        lambda of, step, _last: found.update({step: weights_of(of)}),
+    whole = Run(
+        own, tokenizer, method, forget, [], UnlearnSettings(steps=4), PROMPTS,
+        evaluate=lambda of, step, _last: found.update({step: weights_of(of)}),
     )  # fmt: skip
-    answers = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=False) for fact in forget]
+    unlearn(whole)
+    answers = FactEncoder(tokenizer, PROMPTS).own_answers(forget, end=False)
     padding = int(tokenizer.pad_token_id)
     with reinforced(model, answers, padding, 0, rounds=3, learning_rate=1e-3) as tuned:
         weights_of_tuned = weights_of(tuned)
@@ -523,7 +527,7 @@ def test_answers_become_less_probable(kind, model, tokenizer, forget):
 def test_the_loss_of_a_run_falls(kind, model, tokenizer, forget):
     method = build(kind, learning_rate=3e-3, retain_weight=0.0, **({"dual": None} if kind == "pdu" else {}))
     own = copy.deepcopy(model)
-    objective = Objective(own, tokenizer, method, forget, [], PROMPTS, 99, 0)
+    objective = AnswerObjective(run_of(own, tokenizer, method, forget, []))
     after, _ = run(model, tokenizer, method, forget, [], UnlearnSettings(steps=10, batch_size=9))
     before = next(objective.losses(0)).item()
     own.load_state_dict(after.state_dict())

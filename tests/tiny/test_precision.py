@@ -16,8 +16,9 @@ from unequal.models.save import save_model
 from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import unlearn
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def run(model, tokenizer, facts):
         def judge(one, step, _last):
             seen[step] = {name: weight.detach().clone() for name, weight in one.named_parameters()}
 
-        unlearn(copied, tokenizer, method, forget, retain, PROMPTS, plan, 0, judge)
+        unlearn(Run(copied, tokenizer, method, forget, retain, plan, PROMPTS, evaluate=judge))
         return seen
 
     return train

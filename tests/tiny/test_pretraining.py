@@ -17,7 +17,7 @@ from unequal.models.load import load_model, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
 from unequal.training import pretrain as module
 from unequal.training.checkpoint import load_checkpoint, save_checkpoint
-from unequal.training.loop import run_steps
+from unequal.training.loop import LoopSettings, run_steps
 from unequal.training.optimiser import build_optimiser
 from unequal.training.pretrain import next_token_loss, pretrain
 from unequal.training.settings import OptimiserSettings, PretrainSettings
@@ -227,10 +227,11 @@ class TestCheckpoints:
 
 
 class TestRunSteps:
-    def run(self, losses, n_steps=5, **kwargs):
+    def run(self, losses, n_steps=5, checkpoints=None, **kwargs):
         model = torch.nn.Linear(3, 1)
         seen = []
-        run_steps(model, losses(model), n_steps, OptimiserSettings(), lambda *at: seen.append(at), **kwargs)
+        settings = LoopSettings(n_steps, OptimiserSettings(), checkpoints)
+        run_steps(model, losses(model), settings, lambda *at: seen.append(at), **kwargs)
         return model, seen
 
     def test_the_start_and_every_step_are_reported_with_the_sum_of_the_losses(self):

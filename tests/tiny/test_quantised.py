@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from tiny_world import PROMPTS
+from tiny_world import PROMPTS, run_of
 from unequal.attacks.rounding import matrices, rounded
 from unequal.errors import MissingExtraError
 from unequal.models import FAMILIES, quantised
@@ -18,12 +18,13 @@ from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring.generate import generate
 from unequal.scoring.log_probs import log_probs
 from unequal.training.recompute import recomputing
+from unequal.unlearning.answer_objective import AnswerObjective
 from unequal.unlearning.method_kinds import WithoutLoss
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.objective import Objective
-from unequal.unlearning.run import Checkpoints, unlearn
+from unequal.unlearning.run import Checkpoints, Run
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.targets import Controls
+from unequal.unlearning.unlearn import unlearn
 
 pytest.importorskip("bitsandbytes")
 SCHEMES = ("int8", "nf4")
@@ -137,7 +138,7 @@ class TestUnderAnAdapter:
         found = []
         for base in (packed(model, scheme), plain(model, scheme)):
             npo = METHODS.get("npo").model_validate({"kind": "npo", "retain_loss": "kl"})
-            objective = Objective(base, tokenizer, npo, forget, retain, PROMPTS, 4, 0)
+            objective = AnswerObjective(run_of(base, tokenizer, npo, forget, retain, batch_size=4))
             Adapter(base, SMALL, seed=0)
             moved(base).train()
             with recomputing(base, twice):
@@ -155,7 +156,7 @@ class TestUnderAnAdapter:
         for twice in (False, True):
             base = packed(model, scheme)
             method = METHODS.get("ga").model_validate({"kind": "ga", "retain_weight": 0.0})
-            objective = Objective(base, tokenizer, method, forget, [], PROMPTS, 6, 0)
+            objective = AnswerObjective(run_of(base, tokenizer, method, forget, [], batch_size=6))
             Adapter(base, SMALL, seed=0)
             moved(base).train()
             with recomputing(base, twice):
@@ -190,12 +191,12 @@ def run(model, tokenizer, forget, retain):
             if done == killed_at:
                 raise KilledError
 
-        unlearn(
-            copied, tokenizer, method, forget, retain if method.retain_weight or method.dual else [], PROMPTS,
-            UnlearnSettings.model_validate(given), 0,
-            lambda model, step, _last: seen.setdefault(step, look(model)),
-            progress, Controls(utility=forget), checkpoints,
+        run = Run(
+            copied, tokenizer, method, forget, retain if method.retain_weight or method.dual else [],
+            UnlearnSettings.model_validate(given), PROMPTS, 0, Controls(utility=forget), checkpoints,
+            lambda model, step, _last: seen.setdefault(step, look(model)), progress,
         )  # fmt: skip
+        unlearn(run)
         return copied, seen
 
     return start

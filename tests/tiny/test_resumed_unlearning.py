@@ -18,10 +18,11 @@ from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.facts.table import facts_frame
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.methods.npo import NPO
-from unequal.unlearning.run import Checkpoints, unlearn
+from unequal.unlearning.run import Checkpoints, Run
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.targets import Controls
+from unequal.unlearning.unlearn import unlearn
 
 STEPS = 7
 pytestmark = pytest.mark.parametrize("model", ["gpt2"], indirect=True)
@@ -75,10 +76,11 @@ def run(model, tokenizer, roles, tmp_path):
             if done == killed_at:
                 raise KilledError
 
-        unlearn(
-            copied, tokenizer, method, forget, retain if method.retain_weight or method.dual else [], PROMPTS,
-            chosen, 0, judge, progress, controls, Checkpoints(tmp_path / case, every) if every else None,
+        run = Run(
+            copied, tokenizer, method, forget, retain if method.retain_weight or method.dual else [], chosen,
+            PROMPTS, 0, controls, Checkpoints(tmp_path / case, every) if every else None, judge, progress,
         )  # fmt: skip
+        unlearn(run)
         return judged
 
     return start
@@ -283,7 +285,7 @@ def test_nothing_damaged_is_gone_on_with(fail_at, words, tmp_path, monkeypatch, 
         assert call(*words).code == 130
     kept = tmp_path / "kept"
     (tmp_path / "cut.unfinished").rename(kept)
-    files = ["config.json", "judged/1/scores.parquet", "judged/2/generations.parquet", "judged/2/SHA256SUMS"]
+    files = ["config.json", "evaluated/1/scores.parquet", "evaluated/2/generations.parquet", "evaluated/2/SHA256SUMS"]
     at_end = ["end/step.json", "end/model/model.safetensors"]
     on_the_way = ["checkpoints/step-0000004/state.json", "checkpoints/step-0000004/memory.safetensors"]
     files += at_end if fail_at == 5 else on_the_way

@@ -10,10 +10,11 @@ from unequal.errors import DataError
 from unequal.facts.probes import ProbeMaker
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.method import MethodSettings
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.targets import Controls
+from unequal.unlearning.unlearn import unlearn
 
 pytestmark = pytest.mark.fault(
     "a fact is longer than the model's window",
@@ -32,10 +33,11 @@ def refused(model, tokenizer, kind, forget, retain, **more):
     judged = []
     settings = UnlearnSettings(steps=2, **more.pop("settings", {}))
     with pytest.raises(DataError, match=r"fact 'long'.* tokens .*window has \d+; shorten") as caught:
-        unlearn(
-            model, tokenizer, METHOD.validate_python(kind), forget, retain, PROMPTS, settings, 0,
-            lambda *_: judged.append(1), **more,
+        run = Run(
+            model, tokenizer, METHOD.validate_python(kind), forget, retain, settings, PROMPTS,
+            evaluate=lambda *_: judged.append(1), **more,
         )  # fmt: skip
+        unlearn(run)
     assert not judged
     assert "\n" not in str(caught.value)
 

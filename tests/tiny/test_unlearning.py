@@ -8,17 +8,18 @@ import pytest
 import torch
 
 from read_rows import rows_read
-from tiny_world import PROMPTS
+from tiny_world import PROMPTS, run_of
 from unequal.errors import ConfigError, DivergedError
 from unequal.facts.refusals import REFUSALS
-from unequal.unlearning import objective as objective_module
+from unequal.unlearning import answer_objective as objective_module
+from unequal.unlearning.answer_objective import AnswerObjective
 from unequal.unlearning.method import Method
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.methods.ga import GradientAscent
-from unequal.unlearning.objective import Objective
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import unlearn
 
 REFUSAL = REFUSALS[1]
 SIX = UnlearnSettings(steps=6, batch_size=3)
@@ -65,7 +66,7 @@ def build(kind, **settings) -> Method:
 
 
 def make(model, tokenizer, method, forget, retain, batch_size=99, seed=0):
-    return Objective(model, tokenizer, method, forget, retain, PROMPTS, batch_size, seed)
+    return AnswerObjective(run_of(model, tokenizer, method, forget, retain, batch_size=batch_size, seed=seed))
 
 
 def token_log_probs(model, tokenizer, fact, answer, end=False):
@@ -364,10 +365,11 @@ def test_the_order_depends_on_seed_purpose_and_round_and_on_nothing_else():
 
 def weights_after(model, tokenizer, forget, retain, method=None, seed=0, settings=SIX):
     steps = []
-    unlearn(
-        model, tokenizer, method or build("npo", learning_rate=1e-3), forget, retain, PROMPTS, settings,
-        seed, lambda _model, step, _last: steps.append(step),
+    run = Run(
+        model, tokenizer, method or build("npo", learning_rate=1e-3), forget, retain, settings, PROMPTS, seed,
+        evaluate=lambda _model, step, _last: steps.append(step),
     )  # fmt: skip
+    unlearn(run)
     return torch.cat([weight.detach().flatten() for weight in model.parameters()]), steps
 
 

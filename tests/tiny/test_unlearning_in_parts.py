@@ -8,7 +8,7 @@ import torch
 from one_of_two import RUNS, weights_after
 from read_rows import count_rows
 from side_by_side import run_by_two
-from tiny_world import PROMPTS
+from tiny_world import PROMPTS, run_of
 from unequal.errors import ConfigError
 from unequal.models import FAMILIES
 from unequal.models.layers import _PARTS, decoder_layers, last_layer_at
@@ -16,16 +16,14 @@ from unequal.models.load import scratch_model
 from unequal.models.shapes import ModelSettings, Shape, Vocabulary
 from unequal.scoring.logits import logits_at
 from unequal.training.recompute import recomputing
-from unequal.unlearning.examples import answer_row, score_rows
-from unequal.unlearning.hidden_state_objective import HiddenObjective
+from unequal.unlearning.examples import FactEncoder, score_examples
 from unequal.unlearning.method import Method
-from unequal.unlearning.method_kinds import HiddenStateMethod, SharpnessAwareMethod, WithoutLoss
+from unequal.unlearning.method_kinds import WithoutLoss
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.objective import Objective
-from unequal.unlearning.run import unlearn
-from unequal.unlearning.sam_objective import SharpnessObjective
+from unequal.unlearning.run import Run
 from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.settings import UnlearnSettings
+from unequal.unlearning.unlearn import make_objective, unlearn
 
 WITH_LOSS = [kind for kind in METHODS if not issubclass(METHODS.get(kind), WithoutLoss)]
 ADDITIVE = [kind for kind in WITH_LOSS if METHODS.get(kind).reduce is Method.reduce]
@@ -56,10 +54,8 @@ def precise(model, seed=2):
 
 
 def objective_of(method, model, tokenizer, forget, retain, micro_batch=None, weights=None):
-    forms = {HiddenStateMethod: HiddenObjective, SharpnessAwareMethod: SharpnessObjective}
-    kind = next((forms[form] for form in forms if isinstance(method, form)), Objective)
-    facts = (forget, retain, PROMPTS, 8, 0, weights)
-    return kind(model, tokenizer, method, *facts, micro_batch=micro_batch)
+    run = run_of(model, tokenizer, method, forget, retain, batch_size=8, micro_batch=micro_batch)
+    return make_objective(run, weights)
 
 
 def step_of(method, model, tokenizer, forget, retain, micro_batch=None, weights=None):
@@ -115,7 +111,7 @@ def test_a_loss_of_a_whole_batch_is_not_cut(model, tokenizer, forget, retain):
     def run(micro_batch):
         settings = UnlearnSettings(steps=1, batch_size=4, micro_batch=micro_batch)
         own = copy.deepcopy(model)
-        unlearn(own, tokenizer, build("baldro"), forget, retain, PROMPTS, settings, 0, lambda *_: None)
+        unlearn(Run(own, tokenizer, build("baldro"), forget, retain, settings, PROMPTS))
 
     with pytest.raises(ConfigError, match="baldro is of a batch as a whole"):
         run(2)
@@ -139,7 +135,7 @@ def test_a_run_in_parts_ends_where_a_whole_one_does(kind, model, tokenizer, forg
         own = precise(model)
         chosen = UnlearnSettings(steps=5, batch_size=8, **settings)
         method = build(kind, learning_rate=1e-3)
-        unlearn(own, tokenizer, method, forget, retain, PROMPTS, chosen, 0, lambda *_: None)
+        unlearn(Run(own, tokenizer, method, forget, retain, chosen, PROMPTS))
         return torch.cat([weight.detach().flatten() for weight in own.parameters()])
 
     start = torch.cat([weight.detach().flatten() for weight in precise(model).parameters()])
@@ -160,7 +156,7 @@ def test_no_pass_is_made_over_facts_that_are_done_and_the_others_pull_as_before(
     weights = [0.2 * (index + 1) for index in range(9)]  # of mean 1
     objective = objective_of(method, own, tokenizer, forget, [], micro_batch, weights)
     own.base_model.register_forward_pre_hook(count_rows(rows), with_kwargs=True)
-    objective.weights.leave_out(torch.tensor([True, True, True, *[False] * 6]))
+    objective.weights.exclude(torch.tensor([True, True, True, *[False] * 6]))
     kept = set(BatchOrder(9, 8, 0, "forget").at(0)) - {0, 1, 2}
     total = sum(loss.item() for loss in objective.losses(0))
     assert sum(rows) == len(kept)
@@ -260,20 +256,20 @@ def test_the_last_layer_is_spared_elsewhere_and_the_gradient_is_the_same(family)
 
 def test_scored_rows_have_the_gradient_of_all_logits(model, tokenizer, forget):
     """One tensor as wide as the vocabulary holds logits and then their gradient."""
-    rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=True) for fact in forget]
+    rows = FactEncoder(tokenizer, PROMPTS).own_answers(forget, end=True)
     pull = torch.linspace(-1, 2, len(rows), dtype=torch.float64)
     gradients = []
     for whole in (False, True):
         own = precise(model)
-        (pull * score_rows(own, rows, 1, whole).nll).sum().backward()
+        (pull * score_examples(own, rows, 1, whole).nll).sum().backward()
         gradients.append(torch.cat([weight.grad.flatten() for weight in own.parameters()]))
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-7, atol=1e-9)
 
 
 @ONE_FAMILY
 def test_scored_rows_cannot_be_differentiated_twice_by_mistake(model, tokenizer, forget):
-    rows = [answer_row(tokenizer, PROMPTS, fact, fact.answer, end=True) for fact in forget]
-    loss = score_rows(precise(model), rows, 1).nll.sum()
+    rows = FactEncoder(tokenizer, PROMPTS).own_answers(forget, end=True)
+    loss = score_examples(precise(model), rows, 1).nll.sum()
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()

@@ -5,14 +5,15 @@ import copy
 import pytest
 import torch
 
-from tiny_world import PROMPTS
+from tiny_world import PROMPTS, run_of
 from unequal.errors import ConfigError
+from unequal.unlearning.answer_objective import AnswerObjective
 from unequal.unlearning.methods import METHODS
-from unequal.unlearning.objective import Objective
-from unequal.unlearning.run import unlearn
+from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.stopping import Stopping
 from unequal.unlearning.targets import Controls
+from unequal.unlearning.unlearn import unlearn
 from unequal.unlearning.weighting import Weighting
 
 
@@ -40,10 +41,11 @@ def run(model, tokenizer, forget, facts, controls):
         retain = [fact for fact in facts if fact.role == "retain"][:4] if method.retain_weight else []
         judged = []
         chosen = UnlearnSettings(steps=4, batch_size=4, **settings)
-        unlearn(
-            copied, tokenizer, method, own, retain, PROMPTS, chosen, 0,
-            lambda _model, step, last: judged.append((step, last)), controls=controls,
+        run = Run(
+            copied, tokenizer, method, own, retain, chosen, PROMPTS, controls=controls,
+            evaluate=lambda _model, step, last: judged.append((step, last)),
         )  # fmt: skip
+        unlearn(run)
         return copied, judged
 
     return start
@@ -56,7 +58,9 @@ def same(one, other):
 def losses(model, tokenizer, forget, weights=None, kind="npo", acts_on="loss"):
     table = {"kind": kind} if isinstance(kind, str) else kind
     method = METHODS.get(table["kind"]).model_validate({**table, "retain_weight": 0.0})
-    objective = Objective(model, tokenizer, method, forget, [], PROMPTS, 4, 0, weights, acts_on)
+    objective = AnswerObjective(
+        run_of(model, tokenizer, method, forget, batch_size=4, weighting={"acts_on": acts_on}), weights
+    )
     return [next(objective.losses(step)).item() for step in range(4)]
 
 
@@ -131,9 +135,9 @@ def test_a_run_that_costs_too_much_goes_back(run, model):
 
 def test_facts_that_are_done_pull_no_more(model, tokenizer, forget):
     method = METHODS.get("ga").model_validate({"kind": "ga"})
-    objective = Objective(model, tokenizer, method, forget[:4], [], PROMPTS, 4, 0)
+    objective = AnswerObjective(run_of(model, tokenizer, method, forget[:4], [], batch_size=4))
     before = next(objective.losses(0)).item()
-    objective.weights.leave_out(torch.tensor([True, True, True, True]))
+    objective.weights.exclude(torch.tensor([True, True, True, True]))
     assert next(objective.losses(0)).item() == 0.0
     assert before != 0.0
 

@@ -1,7 +1,8 @@
-"""Attacks: ways to get knowledge back out of an unlearned model, each beside facts that it never saw."""
+"""Attacks: recovery of knowledge from an unlearned model, with never-seen facts as the control."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from unequal.models.compute_settings import Scheme
 from unequal.registry import Registry
 
 if TYPE_CHECKING:
@@ -24,5 +25,5 @@ ATTACKS: Registry[type["Attack"]] = Registry(
         "probe": "unequal.attacks.probe:LinearProbe",
     },
 )
-SCHEMES = ("int8", "nf4")
+SCHEMES = get_args(Scheme)
 """Names that stand for the attack ``quantise`` with this scheme."""

@@ -1,4 +1,4 @@
-"""What an attack is: settings with its source's defaults, and rows for each attacked fact of one model."""
+"""The contract of attacks: settings with the source's defaults, and score rows for each attacked fact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

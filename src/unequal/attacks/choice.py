@@ -1,4 +1,4 @@
-"""A choice: the question with the right answer among wrong ones of the same type."""
+"""Multiple choice: the question with the right answer among wrong ones of the same type."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from unequal.attacks.attack import Attack, AttackContext
-from unequal.attacks.judge import judge, question
+from unequal.attacks.evaluate import evaluate, question
 from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
@@ -45,7 +45,7 @@ class ChoicePrompt(Attack):
         """Return the rows; facts without distractors have no value."""
         probes = [self._probe(context, fact) for fact in context.attacked if fact.distractors]
         lacking = [fact.fact_id for fact in context.attacked if not fact.distractors]
-        return judge(
+        return evaluate(
             self, context, context.model, probes, dict.fromkeys(lacking, "the fact has no distractors")
         )
 

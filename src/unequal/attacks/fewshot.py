@@ -1,4 +1,4 @@
-"""Few-shot context: solved questions of the same relation before the one to be answered."""
+"""Few-shot prompting: solved questions of the same relation before the one to be answered."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
-from unequal.attacks.judge import TOO_LONG, fits, judge, question
+from unequal.attacks.evaluate import TOO_LONG, evaluate, fits, question
 from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
@@ -38,16 +38,17 @@ class FewShot(Attack):
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts of a relation without examples, or with none that fits, have no value."""
         probes: list[Probe] = []
-        gaps: dict[str, str] = {}
+        missing: dict[str, str] = {}
         for fact in context.attacked:
             examples = self._examples(context, fact)
             if not examples:
-                gaps[fact.fact_id] = f"there are no kept facts of the relation {fact.relation} for examples"
+                reason = f"there are no kept facts of the relation {fact.relation} for examples"
+                missing[fact.fact_id] = reason
             elif probe := self._probe(context, fact, examples):
                 probes.append(probe)
             else:
-                gaps[fact.fact_id] = TOO_LONG
-        return judge(self, context, context.model, probes, gaps)
+                missing[fact.fact_id] = TOO_LONG
+        return evaluate(self, context, context.model, probes, missing)
 
     def _examples(self, context: AttackContext, fact: Fact) -> list[Fact]:
         apt = [

@@ -1,4 +1,4 @@
-"""Fine-tuning for an attacker: a copy of the model, all of whose weights learn some answers."""
+"""Fine-tuning for an attack: a copy of the model, all of whose parameters are trained on some answers."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from unequal.models.distributed import own_share
 from unequal.models.fsdp import is_sharded
 from unequal.models.scratch_copy import copy_of
 from unequal.seeds import derive_seed
-from unequal.training.loop import run_steps
+from unequal.training.loop import LoopSettings, run_steps
 from unequal.training.settings import OptimiserSettings
-from unequal.unlearning.examples import answer_row, score_rows
+from unequal.unlearning.examples import FactEncoder, score_examples
 from unequal.unlearning.sampler import BatchOrder
 from unequal.unlearning.window import check_fits
 
@@ -28,16 +28,11 @@ def tuned_copy(
 
     The loss is the mean −log p per token. Raises `DivergedError` when it is not finite.
     """
+    encoder = FactEncoder(context.tokenizer, context.prompts)
     for fact in taught:
-        check_fits(
-            context.model, context.tokenizer, context.prompts, fact, [fact.answer], before=context.before
-        )
-    padding = int(context.tokenizer.pad_token_id)
+        check_fits(context.model, encoder, fact, [fact.answer], before=context.before)
     order = BatchOrder(len(taught), batch_size, context.seed, "relearn")
-    rows = [
-        answer_row(context.tokenizer, context.prompts, fact, fact.answer, end=True, before=context.before)
-        for fact in taught
-    ]
+    examples = encoder.own_answers(taught, end=True, before=context.before)
 
     with copy_of(context.model) as model:
         model.requires_grad_(True)
@@ -46,10 +41,11 @@ def tuned_copy(
             indices = order.at(step)
             mine = own_share(indices)
             if mine or is_sharded(model):  # whose processes must all make as many passes
-                found = score_rows(model, [rows[index] for index in mine or indices[:1]], padding)
+                chosen = [examples[index] for index in mine or indices[:1]]
+                found = score_examples(model, chosen, encoder.padding)
                 yield found.mean_nll.mean() * (len(mine) / len(indices))
 
         with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
             torch.manual_seed(derive_seed(context.seed, "relearn", "dropout"))
-            run_steps(model, losses, steps, optimiser, lambda _done, _loss: None)
+            run_steps(model, losses, LoopSettings(steps, optimiser))
         yield model

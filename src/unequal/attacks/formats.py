@@ -1,4 +1,4 @@
-"""Other formats: the fact asked backwards, as a sentence to complete, or as a statement to judge."""
+"""Format shift: the reversed question, a cloze statement to complete, or a true-or-false statement."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import polars as pl
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
-from unequal.attacks.judge import Found, find, judge, rows
+from unequal.attacks.evaluate import Found, best_values, evaluate, rows
 from unequal.facts.probes import Probe, ProbeKind
 
 LACKING = {
@@ -31,8 +31,8 @@ class FormatShift(Attack):
 
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts without the columns for such prompts have no value."""
-        probes, gaps = _probes(context, self.kind)
-        return judge(self, context, context.model, probes, gaps, self.kind)
+        probes, missing = _probes(context, self.kind)
+        return evaluate(self, context, context.model, probes, missing, self.kind)
 
 
 class TrueOrFalse(Attack):
@@ -47,16 +47,10 @@ class TrueOrFalse(Attack):
 
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts without cloze prompts or distractors have no value."""
-        probes, gaps = _probes(context, self.kind)
+        probes, missing = _probes(context, self.kind)
+        by_variant = [[probe for probe in probes if probe.variant == variant] for variant in (0, 1)]
         true, false = (
-            find(
-                context,
-                context.model,
-                [probe for probe in probes if probe.variant == variant],
-                self.metrics,
-                gaps,
-            )
-            for variant in (0, 1)
+            best_values(context, context.model, some, self.metrics, missing) for some in by_variant
         )
         found = {
             fact_id: {name: _mean(value, false[fact_id][name]) for name, value in values.items()}
@@ -68,13 +62,13 @@ class TrueOrFalse(Attack):
 def _probes(context: AttackContext, kind: ProbeKind) -> tuple[list[Probe], dict[str, str]]:
     """Return the probes of all attacked facts, and why the others have none."""
     probes: list[Probe] = []
-    gaps: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for fact in context.attacked:
         made = context.maker.probes(fact, [kind])
         probes += [replace(probe, prompt=context.before + probe.prompt) for probe in made]
         if not made:
-            gaps[fact.fact_id] = LACKING[kind]
-    return probes, gaps
+            missing[fact.fact_id] = LACKING[kind]
+    return probes, missing
 
 
 def _mean(first: Found, second: Found) -> Found:

@@ -1,4 +1,4 @@
-"""Hidden states after each layer at the end of a prompt, and the way from there to the vocabulary."""
+"""Hidden states after each layer at the end of a prompt, and their logits through the final norm and head."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,11 +1,11 @@
-"""Logit lens: read the answer's first token off the hidden state after every layer."""
+"""Logit lens: rank and probability of the answer's first token from the hidden state after every layer."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
 
 from unequal.attacks.attack import Attack, AttackContext
-from unequal.attacks.judge import TOO_LONG, Found, fits, question, rows
+from unequal.attacks.evaluate import TOO_LONG, Found, fits, question, rows
 from unequal.scoring.encoding import encode
 
 if TYPE_CHECKING:

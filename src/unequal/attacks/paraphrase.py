@@ -1,4 +1,4 @@
-"""Paraphrases: of all held-out wordings of a question, the one that gets most out of the model."""
+"""Worst-case paraphrase: each fact's best score over all held-out wordings of its question."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import polars as pl
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
-from unequal.attacks.judge import judge, question
+from unequal.attacks.evaluate import evaluate, question
 
 
 class WorstParaphrase(Attack):
@@ -24,12 +24,12 @@ class WorstParaphrase(Attack):
 
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows; facts without paraphrases have no value."""
-        probes, gaps = [], {}
+        probes, missing = [], {}
         for fact in context.attacked:
             asked = question(context, fact)
             for variant, text in enumerate(fact.paraphrases):
                 prompt = context.before + context.prompts.ask(text)
                 probes.append(replace(asked, kind="paraphrase", variant=variant, prompt=prompt))
             if not fact.paraphrases:
-                gaps[fact.fact_id] = "the fact has no paraphrases"
-        return judge(self, context, context.model, probes, gaps, "paraphrase")
+                missing[fact.fact_id] = "the fact has no paraphrases"
+        return evaluate(self, context, context.model, probes, missing, "paraphrase")

@@ -1,4 +1,4 @@
-"""Linear probe: can the object still be read off the hidden states, for subjects the probe never saw?"""
+"""Linear probe: classifiers from hidden states to objects, tested on held-out subjects."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from unequal.attacks.attack import Attack, AttackContext
-from unequal.attacks.judge import TAUGHT, TOO_LONG, Found, fits, question, rows
+from unequal.attacks.evaluate import TAUGHT, TOO_LONG, Found, fits, question, rows
 from unequal.attacks.ridge import Classifier, fit
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
@@ -71,10 +71,10 @@ class LinearProbe(Attack):
         objects = [fact.object for fact in train]
         if len(set(objects)) < 2:
             return self._gaps(test, "the facts to train a probe on have fewer than two objects")
-        untold = [fact for fact in test if fact.object not in objects]
+        unknown = [fact for fact in test if fact.object not in objects]
         long = [fact for fact in test if not fits(context, question(context, fact))]
-        tested = [fact for fact in test if fact not in untold and fact not in long]
-        found = self._gaps(untold, "no subject that the probe was trained on has this object")
+        tested = [fact for fact in test if fact not in unknown and fact not in long]
+        found = self._gaps(unknown, "no subject that the probe was trained on has this object")
         found |= self._gaps(long, TOO_LONG)
         if not tested:
             return found
@@ -91,12 +91,14 @@ class LinearProbe(Attack):
         probes = [fit(layer[:n_train], objects) for layer in states]
         layer = max(range(len(probes)), key=lambda index: (probes[index].held_out_accuracy, -index))
         known, asked = states[layer, :n_train], states[layer, n_train:]
-        lots = [random_stream(context.seed, "control", f.subject).choice(objects) for f in [*train, *test]]
+        random_objects = [
+            random_stream(context.seed, "control", f.subject).choice(objects) for f in [*train, *test]
+        ]
         hits = _hits(probes[layer], asked, [fact.object for fact in test])
-        by_luck = _hits(fit(known, lots[:n_train]), asked, lots[n_train:])
+        control_hits = _hits(fit(known, random_objects[:n_train]), asked, random_objects[n_train:])
         found: dict[str, dict[str, Found]] = {}
-        for fact, hit, luck in zip(test, hits, by_luck, strict=True):
-            values = (hit, luck, hit - luck, layer + 1.0)
+        for fact, hit, control in zip(test, hits, control_hits, strict=True):
+            values = (hit, control, hit - control, layer + 1.0)
             found[fact.fact_id] = {name: (v, None) for name, v in zip(self.metrics, values, strict=True)}
         return found
 

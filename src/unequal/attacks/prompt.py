@@ -1,4 +1,4 @@
-"""Added text: an answer begun for the model, or an instruction before the question."""
+"""Prompt injection: an answer begun for the model (prefilling), or an instruction before the question."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal, Self
@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
-from unequal.attacks.judge import judge, question
+from unequal.attacks.evaluate import evaluate, question
 from unequal.facts.probes import Probe
 
 
@@ -32,7 +32,7 @@ class AddedText(Attack):
     def run(self, context: AttackContext) -> pl.DataFrame:
         """Return the rows of the questions with the text."""
         probes = [self._with_text(context, question(context, fact)) for fact in context.attacked]
-        return judge(self, context, context.model, probes)
+        return evaluate(self, context, context.model, probes)
 
     def _with_text(self, context: AttackContext, probe: Probe) -> Probe:
         """Return the probe with the texts; in a chat the assistant has begun its answer with the second."""

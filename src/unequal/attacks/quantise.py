@@ -1,4 +1,4 @@
-"""Quantisation: the model as it would be served in fewer bits, with all else as it is."""
+"""Quantisation attack: the model with its linear layers in 8 or 4 bits."""
 
 from typing import ClassVar, Literal
 
@@ -6,10 +6,8 @@ import polars as pl
 from pydantic import Field
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
-from unequal.attacks.judge import judge, question
-
-Scheme = Literal["int8", "nf4"]
-Backend = Literal["exact", "bitsandbytes", "auto"]
+from unequal.attacks.evaluate import evaluate, question
+from unequal.models.compute_settings import Backend, Scheme
 
 
 class Quantisation(Attack):
@@ -57,4 +55,4 @@ class Quantisation(Attack):
                     matrix = matrix.t().contiguous() if is_transposed else matrix
                     found = rounded(matrix, self.scheme, self.backend)
                     weight.copy_(parted(found.t() if is_transposed else found, weight))
-            return judge(self, context, model, [question(context, fact) for fact in context.attacked])
+            return evaluate(self, context, model, [question(context, fact) for fact in context.attacked])

@@ -1,4 +1,4 @@
-"""Relearning: train a copy on some facts, and see whether the others come back with them."""
+"""Relearning: fine-tune a copy on some of the facts, and evaluate the held-out others."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -6,7 +6,7 @@ import polars as pl
 from pydantic import Field
 
 from unequal.attacks.attack import ANSWER_METRICS, Attack, AttackContext
-from unequal.attacks.judge import TAUGHT, find, no_rows, question, rows
+from unequal.attacks.evaluate import TAUGHT, best_values, no_rows, question, rows
 from unequal.errors import DivergedError
 from unequal.facts.probes import Probe
 from unequal.facts.schema import Fact
@@ -72,9 +72,9 @@ class Relearning(Attack):
         apart: dict[bool, list[Probe]] = {True: [], False: []}
         for fact in context.attacked:
             apart[fact.fact_id in trained].append(question(context, fact))
-        found = find(context, model, apart[False], ANSWER_METRICS, dict.fromkeys(trained, TAUGHT))
+        found = best_values(context, model, apart[False], ANSWER_METRICS, dict.fromkeys(trained, TAUGHT))
         others = dict.fromkeys((probe.fact_id for probe in apart[False]), HELD_OUT)
-        of_trained = find(context, model, apart[True], ("answer_prob",), others)
+        of_trained = best_values(context, model, apart[True], ("answer_prob",), others)
         for fact_id, values in of_trained.items():
             found[fact_id]["taught_prob"] = values["answer_prob"]
         return rows(self, context, found)

@@ -1,4 +1,4 @@
-"""A linear classifier in closed form: regularised least squares on one column a class.
+"""Ridge classifier: regularised least squares in closed form, one column a class.
 
 With its leave-one-out predictions, which cost nothing extra, strength and layer are chosen on the training
 subjects alone (Rifkin, Yeo and Poggio, 2003, regularised least-squares classification).

@@ -1,6 +1,6 @@
-"""Weights rounded to few bits and read back: int8 with a scale an output, nf4 with a scale a block.
+"""Quantisation round trip: parameters quantised and read back, int8 with a scale an output, nf4 a block.
 
-The arithmetic is that of bitsandbytes, step by step in float32, so that the weights agree bit for bit.
+The arithmetic is that of bitsandbytes, step by step in float32, so that parameters agree bit for bit.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from unequal.attacks.quantise import Backend, Scheme
 from unequal.errors import ConfigError
+from unequal.models.compute_settings import Backend, Scheme
 from unequal.models.quantised import BLOCK, pack, unpack
 
 SMALLEST = 1e-30  # a scale of zero would divide by zero

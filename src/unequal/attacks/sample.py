@@ -1,4 +1,4 @@
-"""Sampling: ask the same question many times, over a grid of temperatures and nuclei."""
+"""Sampling attack: many answers to the same question over a grid of temperatures and top-p values."""
 
 from itertools import product
 from math import comb
@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from unequal.attacks.attack import Attack, AttackContext
-from unequal.attacks.judge import TOO_LONG, Found, fits, question, rows
+from unequal.attacks.evaluate import TOO_LONG, Found, fits, question, rows
 from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.evaluation.metrics.leak import clopper_pearson_upper, n_leaks
 from unequal.strict import PositiveInt

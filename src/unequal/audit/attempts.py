@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from unequal.attacks.attack import ROW_SCHEMA
-from unequal.attacks.judge import TAUGHT
+from unequal.attacks.evaluate import TAUGHT
 from unequal.audit.evidence import ATTACK_METRICS
 from unequal.audit.lacking import gaps, is_lacking
 from unequal.errors import DataError

@@ -15,7 +15,7 @@ from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
 from unequal.progress import Progress
 from unequal.seeds import random_stream
-from unequal.unlearning.examples import Example, answer_row, score_rows
+from unequal.unlearning.examples import Example, FactEncoder, score_examples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,10 +36,11 @@ def alignments(
     Above 0, raising the fact's loss raises that of the retain set too. At most 256 retained facts are drawn,
     the same for the same facts. Over all weights that are trained. NaN where a gradient vanishes.
     """
-    padding = int(tokenizer.pad_token_id)
+    encoder = FactEncoder(tokenizer, prompts)
+    padding = encoder.padding
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     drawn = random_stream(0, ALIGNMENT).sample(list(retain), min(MOST_RETAINED, len(retain)))
-    kept = [answer_row(tokenizer, prompts, fact, fact.answer, end=True) for fact in drawn]
+    kept = encoder.own_answers(drawn, end=True)
     towards = [torch.zeros_like(weight) for weight in weights]
     for start in range(0, len(kept), BATCH):
         for total, part in zip(
@@ -48,19 +49,18 @@ def alignments(
             total += part
     length = _dot(towards, towards) ** 0.5
     found = []
-    for fact in forget:
-        row = answer_row(tokenizer, prompts, fact, fact.answer, end=False)
-        own = _gradient(model, [row], padding, weights)
+    for example in encoder.own_answers(forget):
+        own = _gradient(model, [example], padding, weights)
         lengths = length * _dot(own, own) ** 0.5
         found.append(_dot(own, towards) / lengths if lengths > 0 else float("nan"))
     return found
 
 
 def _gradient(
-    model: PreTrainedModel, rows: list[Example], padding: int, weights: list[Tensor]
+    model: PreTrainedModel, examples: list[Example], padding: int, weights: list[Tensor]
 ) -> list[Tensor]:
     with torch.enable_grad():
-        loss = score_rows(model, rows, padding).mean_nll.sum()
+        loss = score_examples(model, examples, padding).mean_nll.sum()
     found = torch.autograd.grad(loss, weights, allow_unused=True)
     return [torch.zeros_like(w) if part is None else part for w, part in zip(weights, found, strict=True)]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import polars as pl
 from transformers import PreTrainedModel
@@ -14,13 +13,11 @@ from unequal.evaluation.passes import Passes
 from unequal.evaluation.rows import ScoreRows, generation_rows
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.schema import Fact
+from unequal.scoring.encoding import Encoder, Tokenizer
 from unequal.scoring.generate import GenerationPass
 from unequal.scoring.gradient import GradientPass
 from unequal.scoring.log_probs import AnswerPass
 from unequal.scoring.sample import SamplePass
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 TWO_PASSES = Passes(moments=False)
 
@@ -43,7 +40,7 @@ class Evaluator:
 
     def __init__(
         self,
-        tokenizer: "PreTrainedTokenizerBase",
+        tokenizer: Tokenizer,
         facts: Sequence[Fact],
         maker: ProbeMaker,
         kinds: Sequence[ProbeKind],
@@ -53,18 +50,19 @@ class Evaluator:
         passes: Passes = TWO_PASSES,
         reference: PreTrainedModel | None = None,
     ) -> None:
+        encoder = Encoder.of(tokenizer)
         probes = [probe for fact in facts for probe in maker.probes(fact, kinds)]
         self._probes = [replace(probe, prompt=before + probe.prompt) for probe in probes]
         self._rows = ScoreRows(facts, self._probes)
         self._metrics = _chosen(metrics, passes.give(reference is not None))
         self._open = [index for index, probe in enumerate(self._probes) if probe.kind != "true_false"]
         asked = [self._probes[index] for index in self._open]
-        self._answers = AnswerPass(tokenizer, self._probes, moments=passes.moments)
-        self._generation = GenerationPass(tokenizer, asked)
-        self._gradients = GradientPass(tokenizer, self._probes) if passes.gradient_norms else None
+        self._answers = AnswerPass(encoder, self._probes, moments=passes.moments)
+        self._generation = GenerationPass(encoder, asked)
+        self._gradients = GradientPass(encoder, self._probes) if passes.gradient_norms else None
         sampling = passes.samples
         self._samples = (
-            SamplePass(tokenizer, asked, **sampling.model_dump(), seed=passes.seed) if sampling else None
+            SamplePass(encoder, asked, **sampling.model_dump(), seed=passes.seed) if sampling else None
         )
         nothing = [None] * len(self._probes)
         self._reference = nothing if reference is None else self._answers.run(reference.eval())

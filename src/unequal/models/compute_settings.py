@@ -13,6 +13,11 @@ Precision = Literal["fp32", "bf16", "bf16-pure"]
 """``fp32``; ``bf16``: products in bfloat16 while weights, gradients and optimiser states stay in float32;
 ``bf16-pure``: all in bfloat16, whose rounding swallows small changes of weights."""
 
+Scheme = Literal["int8", "nf4"]
+"""Quantisation: 8 bits with a scale an output, or 4 bits with a scale each 64 parameters."""
+Backend = Literal["exact", "bitsandbytes", "auto"]
+"""What quantises: our own arithmetic, bitsandbytes, or bitsandbytes where it is installed."""
+
 DEVICE_VARIABLE = "UNEQUAL_DEVICE"
 """Where the choice is kept: in the environment, so that worker processes find it."""
 

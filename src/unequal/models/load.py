@@ -12,7 +12,7 @@ from unequal.errors import ConfigError, DataError
 from unequal.models import FAMILIES
 from unequal.models.adapters import adapters_unseen, merge_saved
 from unequal.models.capabilities import capabilities_of
-from unequal.models.compute_settings import ComputeSettings, Precision
+from unequal.models.compute_settings import ComputeSettings, Precision, Scheme
 from unequal.models.configuration import keep_nothing
 from unequal.models.device import process_state
 from unequal.models.distributed import is_main_process
@@ -20,7 +20,7 @@ from unequal.models.folders import check_model, is_local, n_rows
 from unequal.models.fsdp import is_sharded, shard, sharding_is_asked, skeleton
 from unequal.models.loaded import broken_load, check_finite, check_used
 from unequal.models.precision import compile_body, in_precision
-from unequal.models.quantised import Scheme, quantise, require_bitsandbytes
+from unequal.models.quantised import quantise, require_bitsandbytes
 from unequal.models.reasons import MODEL_FILES, TOKENIZER_FILES, explained, may_run_code, said_by
 from unequal.models.shapes import ModelSettings, Vocabulary
 from unequal.models.tokens import check_fit, check_tokenizer_files, check_vocabulary, set_padding

@@ -7,7 +7,7 @@ its batch, as it would where the outliers of a batch are treated apart.
 import logging
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from unequal.errors import MissingExtraError
+from unequal.models.compute_settings import Scheme
 
-Scheme = Literal["int8", "nf4"]
 BLOCK = 64  # weights of nf4 that share a scale
 
 

@@ -7,7 +7,8 @@ the template decides all of it, and an answer ends with the special tokens that 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 from unequal.errors import DataError
 from unequal.facts.probes import Chat, Probe
@@ -43,6 +44,50 @@ class OpenPrompt:
     stops: tuple[str, ...] = ()
 
 
+class Encoder:
+    """Memoising tokenizer: the token ids of texts, each text tokenised once however often it is asked for.
+
+    Where a function or class of this package takes a tokenizer, it takes an encoder as well, so that training
+    and evaluation can share what was tokenised.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self.tokenizer = tokenizer
+        self._bare: dict[str, Ids] = {}
+
+    @classmethod
+    def of(cls, tokenizer: "PreTrainedTokenizerBase | Encoder") -> "Encoder":
+        """Return the encoder of a tokenizer; an encoder is its own."""
+        return tokenizer if isinstance(tokenizer, Encoder) else cls(tokenizer)
+
+    @property
+    def padding(self) -> int:
+        """The id of the padding token."""
+        return int(self.tokenizer.pad_token_id)
+
+    def ids(self, texts: Sequence[str]) -> list[Ids]:
+        """Return the ids of each text, without special tokens around it."""
+        if new := [text for text in dict.fromkeys(texts) if text not in self._bare]:
+            found = self.tokenizer(new, add_special_tokens=False)["input_ids"]
+            self._bare.update(zip(new, found, strict=True))
+        return [self._bare[text] for text in texts]
+
+    def beginning(self, text: str) -> Ids:
+        """Return the special tokens that the tokenizer puts before a text (a fast one always the same)."""
+        if self.tokenizer.is_fast:
+            return self._beginning
+        return _put_before(self.ids([text])[0], self.tokenizer(text)["input_ids"])
+
+    @cached_property
+    def _beginning(self) -> Ids:
+        if not self.tokenizer.num_special_tokens_to_add():
+            return []
+        return _put_before(self.ids(["a"])[0], self.tokenizer("a")["input_ids"])
+
+
+Tokenizer: TypeAlias = "PreTrainedTokenizerBase | Encoder"
+
+
 @dataclass(frozen=True)
 class _Tokens:
     """The ids of a prompt alone, of the prompt with each answer, and what closes each answer."""
@@ -53,7 +98,7 @@ class _Tokens:
 
 
 def encode(
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     prompt: str,
     continuations: Sequence[str],
     end: bool = False,
@@ -65,7 +110,7 @@ def encode(
     space; the prompt ends where all of them (and the prompt alone) still agree. Raises `DataError` when no
     token is left to the prompt, or where nothing can end a text.
     """
-    found = _tokenise(tokenizer, prompt, continuations, chat)
+    found = _tokenise(Encoder.of(tokenizer), prompt, continuations, chat)
     cut = _agreed(found.alone, found.together)
     if not cut:
         raise DataError(f"the prompt {prompt!r} leaves no token before its answers; begin it with more text")
@@ -77,28 +122,29 @@ def encode(
     return EncodedPrompt(found.alone[:cut], [ids[cut:] + closing for ids, closing in rows])
 
 
-def encode_probe(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> EncodedPrompt:
+def encode_probe(tokenizer: Tokenizer, probe: Probe) -> EncodedPrompt:
     """Return the ids of a probe's prompt and of its right and wrong answers, the right one first."""
     return encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors), chat=probe.chat)
 
 
-def open_prompt(tokenizer: "PreTrainedTokenizerBase", probe: Probe) -> OpenPrompt:
+def open_prompt(tokenizer: Tokenizer, probe: Probe) -> OpenPrompt:
     """Return a probe's prompt to be continued: the very tokens after which its answers are scored.
 
     Only where answers change the words at the prompt's end, not just the space there, are they the prompt's
     own. The limit is the longest accepted answer and the probe's ``extra_tokens``. A string that an accepted
     answer holds, such as the line breaks of a poem, does not end it.
     """
+    encoder = Encoder.of(tokenizer)
     scored = (probe.answer, *probe.distractors)
-    found = _tokenise(tokenizer, probe.prompt, (*scored, *probe.accepted), probe.chat)
+    found = _tokenise(encoder, probe.prompt, (*scored, *probe.accepted), probe.chat)
     cut = _agreed(found.alone, found.together[: len(scored)])
-    if not cut or tokenizer.decode(found.alone[cut:]).strip():
+    if not cut or encoder.tokenizer.decode(found.alone[cut:]).strip():
         cut = len(found.alone)
     longest = max(map(len, found.together[len(scored) :] or found.together[:1]))
-    specials = _special_ids(tokenizer)
+    specials, end_of_text = _special_ids(encoder.tokenizer), encoder.tokenizer.eos_token_id
     ends = {token for closing in found.closings for token in closing if token in specials}
-    if tokenizer.eos_token_id is not None:
-        ends.add(tokenizer.eos_token_id)
+    if end_of_text is not None:
+        ends.add(end_of_text)
     stops = tuple(text for text in probe.stops if not any(text in one for one in probe.accepted))
     return OpenPrompt(found.alone[:cut], max(longest - cut, 0) + probe.extra_tokens, frozenset(ends), stops)
 
@@ -108,38 +154,33 @@ def has_chat_template(tokenizer: "PreTrainedTokenizerBase") -> bool:
     return bool(tokenizer.chat_template)
 
 
-def _tokenise(
-    tokenizer: "PreTrainedTokenizerBase", prompt: str, answers: Sequence[str], chat: Chat | None
-) -> _Tokens:
+def _tokenise(encoder: Encoder, prompt: str, answers: Sequence[str], chat: Chat | None) -> _Tokens:
     if chat is not None:
-        return _tokenise_chat(tokenizer, prompt, answers, chat)
+        return _tokenise_chat(encoder, prompt, answers, chat)
     separator = "" if prompt.endswith((" ", "\n")) else " "
     texts = [prompt, *(f"{prompt}{separator}{text}" for text in answers)]
-    bare = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    first = _put_before(tokenizer, texts[-1], bare[-1])
+    bare = encoder.ids(texts)
+    first = encoder.beginning(texts[-1])
     alone, *together = (ids if ids[: len(first)] == first else first + ids for ids in bare)
-    closing = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    end_of_text = encoder.tokenizer.eos_token_id
+    closing = [] if end_of_text is None else [end_of_text]
     return _Tokens(alone, together, [closing] * len(together))
 
 
-def _put_before(tokenizer: "PreTrainedTokenizerBase", text: str, bare: Ids) -> Ids:
-    """Return the ids that the tokenizer puts before a text, whose own ids are ``bare``."""
-    if tokenizer.is_fast and not tokenizer.num_special_tokens_to_add():
-        return []
-    given: Ids = tokenizer(text)["input_ids"]
+def _put_before(bare: Ids, given: Ids) -> Ids:
+    """Return the ids before a text's own ids ``bare`` in those with special tokens around them."""
     added = len(given) - len(bare)
     start = next((i for i in range(added + 1) if given[i : i + len(bare)] == bare), added)
     return given[:start]
 
 
-def _tokenise_chat(
-    tokenizer: "PreTrainedTokenizerBase", prompt: str, answers: Sequence[str], chat: Chat
-) -> _Tokens:
+def _tokenise_chat(encoder: Encoder, prompt: str, answers: Sequence[str], chat: Chat) -> _Tokens:
+    tokenizer = encoder.tokenizer
     check_ordinary(tokenizer, *answers)
     text = chat_text(tokenizer, prompt, chat)
     answered = [text.before + answer.strip() for answer in answers]
     parts = [text.prompt, *answered, *(one + text.after for one in answered)]
-    alone, *others = tokenizer(parts, add_special_tokens=False)["input_ids"]
+    alone, *others = encoder.ids(parts)
     together, closed = others[: len(answers)], others[len(answers) :]
     closings = [_closing(tokenizer, *pair) for pair in zip(together, closed, strict=True)]
     return _Tokens(alone, together, closings)

@@ -1,7 +1,6 @@
 """The generation pass: greedy answers in batches of equal prompt length, so that nothing is ever padded."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -10,11 +9,8 @@ from unequal.facts.probes import Probe
 from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
 from unequal.scoring.decode import Decoding, batches_of, continue_rows
-from unequal.scoring.encoding import open_prompt
+from unequal.scoring.encoding import Encoder, Tokenizer, open_prompt
 from unequal.scoring.ending import Stopper, end_tokens
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 BATCH_SIZE = 256
 
@@ -22,11 +18,10 @@ BATCH_SIZE = 256
 class GenerationPass:
     """Prompts made ready once, to be continued again and again while a model changes."""
 
-    def __init__(
-        self, tokenizer: "PreTrainedTokenizerBase", probes: Sequence[Probe], batch_size: int = BATCH_SIZE
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._prompts = [open_prompt(tokenizer, probe) for probe in probes]
+    def __init__(self, tokenizer: Tokenizer, probes: Sequence[Probe], batch_size: int = BATCH_SIZE) -> None:
+        encoder = Encoder.of(tokenizer)
+        self._tokenizer = encoder.tokenizer
+        self._prompts = [open_prompt(encoder, probe) for probe in probes]
         self._batches = batches_of(self._prompts, batch_size)
 
     def run(self, model: PreTrainedModel) -> list[str]:
@@ -52,9 +47,7 @@ class GenerationPass:
         return [texts[index] for index in range(len(self._prompts))]
 
 
-def generate(
-    model: PreTrainedModel, tokenizer: "PreTrainedTokenizerBase", probes: Sequence[Probe]
-) -> list[str]:
+def generate(model: PreTrainedModel, tokenizer: Tokenizer, probes: Sequence[Probe]) -> list[str]:
     """Return the texts of a `GenerationPass` that is run once."""
     return GenerationPass(tokenizer, probes).run(model)
 

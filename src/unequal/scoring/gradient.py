@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,20 +11,16 @@ from unequal.errors import ConfigError
 from unequal.facts.probes import Probe
 from unequal.models.distributed import gather_results, own_share
 from unequal.models.fsdp import is_sharded
-from unequal.scoring.encoding import EncodedPrompt, encode
+from unequal.scoring.encoding import EncodedPrompt, Encoder, Tokenizer, encode
 from unequal.scoring.logits import logits_at
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class GradientPass:
     """Probes made ready once; each costs a forward and a backward pass of its own."""
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", probes: Sequence[Probe]) -> None:
-        self._encoded = [
-            encode(tokenizer, probe.prompt, (probe.answer,), chat=probe.chat) for probe in probes
-        ]
+    def __init__(self, tokenizer: Tokenizer, probes: Sequence[Probe]) -> None:
+        encoder = Encoder.of(tokenizer)
+        self._encoded = [encode(encoder, probe.prompt, (probe.answer,), chat=probe.chat) for probe in probes]
 
     def run(self, model: PreTrainedModel) -> list[float]:
         """Return for each probe the Euclidean norm of ∇(S/n) over all weights, frozen ones too, in nats.

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +16,9 @@ from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
 from unequal.models.packed_attention import mask_inputs
 from unequal.oom import current_batch_size
-from unequal.scoring.encoding import EncodedPrompt, encode_probe, length_batches, room
+from unequal.scoring.encoding import EncodedPrompt, Encoder, Tokenizer, encode_probe, length_batches, room
 from unequal.scoring.logits import logits_at, pad_rows
 from unequal.scoring.prefix_tree import Tree, grow, tree_mask
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 TOKEN_BUDGET = 4096  # padded tokens a forward pass; more is no faster on a CPU and takes more memory
 _AT_ONCE = 64  # rows of logits, few enough to stay near the processor
@@ -59,7 +55,7 @@ class AnswerPass:
 
     def __init__(
         self,
-        tokenizer: "PreTrainedTokenizerBase",
+        tokenizer: Tokenizer,
         probes: Sequence[Probe],
         share_prefix: bool | None = None,
         moments: bool = False,
@@ -69,8 +65,9 @@ class AnswerPass:
         self._share_prefix = share_prefix
         self._moments = moments
         self._token_budget = token_budget
-        self._padding: int = tokenizer.pad_token_id
-        self._encoded = [encode_probe(tokenizer, probe) for probe in probes]
+        encoder = Encoder.of(tokenizer)
+        self._padding = encoder.padding
+        self._encoded = [encode_probe(encoder, probe) for probe in probes]
         self._longest = max((item.longest for item in self._encoded), default=0)
         self._ready: dict[bool, _Ready] = {}
 
@@ -107,7 +104,7 @@ class AnswerPass:
 
 def log_probs(
     model: PreTrainedModel,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     probes: Sequence[Probe],
     share_prefix: bool | None = None,
 ) -> list[ProbeScore]:

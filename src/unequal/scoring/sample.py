@@ -1,7 +1,6 @@
 """The sampling pass: several continuations of a prompt that is read once."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,13 +12,10 @@ from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
 from unequal.oom import current_batch_size
 from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows
-from unequal.scoring.encoding import open_prompt
+from unequal.scoring.encoding import Encoder, Tokenizer, open_prompt
 from unequal.scoring.ending import Stopper, end_tokens
 from unequal.scoring.settings import SampleSettings
 from unequal.seeds import random_stream
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 BATCH_SIZE = 256  # rows decoded at once
 
@@ -34,7 +30,7 @@ class SamplePass:
 
     def __init__(
         self,
-        tokenizer: "PreTrainedTokenizerBase",
+        tokenizer: Tokenizer,
         probes: Sequence[Probe],
         n: int,
         temperature: float,
@@ -43,9 +39,10 @@ class SamplePass:
         batch_size: int = BATCH_SIZE,
     ) -> None:
         self._settings = _settings(n, temperature, top_p)
-        self._tokenizer = tokenizer
+        encoder = Encoder.of(tokenizer)
+        self._tokenizer = encoder.tokenizer
         self._batch_size = current_batch_size(batch_size)
-        self._prompts = [open_prompt(tokenizer, probe) for probe in probes]
+        self._prompts = [open_prompt(encoder, probe) for probe in probes]
         self._chances = [
             torch.tensor(
                 [_chances(seed, probe, sample, prompt.limit) for sample in range(n)], dtype=torch.float64

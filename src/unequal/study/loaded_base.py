@@ -10,8 +10,8 @@ from unequal.attacks.attack import AttackContext
 from unequal.evaluation.evaluate import Evaluator
 from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.table import read_facts
+from unequal.models.compute_settings import Scheme
 from unequal.models.load import load_model, load_tokenizer
-from unequal.models.quantised import Scheme
 from unequal.oom import batches_are_reduced
 from unequal.study.steps.baseline import AnyBase
 from unequal.unlearning.settings import TargetSettings
@@ -55,7 +55,7 @@ class Workbench:
         """
         key = (settings, facts_per_role, tuple(kinds), n_wordings, metrics, before)
         if key not in self._evaluators:
-            judged = self.target(settings, facts_per_role).judged
+            judged = self.target(settings, facts_per_role).evaluated
             maker = ProbeMaker(self._facts, self._prompts, n_wordings)
             self._evaluators[key] = Evaluator(self.tokenizer, judged, maker, kinds, before, metrics=metrics)
         return self._evaluators[key]
@@ -74,8 +74,8 @@ class Workbench:
         starting one among them, train and test on the same facts.
         """
         target = self.target(settings, facts_per_role)
-        judged = {fact.fact_id for fact in target.judged}
-        facts = [*target.judged, *(fact for fact in target.retain_set if fact.fact_id not in judged)]
+        judged = {fact.fact_id for fact in target.evaluated}
+        facts = [*target.evaluated, *(fact for fact in target.retain_set if fact.fact_id not in judged)]
         maker = ProbeMaker(self._facts, self._prompts, n_wordings)
         return AttackContext(model, self.tokenizer, facts, maker, self._prompts, self._seed, before)
 

@@ -24,8 +24,8 @@ from unequal.models.fsdp import full, is_sharded, parted
 logger = logging.getLogger(__name__)
 
 
-class Memory(Protocol):
-    """What a run remembers besides its weights and its optimiser."""
+class State(Protocol):
+    """The state of a run besides its model and its optimiser."""
 
     def state(self) -> dict[str, Tensor]:
         """Return it as tensors by name."""
@@ -39,12 +39,12 @@ def save_checkpoint(
     step: int,
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
-    memory: Memory | None = None,
+    state: State | None = None,
 ) -> None:
     """Write ``step-N`` into the folder and then remove the older ones; all processes must come here."""
     target = folder / f"step-{step:07d}"
     weights = _whole(_named_once(model)) if is_sharded(model) else None
-    states, remembered = _whole(_optimiser_tensors(optimiser)), _whole(memory.state() if memory else {})
+    states, remembered = _whole(_optimiser_tensors(optimiser)), _whole(state.state() if state else {})
     if not is_main_process():
         return
     with atomic_folder(target) as beside:
@@ -53,7 +53,7 @@ def save_checkpoint(
         else:
             save_file(weights, beside / "model.safetensors")
         save_file(states, beside / "optimiser.safetensors")
-        if memory:
+        if state:
             save_file(remembered, beside / "memory.safetensors")
         write_json(beside / "state.json", {"step": step})
         write_checksums(beside)
@@ -63,7 +63,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, memory: Memory | None = None
+    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: State | None = None
 ) -> int:
     """Load the newest checkpoint that is as it was written, in place, and return its step, 0 without any.
 
@@ -78,8 +78,8 @@ def load_checkpoint(
         else:
             load_model(model, str(newest / "model.safetensors"))
         _restore_optimiser(optimiser, load_file(newest / "optimiser.safetensors"))
-        if memory:
-            memory.restore(load_file(newest / "memory.safetensors"))
+        if state:
+            state.restore(load_file(newest / "memory.safetensors"))
         return int(read_json(newest / "state.json")["step"])
     except (DataError, OSError, SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0].removesuffix(":")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from unequal.models.compute_settings import Precision
 from unequal.models.distributed import sum_gradients, sum_over_processes
 from unequal.models.fsdp import everywhere, local
 from unequal.models.precision import compile_body, computing_in, differentiate
-from unequal.training.checkpoint import Memory, load_checkpoint, save_checkpoint
+from unequal.training.checkpoint import State, load_checkpoint, save_checkpoint
 from unequal.training.optimiser import build_optimiser
 from unequal.training.settings import OptimiserSettings
 
@@ -22,34 +23,42 @@ AfterStep = Callable[[int, float], bool | None]
 BatchOf = Callable[[int], Sequence[str]]
 
 
+@dataclass(frozen=True)
+class LoopSettings:
+    """Settings of the training loop: steps, optimiser, precision, and a checkpoint each so many steps."""
+
+    n_steps: int
+    optimiser: OptimiserSettings
+    checkpoints: Path | None = None
+    checkpoint_every: int = 0
+    compile_model: bool = False
+    precision: Precision = "fp32"
+
+
 def run_steps(
     model: nn.Module,
     losses: PartialLosses,
-    n_steps: int,
-    settings: OptimiserSettings,
-    after_step: AfterStep,
-    checkpoints: Path | None = None,
-    checkpoint_every: int = 0,
-    compile_model: bool = False,
-    memory: Memory | None = None,
+    settings: LoopSettings,
+    after_step: AfterStep = lambda _done, _loss: None,
+    state: State | None = None,
     batch_of: BatchOf = lambda _step: (),
-    precision: Precision = "fp32",
 ) -> None:
-    """Train the model in place for ``n_steps``.
+    """Train the model in place for the settings' steps.
 
     ``losses(step)`` yields the scalar losses of a step's micro-batches, which add up to the step's loss and
     are differentiated one by one, each before the next is asked for; what a step sees depends on its number
-    alone, so a run resumed from a checkpoint, which holds its ``memory`` too, ends with the same weights. Of
+    alone, so a run resumed from a checkpoint, which holds its ``state`` too, ends with the same weights. Of
     several processes each yields its own micro-batches; losses and gradients are added up.
     ``after_step(done, loss)`` is called after each step, and once before the first with 0; when it returns
     true the run ends there. With the ``precision`` bf16 losses are worked out in it, weights are not.
     Raises `DivergedError` when a loss or its gradient is not finite, with what ``batch_of`` names of the
     step; the model, and a checkpoint where there are any, are then as the last good step left them.
     """
-    optimiser = build_optimiser(model, settings)
-    first = load_checkpoint(checkpoints, model, optimiser, memory) if checkpoints else 0
+    n_steps, checkpoints, every = settings.n_steps, settings.checkpoints, settings.checkpoint_every
+    optimiser = build_optimiser(model, settings.optimiser)
+    first = load_checkpoint(checkpoints, model, optimiser, state) if checkpoints else 0
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    if compile_model:
+    if settings.compile_model:
         compile_body(model)
     model.train()
     if first == 0:
@@ -57,19 +66,19 @@ def run_steps(
     done = first
     for step in range(first, n_steps):
         for group in optimiser.param_groups:
-            group["lr"] = settings.rate(step, n_steps)
-        value = _differentiate(losses(step), trained, precision)
-        norm = nn.utils.clip_grad_norm_(trained, settings.clip_norm)
+            group["lr"] = settings.optimiser.rate(step, n_steps)
+        value = _differentiate(losses(step), trained, settings.precision)
+        norm = nn.utils.clip_grad_norm_(trained, settings.optimiser.clip_norm)
         if wrong := _not_finite(value, norm):
-            _save(checkpoints, step, model, optimiser, memory)
+            _save(checkpoints, step, model, optimiser, state)
             raise DivergedError(f"{wrong} at step {step + 1}", step + 1, batch_of(step))
         optimiser.step()
         optimiser.zero_grad()
         done = step + 1
         if after_step(done, value):
             break
-        if checkpoint_every and done % checkpoint_every == 0 and done < n_steps:
-            _save(checkpoints, done, model, optimiser, memory)
+        if every and done % every == 0 and done < n_steps:
+            _save(checkpoints, done, model, optimiser, state)
     if not _all_finite(model):
         raise DivergedError("the last step left weights that are not numbers", done, batch_of(done - 1))
     model.eval()
@@ -83,11 +92,11 @@ def _not_finite(loss: float, norm: Tensor) -> str:
 
 
 def _save(
-    folder: Path | None, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, memory: Memory | None
+    folder: Path | None, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, state: State | None
 ) -> None:
     """Save a checkpoint where there is a folder for it, but not of a model that was not trained yet."""
     if folder and step:
-        save_checkpoint(folder, step, model, optimiser, memory)
+        save_checkpoint(folder, step, model, optimiser, state)
 
 
 def _differentiate(parts: Iterable[Tensor], weights: Sequence[Tensor], precision: Precision) -> float:

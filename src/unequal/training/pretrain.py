@@ -32,7 +32,7 @@ from unequal.oom import current_batch_size
 from unequal.progress import Progress, no_progress
 from unequal.records import read_checked_record
 from unequal.scoring.logits import logits_at
-from unequal.training.loop import run_steps
+from unequal.training.loop import LoopSettings, run_steps
 from unequal.training.recompute import recomputing
 from unequal.training.settings import PretrainSettings
 
@@ -88,18 +88,17 @@ def pretrain(
             write_checked_json(kept, {"losses": [asdict(row) for row in history]})
         progress(done, n_steps)
 
+    loop = LoopSettings(
+        n_steps, settings.optimiser, out / "checkpoints", checkpoint_every, settings.compile,
+        settings.precision,
+    )  # fmt: skip
     with recomputing(model, settings.gradient_checkpointing):
         run_steps(
             model,
             lambda step: _losses(model, windows, settings, step),
-            n_steps,
-            settings.optimiser,
+            loop,
             after_step,
-            checkpoints=out / "checkpoints",
-            checkpoint_every=checkpoint_every,
-            compile_model=settings.compile,
             batch_of=lambda step: windows_of(settings, step, len(windows)),
-            precision=settings.precision,
         )
     with on_main_process(atomic_folder(out / "model")) as folder:
         save_model(model, load_tokenizer(corpus / "tokenizer"), folder)

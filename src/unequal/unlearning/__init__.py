@@ -1,1 +1,1 @@
-"""Unlearning: methods as pure per-fact losses, and the one objective and run that go around them all."""
+"""Unlearning: methods as per-fact losses, the training objectives around them, and the run."""

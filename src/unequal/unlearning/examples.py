@@ -1,8 +1,7 @@
-"""Prompt and answer as training rows, and their token scores from one forward pass over all of them."""
+"""Training examples: facts as token ids, and the token scores of many examples from one forward pass."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,15 +13,12 @@ from unequal.facts.schema import Fact
 from unequal.models.capabilities import capabilities_of
 from unequal.models.distributed import n_processes, run_distributed
 from unequal.oom import current_batch_size
-from unequal.scoring.encoding import encode
+from unequal.scoring.encoding import Encoder, Tokenizer, encode
 from unequal.scoring.logits import log_probs_at, logits_at
 from unequal.scoring.packing import laid_out
 from unequal.unlearning.method import TokenScores
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-_AT_ONCE = 16  # rows under a frozen model: more are no faster on a CPU and take more memory
+_AT_ONCE = 16  # examples under a frozen model: more are no faster on a CPU and take more memory
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class Example:
     span: tuple[int, int]
 
     def of_prompt(self) -> "Example":
-        """Return the row cut to its prompt, with every prompt token but the first scored."""
+        """Return the example cut to its prompt, with every prompt token but the first scored."""
         return Example(self.ids[: self.span[0]], (1, self.span[0]))
 
     @property
@@ -42,28 +38,38 @@ class Example:
         return self.span[1] - self.span[0]
 
 
-def answer_row(
-    tokenizer: "PreTrainedTokenizerBase",
-    prompts: PromptFormat,
-    fact: Fact,
-    answer: str,
-    end: bool,
-    before: str = "",
-) -> Example:
-    """Return the fact's question with an answer; with ``end`` what ends an answer is part of it.
+class FactEncoder:
+    """Facts encoded as training examples in one prompt format; each text is tokenised once."""
 
-    ``before`` is a text that stands before the question.
-    """
-    encoded = encode(tokenizer, before + prompts.ask(fact.question), [answer], end, prompts.around)
-    ids = encoded.prompt + encoded.continuations[0]
-    return Example(ids, (len(encoded.prompt), len(ids)))
+    def __init__(self, tokenizer: Tokenizer, prompts: PromptFormat) -> None:
+        self._encoder = Encoder.of(tokenizer)
+        self._prompts = prompts
+
+    @property
+    def padding(self) -> int:
+        """The id of the padding token."""
+        return self._encoder.padding
+
+    def answer(self, fact: Fact, answer: str, end: bool, before: str = "") -> Example:
+        """Return the fact's question with an answer; with ``end`` what ends an answer is part of it.
+
+        ``before`` is a text that stands before the question.
+        """
+        prompt = before + self._prompts.ask(fact.question)
+        encoded = encode(self._encoder, prompt, [answer], end, self._prompts.around)
+        ids = encoded.prompt + encoded.continuations[0]
+        return Example(ids, (len(encoded.prompt), len(ids)))
+
+    def own_answers(self, facts: Iterable[Fact], end: bool = False, before: str = "") -> list[Example]:
+        """Return each fact's question with the fact's own answer."""
+        return [self.answer(fact, fact.answer, end, before) for fact in facts]
 
 
-def score_rows(
-    model: PreTrainedModel, rows: Sequence[Example], padding: int, whole: bool = False
+def score_examples(
+    model: PreTrainedModel, examples: Sequence[Example], padding: int, whole: bool = False
 ) -> TokenScores:
-    """Return the scores of each row's span, with its distributions if ``whole``."""
-    return score_groups(model, {"": rows}, padding, ("",) if whole else ())[""]
+    """Return the scores of each example's span, with its distributions if ``whole``."""
+    return score_groups(model, {"": examples}, padding, ("",) if whole else ())[""]
 
 
 def score_groups(
@@ -72,18 +78,18 @@ def score_groups(
     padding: int,
     whole: Collection[str] = (),
 ) -> dict[str, TokenScores]:
-    """Return the scores of every group of rows from one pass; the head is applied at their spans only.
+    """Return the scores of every group of examples from one pass; the head is applied at their spans only.
 
     The distributions of groups in ``whole`` are kept.
     """
-    rows = [row for group in groups.values() for row in group]
-    lengths = {name: [row.n_tokens for row in group] for name, group in groups.items()}
-    targets = torch.tensor(
-        [token for row in rows for token in row.ids[slice(*row.span)]], device=model.device
-    )
+    examples = [example for group in groups.values() for example in group]
+    lengths = {name: [example.n_tokens for example in group] for name, group in groups.items()}
+    scored = [token for example in examples for token in example.ids[slice(*example.span)]]
+    targets = torch.tensor(scored, device=model.device)
     capabilities_of(model).check_passes()  # now, since the model then runs as a whole
     chosen_alone = not any(name in groups for name in whole)
-    inputs, spans = [row.ids[:-1] for row in rows], [(row.span[0] - 1, row.span[1] - 1) for row in rows]
+    inputs = [example.ids[:-1] for example in examples]
+    spans = [(example.span[0] - 1, example.span[1] - 1) for example in examples]
     with laid_out(model, inputs, spans, padding) as layout:
         at = (model, layout.input_ids, layout.rows, layout.places)
         if chosen_alone:
@@ -110,52 +116,53 @@ def _of_logits(logits: Tensor, targets: Tensor, whole: bool) -> tuple[Tensor, ..
 
 
 def _mask(lengths: list[int]) -> Tensor:
-    """Return where rows of these lengths have tokens, ``(rows, longest)``."""
+    """Return where examples of these lengths have tokens, ``(examples, longest)``."""
     return torch.arange(max(lengths, default=0)) < torch.tensor(lengths)[:, None]
 
 
 def _padded(values: Tensor, mask: Tensor) -> Tensor:
-    """Return values ``(n, …)``, row by row, where the mask ``(rows, longest)`` is true, and 0 elsewhere."""
+    """Return values ``(n, …)``, in order, where the mask ``(examples, longest)`` is true, and 0 elsewhere."""
     return values.new_zeros(*mask.shape, *values.shape[1:]).index_put_((mask,), values)
 
 
 @torch.no_grad()
 def score_in_batches(
-    model: PreTrainedModel, rows: Sequence[Example], padding: int, whole: bool = False
+    model: PreTrainedModel, examples: Sequence[Example], padding: int, whole: bool = False
 ) -> list[TokenScores]:
-    """Return the scores of each row alone, ``(1, tokens)``, without gradients; for frozen models.
+    """Return the scores of each example alone, ``(1, tokens)``, without gradients; for frozen models.
 
-    Processes share the work, but for whole distributions, of which they would have too much to tell.
+    Processes share the work, except for whole distributions, which are too large to send.
     """
     model.eval()
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
+    order = sorted(range(len(examples)), key=lambda index: len(examples[index].ids))
     size = current_batch_size(_AT_ONCE)
-    batches = [order[start : start + size] for start in range(0, len(rows), size)]
+    batches = [order[start : start + size] for start in range(0, len(examples), size)]
 
     def scored(indices: list[int]) -> dict[int, TokenScores]:
-        scores = score_rows(model, [rows[index] for index in indices], padding, whole)
+        scores = score_examples(model, [examples[index] for index in indices], padding, whole)
         return {index: scores.part(place, place + 1) for place, index in enumerate(indices)}
 
     if whole or n_processes() == 1:
         found = {index: score for batch in batches for index, score in scored(batch).items()}
-        return [found[index] for index in range(len(rows))]
-    scores = run_distributed(
-        model, batches, lambda batch: {i: score.to("cpu") for i, score in scored(batch).items()}
+        return [found[index] for index in range(len(examples))]
+    parts = run_distributed(
+        model, batches, lambda part: {i: score.to("cpu") for i, score in scored(part).items()}
     )
-    return [scores[index].to(model.device) for index in range(len(rows))]
+    return [parts[index].to(model.device) for index in range(len(examples))]
 
 
-def answer_probabilities(model: PreTrainedModel, rows: Sequence[Example], padding: int) -> Tensor:
-    """Return the probability per token, exp(−S/n), of each row's answer, ``(rows,)``, on the CPU."""
-    return torch.stack([(-one.mean_nll).exp()[0] for one in score_in_batches(model, rows, padding)]).cpu()
+def answer_probabilities(model: PreTrainedModel, examples: Sequence[Example], padding: int) -> Tensor:
+    """Return the probability per token, exp(−S/n), of each example's answer, ``(examples,)``, on the CPU."""
+    scores = score_in_batches(model, examples, padding)
+    return torch.stack([(-one.mean_nll).exp()[0] for one in scores]).cpu()
 
 
 def stack(scores: Sequence[TokenScores]) -> TokenScores:
-    """Return scores of single rows as one padded batch."""
+    """Return scores of single examples as one padded batch."""
 
     def padded(parts: list[Tensor | None]) -> Tensor | None:
-        rows = [part[0] for part in parts if part is not None]
-        return pad_sequence(rows, batch_first=True) if rows else None
+        given = [part[0] for part in parts if part is not None]
+        return pad_sequence(given, batch_first=True) if given else None
 
     log_probs = pad_sequence([one.log_probs[0] for one in scores], batch_first=True)
     mask = pad_sequence([one.mask[0] for one in scores], batch_first=True)

@@ -1,4 +1,4 @@
-"""What each fact to forget counts during a run: its weight, and whether it is done."""
+"""Fact weights: how much each fact to forget counts in a run; facts that are done count 0."""
 
 from collections.abc import Sequence
 
@@ -37,6 +37,6 @@ class FactWeights:
         """Return by what a setting is multiplied for some of the facts, ``(indices,)``; nothing if by 1."""
         return {setting: factors[indices] for setting, factors in self._factors.items()}
 
-    def leave_out(self, done: Tensor) -> None:
+    def exclude(self, done: Tensor) -> None:
         """Give weight 0 to the facts flagged in ``done``, ``(facts to forget,)``."""
         self._weights = self._weights.masked_fill(done[self._kept], 0.0)

@@ -1,115 +1,66 @@
 """The objective of hidden-state methods: distances of states after one layer; later layers are never run."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from unequal.facts.probes import PromptFormat
-from unequal.facts.schema import Fact
 from unequal.models.configuration import text_config
 from unequal.models.fsdp import is_sharded, whole
 from unequal.models.layers import decoder_layers
 from unequal.oom import current_batch_size
 from unequal.scoring.logits import pad_rows, precise
 from unequal.seeds import derive_seed
-from unequal.unlearning.examples import Example, answer_row
-from unequal.unlearning.fact_weights import FactWeights
+from unequal.unlearning.examples import Example
 from unequal.unlearning.method_kinds import HiddenStateMethod
-from unequal.unlearning.micro_batches import Share, Shares, names_at
-from unequal.unlearning.weighting import ActsOn
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from unequal.unlearning.micro_batches import MicroBatch
+from unequal.unlearning.objective import Objective
+from unequal.unlearning.run import Run
 
 
-class HiddenObjective:
-    """Total loss γ·Σ L_forget + α·mean L_retain of each step, each a distance to targets found once."""
+class HiddenStateObjective(Objective):
+    """Total loss γ·Σ L_forget + α·mean L_retain of each step, each a distance to targets computed once."""
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: "PreTrainedTokenizerBase",
-        method: HiddenStateMethod,
-        forget: Sequence[Fact],
-        retain: Sequence[Fact],
-        prompts: PromptFormat,
-        batch_size: int,
-        seed: int,
-        weights: Sequence[float] | None = None,
-        acts_on: ActsOn = "loss",
-        micro_batch: int | None = None,
-    ) -> None:
-        self.weights = FactWeights(forget, weights, acts_on)
-        forget = self.weights.facts
-        self._model = model
-        self._method = method
-        self._padding = int(tokenizer.pad_token_id)
+    def __init__(self, run: Run, weights: Sequence[float] | None = None) -> None:
+        super().__init__(run, weights)
+        method, model = run.method, run.model
+        if not isinstance(method, HiddenStateMethod):
+            raise TypeError(f"method {method.kind} is not a loss of hidden states")
         layers = decoder_layers(model)
         last = method.layer_of(len(layers))
         self._layer = layers[last]
         self._trained_layers = layers[max(0, last + 1 - method.n_trained) : last + 1]
-        self._forget: list[Example] = []
-        if method.forget_weight > 0:
-            self._forget = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
-        start = states_in_batches(model, self._layer, self._forget, self._padding)
-        direction = random_direction(text_config(model).hidden_size, seed).to(model.device)
+        forget = self._forget if method.forget_weight > 0 else []
+        start = states_in_batches(model, self._layer, forget, self._padding)
+        direction = random_direction(text_config(model).hidden_size, run.seed).to(model.device)
         self._targets = [method.target(direction, states) for states in start]
-        self._retain: list[Example] = []
-        if method.retain_weight > 0:
-            self._retain = [answer_row(tokenizer, prompts, fact, fact.answer, end=True) for fact in retain]
         self._start = states_in_batches(model, self._layer, self._retain, self._padding)
-        kept = retain if self._retain else ()
-        self._names = ([fact.fact_id for fact in forget], [fact.fact_id for fact in kept])
-        self._shares = Shares(self._forget, self._retain, batch_size, seed, self.weights.draws, micro_batch)
 
-    def losses(self, step: int) -> Iterator[Tensor]:
-        """Yield what each of this process's shares adds to the loss of a step."""
-        for share in self._shares.at(step):
-            yield self._loss(share)
-
-    def batch_of(self, step: int) -> list[str]:
-        """Return the ids of the facts that a step sees, those to forget first."""
-        return names_at(self._shares.drawn(step), self._names)
-
-    def _loss(self, share: Share) -> Tensor:
-        method, weights = self._method, self.weights.of(share.forget)
-        asked = [index for index, weight in zip(share.forget, weights, strict=True) if weight]
-        rows = [self._forget[index] for index in asked] + [self._retain[index] for index in share.retain]
-        targets = [self._targets[index] for index in asked] + [self._start[index] for index in share.retain]
+    def loss(self, step: int, batch: MicroBatch) -> Tensor:  # noqa: ARG002
+        """Return the distances of a micro-batch's states to their targets, weighted and summed."""
+        asked, retained = self._pulling(batch), batch.retain
+        examples = [self._forget[index] for index in asked] + [self._retain[index] for index in retained]
+        targets = [self._targets[index] for index in asked] + [self._start[index] for index in retained]
         total = torch.zeros((), device=self._model.device)
-        if not rows and is_sharded(self._model):  # all processes must make as many passes
-            row = next(iter([*self._forget, *self._retain]))
-            return total + 0 * states_after(self._model, self._layer, [row], self._padding)[0].sum()
-        if not rows:
+        if not examples and is_sharded(self._model):  # all processes must make as many passes
+            example = next(iter([*self._forget, *self._retain]))
+            return total + 0 * states_after(self._model, self._layer, [example], self._padding)[0].sum()
+        if not examples:
             return total
-        states = states_after(self._model, self._layer, rows, self._padding)
+        states = states_after(self._model, self._layer, examples, self._padding)
         distances = torch.stack([distance(*pair) for pair in zip(states, targets, strict=True)])
         if asked:
-            mean = method.reduce(distances[: len(asked)], weights[weights != 0].to(distances))
-            total = total + method.forget_weight * len(asked) / share.n_forget * mean
-        if share.retain:
+            total = total + self._forget_term(distances[: len(asked)], batch)
+        if retained:
             mean = distances[len(asked) :].mean()
-            total = total + method.retain_weight * len(share.retain) / share.n_retain * mean
+            total = total + self._method.retain_weight * len(retained) / batch.n_retain * mean
         return total
 
     @property
     def trained(self) -> list[nn.Parameter]:
-        """The weights that a run changes."""
-        return [weight for weight in self._trained_layers.parameters() if weight.requires_grad]
-
-    def after_step(self, step: int, n_steps: int) -> None:
-        """Do nothing: no weight of these methods learns."""
-
-    def state(self) -> dict[str, Tensor]:
-        """Return nothing, for the same reason."""
-        return {}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Do nothing."""
+        """The parameters of the trained layers."""
+        return [parameter for parameter in self._trained_layers.parameters() if parameter.requires_grad]
 
 
 def distance(states: Tensor, target: Tensor) -> Tensor:
@@ -130,15 +81,15 @@ class _Reached(Exception):  # noqa: N818  it ends a pass where its result is kno
 
 
 def states_after(
-    model: PreTrainedModel, layer: nn.Module, rows: Sequence[Example], padding: int
+    model: PreTrainedModel, layer: nn.Module, examples: Sequence[Example], padding: int
 ) -> list[Tensor]:
-    """Return float32 states ``(tokens, width)`` after a layer, where each row's scored tokens are predicted.
+    """Return float32 states ``(tokens, width)`` after a layer, at the places that predict scored tokens.
 
     The pass ends with that layer, but for a sharded model, whose processes must all come to the end of it.
     """
-    input_ids = pad_rows([row.ids for row in rows], padding, model.device)[:, :-1]
+    input_ids = pad_rows([example.ids for example in examples], padding, model.device)[:, :-1]
     states = whole(model, lambda: _after(model, layer, input_ids))
-    spans = [slice(row.span[0] - 1, row.span[1] - 1) for row in rows]
+    spans = [slice(example.span[0] - 1, example.span[1] - 1) for example in examples]
     return [precise(states[index, span]) for index, span in enumerate(spans)]
 
 
@@ -164,24 +115,10 @@ def _after(model: PreTrainedModel, layer: nn.Module, input_ids: Tensor) -> Tenso
 
 @torch.no_grad()
 def states_in_batches(
-    model: PreTrainedModel, layer: nn.Module, rows: Sequence[Example], padding: int
+    model: PreTrainedModel, layer: nn.Module, examples: Sequence[Example], padding: int
 ) -> list[Tensor]:
-    """Return the states of each row without gradients; for frozen models."""
+    """Return the states of each example without gradients; for frozen models."""
     model.eval()
     size = current_batch_size(64)
-    batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+    batches = [examples[start : start + size] for start in range(0, len(examples), size)]
     return [states.clone() for batch in batches for states in states_after(model, layer, batch, padding)]
-
-
-@contextmanager
-def training_only(model: PreTrainedModel, trained: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Freeze every other weight of the model while the block runs."""
-    kept = {id(weight) for weight in trained}
-    frozen = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in kept]
-    for weight in frozen:
-        weight.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for weight in frozen:
-            weight.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""What a method is: settings with its paper's defaults, and a loss for each fact from the scores it needs."""
+"""The contract of unlearning methods: settings with the paper's defaults, and a loss for each fact."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ Need = Literal[
     "alternative",  # a plausible wrong answer in place of each answer, as the model is now
     "alternative_reference",  # the same, under the starting model
     "reinforced",  # the answers, under a copy of the starting model that was trained on them
-    "novice",  # the answers, under the starting model told that it knows nothing of the subject
-    "expert",  # the answers, under the starting model told that it is an expert of the subject
+    "novice",  # the answers, under the starting model prompted as a novice of the subject
+    "expert",  # the answers, under the starting model prompted as an expert of the subject
     "popularity",  # how often the fact, or its subject, occurs
 ]
 RetainLoss = Literal["nll", "kl", "jsd", "preference"]
@@ -37,7 +37,7 @@ Scheduled = Literal["beta", "margin"]
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Answers under teacher forcing, one a row; padding has log-probability 0 and mask false.
+    """Token scores of answers under teacher forcing; padding has log-probability 0 and mask false.
 
     What goes over the vocabulary is None unless a method lists these answers in ``whole``.
     """
@@ -77,7 +77,7 @@ class TokenScores:
         return TokenScores(*moved)  # type: ignore[arg-type]  # the first two are never None
 
     def part(self, start: int, stop: int) -> "TokenScores":
-        """Return the scores of rows ``start`` to ``stop`` (exclusive), cut to the longest of them."""
+        """Return the scores of answers ``start`` to ``stop`` (exclusive), cut to the longest of them."""
         longest = int(self.n_tokens[start:stop].max())
         cut = (slice(start, stop), slice(0, longest))
         targets = None if self.targets is None else self.targets[cut]
@@ -125,7 +125,7 @@ class ForgetScores:
     def each(self, setting: Scheduled, value: float, axes: int = 1) -> "float | Tensor":
         """Return the setting for each fact, its value times the fact's factor, ``(batch, 1, …)`` of ``axes``.
 
-        Where facts are not told apart it is the value itself.
+        Where no weights act on the setting it is the value itself.
         """
         if setting not in self.factors:
             return value

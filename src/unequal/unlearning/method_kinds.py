@@ -1,4 +1,4 @@
-"""Forms of method besides a loss of answer scores: by hidden states, weights, a prompt; sharpness-aware."""
+"""Kinds of method besides a loss of answer scores: hidden states, parameters, prompts, sharpness-aware."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -17,7 +17,7 @@ class SharpnessAwareMethod(Method):
 
     cost: ClassVar[str] = "3 passes a step, two of them over what to forget"
 
-    radius: float = Field(default=0.01, gt=0.0, description="ρ, in the norm of all weights together")
+    radius: float = Field(default=0.01, gt=0.0, description="ρ, in the norm of all parameters together")
 
 
 class _OwnTerms(Method):
@@ -34,7 +34,8 @@ class HiddenStateMethod(_OwnTerms):
     """L_f = (1/d)‖h_ℓ − target‖² on forget answers and L_r = (1/d)‖h_ℓ − h_ℓ⁰‖² on retain answers.
 
     Means are over the states from which an answer's tokens are predicted: those on the tokens themselves
-    come too late to change an answer of one token. Layers are run up to ℓ, and weights trained in ℓ−2 to ℓ.
+    come too late to change an answer of one token. Layers are run up to ℓ, and trained from ℓ−2
+    to ℓ.
     """
 
     cost: ClassVar[str] = "1 pass a step through the layers up to ℓ"
@@ -44,7 +45,7 @@ class HiddenStateMethod(_OwnTerms):
         union_mode="left_to_right",
         description="ℓ: a whole number counts from 0; a share of the depth such as 0.25 is layer 7 of 32",
     )
-    n_trained: int = Field(default=3, ge=1, description="layers whose weights change, ℓ the last of them")
+    n_trained: int = Field(default=3, ge=1, description="layers whose parameters change, ℓ the last of them")
 
     def layer_of(self, depth: int) -> int:
         """Return ℓ, counted from 0, in a model of so many layers; raises `ConfigError` when there is none."""
@@ -75,7 +76,7 @@ class WithoutLoss(_OwnTerms):
 
 
 class WeightMethod(WithoutLoss):
-    """A method that computes each weight from its start and from a copy trained on the facts to forget."""
+    """A method that computes each parameter from its start and from a copy trained on the facts to forget."""
 
     cost: ClassVar[str] = "no steps; training a copy for some rounds"
 
@@ -84,7 +85,7 @@ class WeightMethod(WithoutLoss):
     )
 
     def weight(self, start: "Tensor", tuned: "Tensor", share: float) -> "Tensor":
-        """Return a weight of the model at that share, from 0 to 1, of the whole way."""
+        """Return a parameter of the model at that share, from 0 to 1, of the whole way."""
         raise NotImplementedError
 
 

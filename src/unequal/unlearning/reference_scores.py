@@ -1,9 +1,9 @@
-"""What is worked out once before a run: scores under frozen models, wrong answers, counts."""
+"""Reference scores: token scores under frozen models, wrong answers and counts, computed once a run."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from transformers import PreTrainedModel
 
 from unequal.errors import DataError
 from unequal.facts.names import without
-from unequal.facts.probes import PromptFormat
 from unequal.facts.problems import shown
 from unequal.facts.schema import Fact
 from unequal.models.distributed import n_processes
@@ -20,17 +19,15 @@ from unequal.models.precision import differentiate
 from unequal.models.quantised import dequantise
 from unequal.models.scratch_copy import copy_of
 from unequal.seeds import random_stream
-from unequal.unlearning.examples import Example, answer_row, score_in_batches, score_rows
-from unequal.unlearning.method import Method, Need, TokenScores
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from unequal.unlearning.examples import Example, score_examples, score_in_batches
+from unequal.unlearning.method import Need, TokenScores
+from unequal.unlearning.run import Run
 
 CONTEXTS: dict[Need, str] = {
     "novice": "The following is answered by someone who has never heard of it.\n",
     "expert": "The following is answered by an expert on it.\n",
 }
-"""What stands before the question where the starting model is told what it knows (ELM's contrast)."""
+"""Text before the question where the starting model is told what it knows (the contrast of ELM)."""
 
 
 @dataclass
@@ -50,52 +47,50 @@ class ReferenceScores:
 
 
 def precompute(
-    model: PreTrainedModel,
-    tokenizer: "PreTrainedTokenizerBase",
-    method: Method,
-    forget: Sequence[Fact],
-    prompts: PromptFormat,
-    seed: int,
+    run: Run,
+    facts: Sequence[Fact],
     answers: Sequence[Example],
     refusals: Sequence[Sequence[Example]],
     retain: Sequence[Example],
 ) -> ReferenceScores:
-    """Return what the method needs of frozen models; raises `DataError` for facts that lack what it needs."""
-    padding = int(tokenizer.pad_token_id)
-    needs, whole = (method.needs if method.forget_weight else frozenset()), method.whole
+    """Return what the method needs of frozen models; raises `DataError` for facts that lack what it needs.
+
+    ``answers`` and ``refusals`` are those of the ``facts`` to forget.
+    """
+    method, padding = run.method, run.encoder.padding
+    needs = method.needs if method.forget_weight else frozenset()
     frozen = ReferenceScores()
 
-    def score(name: str, rows: Sequence[Example], of: PreTrainedModel = model) -> list[TokenScores]:
-        return score_in_batches(of, rows, padding, name in whole)
+    def score(
+        name: str, examples: Sequence[Example], model: PreTrainedModel = run.model
+    ) -> list[TokenScores]:
+        return score_in_batches(model, examples, padding, name in method.whole)
 
     if "reference" in needs:
         frozen.answers["reference"] = score("reference", answers)
     for name in sorted(needs & CONTEXTS.keys()):
-        told = [answer_row(tokenizer, prompts, f, f.answer, end=False, before=CONTEXTS[name]) for f in forget]
-        frozen.answers[name] = score(name, told)
+        frozen.answers[name] = score(name, run.encoder.own_answers(facts, before=CONTEXTS[name]))
     if "reinforced" in needs:
-        with reinforced(model, answers, padding, seed) as told:
-            frozen.answers["reinforced"] = score("reinforced", answers, told)
+        with reinforced(run.model, answers, padding, run.seed) as copied:
+            frozen.answers["reinforced"] = score("reinforced", answers, copied)
     if "refusal_reference" in needs:
-        frozen.refusals = [score("refusal_reference", rows) for rows in refusals]
+        frozen.refusals = [score("refusal_reference", examples) for examples in refusals]
     if "alternative" in needs:
-        frozen.alternatives = alternative_rows(model, tokenizer, forget, prompts, seed)
+        frozen.alternatives = alternatives(run, facts)
     if "alternative_reference" in needs:
         frozen.answers["alternative_reference"] = score("alternative_reference", frozen.alternatives)
     if "popularity" in needs:
-        frozen.popularity = popularity(forget)
-    _freeze_retain(frozen, model, method, retain, padding)
+        frozen.popularity = popularity(facts)
+    _precompute_retain(frozen, run, retain)
     return frozen
 
 
-def _freeze_retain(
-    frozen: ReferenceScores, model: PreTrainedModel, method: Method, retain: Sequence[Example], padding: int
-) -> None:
+def _precompute_retain(frozen: ReferenceScores, run: Run, retain: Sequence[Example]) -> None:
     """Add what the retain term and a retain weight that learns compare with."""
-    from_start = method.retain_loss in ("kl", "jsd")
-    if retain and (from_start or method.dual):
-        frozen.retain = score_in_batches(model, retain, padding, whole=from_start)
-        if method.retain_loss == "nll":  # divergences from the start are 0 at the start
+    from_start = run.method.retain_loss in ("kl", "jsd")
+    if retain and (from_start or run.method.dual):
+        frozen.retain = score_in_batches(run.model, retain, run.encoder.padding, whole=from_start)
+        if run.method.retain_loss == "nll":  # divergences from the start are 0 at the start
             frozen.retain_loss = sum(one.mean_nll.item() for one in frozen.retain) / len(frozen.retain)
 
 
@@ -124,30 +119,23 @@ def _number(fact: Fact, value: Any) -> float:
         ) from error
 
 
-def alternative_rows(
-    model: PreTrainedModel,
-    tokenizer: "PreTrainedTokenizerBase",
-    facts: Sequence[Fact],
-    prompts: PromptFormat,
-    seed: int,
-) -> list[Example]:
-    """Return the question of each fact with a plausible wrong answer: the one that the model finds likeliest.
+def alternatives(run: Run, facts: Sequence[Fact]) -> list[Example]:
+    """Return each fact's question with a plausible wrong answer: the one that the model finds likeliest.
 
     The candidates are the fact's distractors, or else up to eight other answers of its relation.
     """
-    padding = int(tokenizer.pad_token_id)
     found = []
     for fact in facts:
         answers = sorted({f.answer for f in facts if f.relation == fact.relation})
         others = without(answers, fact.answer, *fact.answer_aliases, *fact.object_aliases)
-        drawn = random_stream(seed, "alternative", fact.fact_id).sample(others, min(8, len(others)))
+        drawn = random_stream(run.seed, "alternative", fact.fact_id).sample(others, min(8, len(others)))
         candidates = list(fact.distractors) or drawn
         if not candidates:
             raise DataError(f"fact '{fact.fact_id}' has no distractors and no other answer of its relation")
-        rows = [answer_row(tokenizer, prompts, fact, text, end=True) for text in candidates]
-        scores = score_in_batches(model, rows, padding)
-        best = min(range(len(rows)), key=lambda index: scores[index].mean_nll.item())
-        found.append(rows[best])
+        examples = [run.encoder.answer(fact, text, end=True) for text in candidates]
+        scores = score_in_batches(run.model, examples, run.encoder.padding)
+        best = min(range(len(examples)), key=lambda index: scores[index].mean_nll.item())
+        found.append(examples[best])
     return found
 
 
@@ -168,9 +156,9 @@ def reinforced(
         for number in range(rounds):
             order = random_stream(seed, "reinforce", number).sample(range(len(answers)), len(answers))
             for start in range(0, len(order), 32):
-                rows = [answers[index] for index in order[start : start + 32]]
-                loss = score_rows(copied, rows, padding).mean_nll.mean()
-                # Every process has the same rows; those of a sharded model add up their gradients.
+                batch = [answers[index] for index in order[start : start + 32]]
+                loss = score_examples(copied, batch, padding).mean_nll.mean()
+                # Every process has the same batch; those of a sharded model add up their gradients.
                 differentiate(loss / n_processes() if is_sharded(copied) else loss)
                 optimiser.step()
                 optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""The loss of each retain item: what holds the model while it forgets."""
+"""Retain losses: cross-entropy, KL or Jensen-Shannon divergence from the start, or preference."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which facts a step sees: shuffled rounds, computed from the step's number alone."""
+"""Batch sampler: shuffled epochs of facts, computed from the number of the step alone."""
 
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The learning rate of a method: successive halving for the best forgetting within a utility budget.
+"""Learning-rate search: successive halving for the best forgetting within a utility budget.
 
 Every rate gets a share of the steps; the better third goes on with three times as many, and so on, until the
 best few have had them all (Jamieson and Talwalkar 2016, arXiv 1502.07943). Stock rates destroy some models

@@ -1,11 +1,11 @@
-"""What determines an unlearning run besides its method: the target, the length, and when it is judged."""
+"""Settings of an unlearning run besides its method: target, length, optimiser, evaluated steps."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from unequal.models.adapters import AdapterSettings
-from unequal.models.compute_settings import Precision
+from unequal.models.compute_settings import Precision, Scheme
 from unequal.strict import GREATEST, StrictModel
 from unequal.training.settings import OptimiserSettings
 from unequal.unlearning.stopping import Stopping
@@ -39,7 +39,7 @@ class TargetSettings(StrictModel):
 
 
 class UnlearnSettings(StrictModel):
-    """How long a run lasts, what a step sees, and when it is judged; the rate is the method's own."""
+    """How long a run lasts, what a step sees, and when it is evaluated; the rate is the method's own."""
 
     steps: int = Field(default=20, ge=1, description="optimiser steps")
     batch_size: int = Field(default=32, ge=1, description="facts to forget, and as many to retain, in a step")
@@ -68,7 +68,7 @@ class UnlearnSettings(StrictModel):
         exclude_if=lambda adapter: adapter is None,
         description="low-rank adapter (LoRA) trained in place of the model's parameters",
     )
-    quantise: Literal["int8", "nf4"] | None = Field(
+    quantise: Scheme | None = Field(
         default=None,
         exclude_if=lambda scheme: scheme is None,
         description="keep the model's own weights in 8 or 4 bits while an adapter is trained",
@@ -115,7 +115,7 @@ class UnlearnSettings(StrictModel):
         return self
 
     def evaluated_steps(self) -> tuple[int, ...]:
-        """Return the steps at which the model is judged, the first and the last always among them."""
+        """Return the steps at which the model is evaluated, the first and the last always among them."""
         spaced = self.evaluate_at if self.evaluate_at is not None else log_spaced(self.steps)
         return tuple(sorted({0, *(step for step in spaced if step <= self.steps), self.steps}))
 

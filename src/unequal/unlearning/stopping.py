@@ -1,4 +1,4 @@
-"""When a run ends before its last step, and when a single fact is done; around every method."""
+"""Stopping rules: when a run ends before its last step, and when a single fact is done."""
 
 from typing import Annotated, Literal, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What a run forgets, and the facts it is judged on: roles of the facts of one base."""
+"""Unlearning targets: the facts to forget, and the facts by role that a run is evaluated on."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,23 +23,23 @@ NO_CONTROLS = Controls()
 
 @dataclass(frozen=True)
 class Target:
-    """Facts by role. Facts to judge carry their role; ``retain_set`` is what training holds on to."""
+    """Facts by role: evaluated facts carry their role; ``retain_set`` are the facts to train on."""
 
     forget: list[Fact]
     retain_set: list[Fact]
-    judged: list[Fact]
+    evaluated: list[Fact]
 
     @property
     def controls(self) -> Controls:
-        """The judged facts that no run trains on, for stopping rules to watch."""
-        utility = [fact for fact in self.judged if fact.role == "utility"]
-        return Controls(utility, [fact for fact in self.judged if fact.role == "never_seen"])
+        """The evaluated facts that no run trains on, for stopping rules."""
+        utility = [fact for fact in self.evaluated if fact.role == "utility"]
+        return Controls(utility, [fact for fact in self.evaluated if fact.role == "never_seen"])
 
 
 def select_target(facts: Sequence[Fact], settings: TargetSettings, facts_per_role: int, seed: int) -> Target:
     """Return the target's facts; raises `ConfigError` when none are of that relation, level or bucket.
 
-    All facts to forget and all never-seen facts of the relation are judged, and of each other role a
+    All facts to forget and all never-seen facts of the relation are evaluated, and of each other role a
     random sample that is spread evenly over levels and is the same for every run of the seed. Neighbours
     are the facts of the forget pool that share a subject with the target, or, where natural counts make
     buckets, its relation; counted facts that share neither are never touched, so they are utility too.
@@ -52,15 +52,15 @@ def select_target(facts: Sequence[Fact], settings: TargetSettings, facts_per_rol
     forget = [f for f in by_role["forget"] if _of_relation(f, settings) and _of_level(f, settings)]
     never_seen = [fact for fact in by_role["never_seen"] if _of_relation(fact, settings)]
     neighbours, others = _around(by_role["forget"], forget, settings)
-    judged = [*with_role(forget, "forget"), *with_role(never_seen, "never_seen")]
+    evaluated = [*with_role(forget, "forget"), *with_role(never_seen, "never_seen")]
     groups: tuple[tuple[Role, list[Fact]], ...] = (
         ("neighbour", neighbours),
         ("retain", by_role["retain"]),
         ("utility", [*by_role["utility"], *others]),
     )
     for role, group in groups:
-        judged += with_role(_spread_sample(group, facts_per_role, seed), role)
-    return Target(forget, by_role["retain"], judged)
+        evaluated += with_role(_spread_sample(group, facts_per_role, seed), role)
+    return Target(forget, by_role["retain"], evaluated)
 
 
 def check_relation(facts: Iterable[Fact], relation: str) -> None:

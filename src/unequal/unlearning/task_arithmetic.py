@@ -1,39 +1,24 @@
-"""Runs of weight methods: no loop, but a walk from the starting weights to what the method makes of them."""
+"""Task arithmetic: parameters interpolated from the starting model to what a weight method makes of it."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
-from transformers import PreTrainedModel
 
-from unequal.facts.probes import PromptFormat
-from unequal.facts.schema import Fact
-from unequal.unlearning.examples import answer_row
 from unequal.unlearning.method_kinds import WeightMethod
 from unequal.unlearning.reference_scores import reinforced
-from unequal.unlearning.settings import UnlearnSettings
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from unequal.unlearning.run import Run
 
 
-def walk_weights(
-    model: PreTrainedModel,
-    tokenizer: "PreTrainedTokenizerBase",
-    method: WeightMethod,
-    forget: Sequence[Fact],
-    prompts: PromptFormat,
-    settings: UnlearnSettings,
-    seed: int,
-) -> Iterator[int]:
-    """Yield each evaluated step k of n once the model, changed in place, stands at k/n of the way."""
-    answers = [answer_row(tokenizer, prompts, fact, fact.answer, end=False) for fact in forget]
-    padding = int(tokenizer.pad_token_id)
-    with reinforced(model, answers, padding, seed, method.rounds, method.learning_rate) as copied:
-        tuned = {name: weight.detach().clone() for name, weight in copied.named_parameters()}
-    start = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    for step in settings.evaluated_steps():
+def interpolate(run: Run, method: WeightMethod) -> Iterator[int]:
+    """Yield each evaluated step k of n once the run's model, changed in place, stands at k/n of the way."""
+    answers = run.encoder.own_answers(run.forget)
+    with reinforced(
+        run.model, answers, run.encoder.padding, run.seed, method.rounds, method.learning_rate
+    ) as copied:
+        tuned = {name: one.detach().clone() for name, one in copied.named_parameters()}
+    start = {name: one.detach().clone() for name, one in run.model.named_parameters()}
+    for step in run.settings.evaluated_steps():
         with torch.no_grad():
-            for name, weight in model.named_parameters():
-                weight.copy_(method.weight(start[name], tuned[name], step / settings.steps))
+            for name, parameter in run.model.named_parameters():
+                parameter.copy_(method.weight(start[name], tuned[name], step / run.settings.steps))
         yield step

@@ -1,4 +1,4 @@
-"""Weights of facts: how much each counts in a run, by what is known of it before; around every method.
+"""Fact weighting: how much each fact to forget counts, by exposure, confidence or at random.
 
 The controls stand beside the rule they control: `shuffled_counts` gives the same weights to the wrong facts,
 `random` gives weights that know nothing, `confidence` lets starting confidence stand in for the count.

@@ -7,8 +7,8 @@ import polars as pl
 
 from unequal.attacks.attack import Attack, AttackContext
 from unequal.attacks.choice import ChoicePrompt
+from unequal.attacks.evaluate import TAUGHT, rows
 from unequal.attacks.formats import LACKING as FORMATS
-from unequal.attacks.judge import TAUGHT, rows
 from unequal.attacks.relearn import Relearning
 from unequal.audit.attempts import attack_all
 from unequal.audit.lacking import is_lacking

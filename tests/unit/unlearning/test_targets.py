@@ -36,7 +36,7 @@ def level(fact):
 
 
 def judged(target, role):
-    return [fact for fact in target.judged if fact.role == role]
+    return [fact for fact in target.evaluated if fact.role == role]
 
 
 def test_a_level_is_forgotten_in_one_relation_alone(facts):
@@ -79,7 +79,7 @@ def test_training_holds_on_to_retain_people_only_and_never_to_utility(facts):
 
 def test_no_fact_is_judged_in_two_roles(facts):
     target = select(facts, facts_per_role=1000)
-    assert len({fact.fact_id for fact in target.judged}) == len(target.judged)
+    assert len({fact.fact_id for fact in target.evaluated}) == len(target.evaluated)
 
 
 def test_the_sample_depends_on_the_seed_alone(facts):

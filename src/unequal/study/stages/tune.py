@@ -1,6 +1,5 @@
 """The stage ``unequal tune``: a method's learning rate, searched on one model by trials kept in a file."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from unequal.checksums import is_own_json, warn_remade, write_checked_json
 from unequal.errors import DamagedError, DataError, DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 from unequal.facts.probes import PromptFormat
-from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import check_file_name
 from unequal.models.compute_settings import DeviceSettings, LoadSettings
@@ -25,8 +23,6 @@ from unequal.unlearning.settings import UnlearnSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-    from unequal.unlearning.examples import Example
 
 
 class TuneCommand(DeviceSettings, LoadSettings):
@@ -93,7 +89,8 @@ class _Bench:
 
     def __init__(self, settings: TuneCommand) -> None:
         from unequal.models.load import load_model, load_tokenizer
-        from unequal.unlearning.examples import answer_row
+        from unequal.scoring.encoding import Encoder
+        from unequal.unlearning.examples import FactEncoder
 
         self._settings = settings
         self._forget = read_facts(settings.forget)
@@ -101,13 +98,11 @@ class _Bench:
         self._model = load_model(
             settings.model, settings.unlearn.quantise, merge_adapter=settings.merge_adapter
         )
-        self._tokenizer = load_tokenizer(settings.model)
-
-        def rows(facts: Sequence[Fact]) -> "list[Example]":
-            prompts = settings.prompts
-            return [answer_row(self._tokenizer, prompts, fact, fact.answer, end=False) for fact in facts]
-
-        self._rows = (rows(self._forget), rows(read_facts(settings.utility)))
+        self._tokenizer = Encoder(load_tokenizer(settings.model))
+        encoder = FactEncoder(self._tokenizer, settings.prompts)
+        self._examples = [
+            encoder.own_answers(facts) for facts in (self._forget, read_facts(settings.utility))
+        ]
 
     def require_known(self) -> None:
         """Raise `DataError` when the model says none of the facts to forget, unless that is allowed."""
@@ -128,24 +123,26 @@ class _Bench:
         """Return one run on a copy of the model."""
         from unequal.models.scratch_copy import copy_of
         from unequal.unlearning.examples import answer_probabilities
-        from unequal.unlearning.run import unlearn
+        from unequal.unlearning.run import Run
+        from unequal.unlearning.unlearn import unlearn
 
         settings = self._settings
         looks: list[Look] = []
 
-        def judge(model: "PreTrainedModel", step: int, _last: bool) -> None:
-            padding = int(self._tokenizer.pad_token_id)
-            values = (answer_probabilities(model, rows, padding).mean().item() for rows in self._rows)
+        def evaluate(model: "PreTrainedModel", step: int, _last: bool) -> None:
+            padding = self._tokenizer.padding
+            values = (answer_probabilities(model, one, padding).mean().item() for one in self._examples)
             looks.append(Look(step, *values))
 
         try:
             with copy_of(self._model) as model:
-                unlearn(
-                    model, self._tokenizer,
-                    settings.method.model_copy(update={"learning_rate": rate}), self._forget, self._retain,
-                    settings.prompts, settings.unlearn.model_copy(update={"steps": steps}), settings.seed,
-                    judge,
+                method = settings.method.model_copy(update={"learning_rate": rate})
+                chosen = settings.unlearn.model_copy(update={"steps": steps})
+                run = Run(
+                    model, self._tokenizer, method, self._forget, self._retain, chosen, settings.prompts,
+                    settings.seed, evaluate=evaluate,
                 )  # fmt: skip
+                unlearn(run)
         except DivergedError:
             return Trial(rate, steps, tuple(looks), diverged=True)
         return Trial(rate, steps, tuple(looks))

@@ -121,17 +121,19 @@ def _unlearn_and_evaluate(
     from unequal.facts.probes import ProbeMaker
     from unequal.models.distributed import wait_for_everyone
     from unequal.models.load import load_model, load_tokenizer
-    from unequal.unlearning.run import Checkpoints, unlearn
+    from unequal.scoring.encoding import Encoder
+    from unequal.unlearning.run import Checkpoints, Run
     from unequal.unlearning.stopping import Stopped
+    from unequal.unlearning.unlearn import unlearn
 
     precision = settings.unlearn.precision
     model = load_model(settings.model, settings.unlearn.quantise, precision, settings.merge_adapter)
     tokenizer = load_tokenizer(settings.model)
     described = of_model(model)
-    maker = ProbeMaker(facts.all, settings.prompts, settings.n_wordings)
-    evaluator = Evaluator(tokenizer, facts.all, maker, settings.probes)
+    maker, encoder = ProbeMaker(facts.all, settings.prompts, settings.n_wordings), Encoder(tokenizer)
+    evaluator = Evaluator(encoder, facts.all, maker, settings.probes)
     before = settings.method.prompt_prefix(facts.forget)
-    prefixed = Evaluator(tokenizer, facts.all, maker, settings.probes, before) if before else evaluator
+    prefixed = Evaluator(encoder, facts.all, maker, settings.probes, before) if before else evaluator
     found: dict[int, Tables] = partial.evaluated()
     stopped: list[Stopped] = []
 
@@ -151,12 +153,13 @@ def _unlearn_and_evaluate(
     if ended is not None:
         evaluate(load_model(partial.model, precision=precision), ended, last=False)
         return dict(sorted(found.items())), described
+    run = Run(
+        model, encoder, settings.method, facts.forget, facts.retain, settings.unlearn, settings.prompts,
+        settings.seed, Controls(facts.utility, facts.never_seen),
+        Checkpoints(partial.checkpoints, every) if every else None, evaluate, progress, stopped.append,
+    )  # fmt: skip
     try:
-        unlearn(
-            model, tokenizer, settings.method, facts.forget, facts.retain, settings.prompts, settings.unlearn,
-            settings.seed, evaluate, progress, Controls(facts.utility, facts.never_seen),
-            Checkpoints(partial.checkpoints, every) if every else None, stopped.append,
-        )  # fmt: skip
+        unlearn(run)
     except DivergedError as error:
         partial.remove()  # what would go on from there would diverge again
         if error.step == 1:

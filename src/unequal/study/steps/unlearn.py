@@ -86,7 +86,8 @@ class UnlearnStep(Step):
         """
         from unequal.models.quantised import n_weights
         from unequal.study.loaded_base import workbench
-        from unequal.unlearning.run import unlearn
+        from unequal.unlearning.run import Run
+        from unequal.unlearning.unlearn import unlearn
 
         settings = self.baseline
         bench = workbench(study, settings.base, self.unlearn.quantise)
@@ -118,13 +119,13 @@ class UnlearnStep(Step):
         n_steps, n_attacks = self.unlearn.steps, len(settings.attacks)
         diverged = None
         stopped: list[Stopped] = []
+        run = Run(
+            model, bench.tokenizer, self.method, target.forget, target.retain_set, self.unlearn,
+            settings.base.prompts, self.seed, target.controls, evaluate=judge,
+            progress=lambda done, _total: progress(done, n_steps + n_attacks), on_stop=stopped.append,
+        )  # fmt: skip
         try:
-            unlearn(
-                model, bench.tokenizer, self.method, target.forget, target.retain_set,
-                settings.base.prompts, self.unlearn, self.seed, judge,
-                lambda done, _total: progress(done, n_steps + n_attacks), target.controls,
-                on_stop=stopped.append,
-            )  # fmt: skip
+            unlearn(run)
         except DivergedError as error:
             diverged = error
             for step in [step for step in scores if step >= error.step]:
@@ -138,7 +139,7 @@ class UnlearnStep(Step):
             scores[end] = pl.concat([scores[end], attacked.with_columns(step=end)], how="diagonal")
         labels = {**settings.base.labels(study), "n_params": n_params}
         described = self._described([*scores.values()], labels)
-        write_table(with_buckets(described, target.judged), folder / "scores.parquet")
+        write_table(with_buckets(described, target.evaluated), folder / "scores.parquet")
         texts = pl.concat(generations.values(), how="diagonal").with_columns(run_id=pl.lit(self.run_id))
         write_table(
             texts.select(pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()),

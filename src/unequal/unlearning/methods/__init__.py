@@ -1,4 +1,4 @@
-"""The methods: one small file each, holding settings (torch-free) and a pure per-fact loss."""
+"""Unlearning methods: one file each, holding settings (torch-free) and a per-fact loss."""
 
 from typing import TYPE_CHECKING
 

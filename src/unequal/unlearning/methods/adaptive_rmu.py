@@ -1,4 +1,4 @@
-"""Adaptive representation misdirection: each token's target is as long as its state was, times a factor."""
+"""Adaptive RMU: representation misdirection whose target is as long as each token's state, times a factor."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

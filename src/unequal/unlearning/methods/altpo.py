@@ -1,4 +1,4 @@
-"""AltPO: prefer a plausible wrong answer to the right one, as far as the starting model did not."""
+"""AltPO, alternate preference optimisation: prefer a plausible wrong answer to the right one."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""CE-U: towards the model's own distribution as it would be without the true token."""
+"""CE-U, cross-entropy unlearning: towards the model's own distribution without the true token."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

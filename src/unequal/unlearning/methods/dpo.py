@@ -1,4 +1,4 @@
-"""Direct preference optimisation: prefer a refusal to the answer, as far as the starting model did not."""
+"""DPO, direct preference optimisation: prefer a refusal to the answer, relative to the starting model."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal

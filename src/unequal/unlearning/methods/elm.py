@@ -1,4 +1,4 @@
-"""Erasure of language memory: towards what the starting model says as a novice rather than as an expert."""
+"""ELM, erasure of language memory: towards the starting model's answers as a novice, not an expert."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Gradient ascent: make the answer less probable, without bound."""
+"""GA, gradient ascent on the answers to forget, without bound."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Gradient ascent, held by the distributions of the starting model on what to keep."""
+"""GA with KL: gradient ascent, and KL divergence from the starting model on what to retain."""
 
 from typing import ClassVar, Literal
 

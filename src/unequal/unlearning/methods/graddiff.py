@@ -1,4 +1,4 @@
-"""Gradient difference: ascent on what to forget, descent on what to keep."""
+"""GradDiff, gradient difference: ascent on what to forget, descent on what to retain."""
 
 from typing import ClassVar, Literal
 

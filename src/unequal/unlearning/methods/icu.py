@@ -1,4 +1,4 @@
-"""In-context unlearning: the model stays as it is, and a text before every prompt forbids the answers."""
+"""ICU, in-context unlearning: the model stays as it is, and a text before every prompt forbids answers."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal

@@ -1,4 +1,4 @@
-"""Refusal training: teach the model to decline ("I do not know") where it would have answered."""
+"""IDK, refusal training: teach the model to decline ("I do not know") in place of the answer."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Refusal training with answer preservation: retain answers are preferred to refusals."""
+"""IDK with answer preservation: refusal training, with retain answers preferred to refusals."""
 
 from typing import ClassVar, Literal
 

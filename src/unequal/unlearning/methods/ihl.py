@@ -1,4 +1,4 @@
-"""Inverted hinge loss: below the best other token, and no further."""
+"""IHL, inverted hinge loss: make the true token less probable than the best other one, and no further."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

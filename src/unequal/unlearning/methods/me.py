@@ -1,4 +1,4 @@
-"""Maximum entropy: make every token of the answer a guess."""
+"""ME, maximum entropy: make the distribution of every answer token uniform."""
 
 from math import log
 from typing import TYPE_CHECKING, ClassVar, Literal

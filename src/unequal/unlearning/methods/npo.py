@@ -1,4 +1,4 @@
-"""Negative preference optimisation: ascent that fades as the answer leaves the starting model's behind."""
+"""NPO, negative preference optimisation: ascent that fades as answers fall below the starting model's."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal

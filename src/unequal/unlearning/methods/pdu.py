@@ -1,4 +1,4 @@
-"""PDU: flatten the logits of answers, with a retain weight that keeps the retain loss within a budget."""
+"""PDU, primal-dual unlearning: flatten the logits of answers within a budget of retain loss."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

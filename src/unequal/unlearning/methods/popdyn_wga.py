@@ -1,4 +1,4 @@
-"""Weighted gradient ascent whose weights depend on how popular a fact is."""
+"""WGA by popularity: weighted gradient ascent whose exponent depends on how popular a fact is."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Representation misdirection: push the hidden states of answers towards one random direction."""
+"""RMU, representation misdirection: push the hidden states of answers towards one random direction."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""SatImp: ascent on tokens that are neither forgotten nor already certain."""
+"""SatImp: gradient ascent weighted by saturation and importance of each token."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal

@@ -1,4 +1,4 @@
-"""Task arithmetic: subtract from the weights what training on the facts would add to them."""
+"""Task arithmetic: subtract from the parameters what fine-tuning on the facts would add to them."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Token-wise negative preference optimisation: each token fades as it leaves the start behind."""
+"""TNPO, token-wise negative preference optimisation: each token fades on its own."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal

@@ -1,4 +1,4 @@
-"""UNDIAL: distil from the starting model with the answer's tokens turned down."""
+"""UNDIAL: self-distillation from the starting model with the true token's logit lowered."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal

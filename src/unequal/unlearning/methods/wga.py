@@ -1,4 +1,4 @@
-"""Weighted gradient ascent: tokens pull as far as the model is still sure of them."""
+"""WGA, weighted gradient ascent: each token is weighted by its probability."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal

@@ -1,4 +1,4 @@
-"""Who's Harry Potter: towards what the starting model says less what further training on the facts adds."""
+"""WHP, Who's Harry Potter: distil the starting model's logits less what fine-tuning on the facts adds."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""How an attacked model is judged: probes through both passes, and the best of each fact for the attacker."""
+"""Evaluation of an attacked model: probes through both passes, and each fact's best score for an attacker."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -57,51 +57,52 @@ def records(context: AttackContext, model: "PreTrainedModel", probes: Sequence[P
     ]
 
 
-def judge(
+def evaluate(
     attack: Attack,
     context: AttackContext,
     model: "PreTrainedModel",
     probes: Sequence[Probe],
-    gaps: Mapping[str, str] = MappingProxyType({}),
+    missing: Mapping[str, str] = MappingProxyType({}),
     probe_kind: str = "question",
 ) -> pl.DataFrame:
-    """Return the attack's rows, of each attacked fact the best of its probes; see `find`."""
-    return rows(attack, context, find(context, model, probes, attack.metrics, gaps), probe_kind)
+    """Return the attack's rows, of each attacked fact the best of its probes; see `best_values`."""
+    found = best_values(context, model, probes, attack.metrics, missing)
+    return rows(attack, context, found, probe_kind)
 
 
-def find(
+def best_values(
     context: AttackContext,
     model: "PreTrainedModel",
     probes: Sequence[Probe],
     metrics: Sequence[str],
-    gaps: Mapping[str, str] = MappingProxyType({}),
+    missing: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, dict[str, Found]]:
     """Return, by fact and metric, the value of the attacked facts' best probes for an attacker.
 
-    ``gaps`` are the facts without probes, by id, and the reason.
+    ``missing`` are the facts without probes, by id, and the reason.
     """
     by_fact: dict[str, list[ProbeRecord]] = defaultdict(list)
     for record in records(context, model, [probe for probe in probes if fits(context, probe)]):
         by_fact[record.probe.fact_id].append(record)
-    gaps = {**dict.fromkeys((probe.fact_id for probe in probes), TOO_LONG), **gaps}
-    return {
-        fact.fact_id: {
-            name: best(METRICS.get(name), by_fact[fact.fact_id], gaps.get(fact.fact_id)) for name in metrics
-        }
-        for fact in context.attacked
-    }
+    missing = {**dict.fromkeys((probe.fact_id for probe in probes), TOO_LONG), **missing}
+
+    def of_fact(fact_id: str) -> dict[str, Found]:
+        reason = missing.get(fact_id)
+        return {name: best_value(METRICS.get(name), by_fact[fact_id], reason) for name in metrics}
+
+    return {fact.fact_id: of_fact(fact.fact_id) for fact in context.attacked}
 
 
-def best(metric: Metric, records: Sequence[ProbeRecord], gap: str | None) -> Found:
+def best_value(metric: Metric, records: Sequence[ProbeRecord], reason: str | None) -> Found:
     """Return the metric's value at which a fact is known best, or the reason why there is none."""
     values: list[float] = []
     for record in records:
         try:
             values.append(metric.value(record))
         except NoValueError as error:
-            gap = str(error)
+            reason = str(error)
     if not values:
-        return None, gap
+        return None, reason
     return (max if metric.direction == "higher means known" else min)(values), None
 
 
