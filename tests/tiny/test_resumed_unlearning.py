@@ -285,7 +285,12 @@ def test_nothing_damaged_is_gone_on_with(fail_at, words, tmp_path, monkeypatch, 
         assert call(*words).code == 130
     kept = tmp_path / "kept"
     (tmp_path / "cut.unfinished").rename(kept)
-    files = ["config.json", "evaluated/1/scores.parquet", "evaluated/2/generations.parquet", "evaluated/2/SHA256SUMS"]
+    files = [
+        "config.json",
+        "evaluated/1/scores.parquet",
+        "evaluated/2/generations.parquet",
+        "evaluated/2/SHA256SUMS",
+    ]
     at_end = ["end/step.json", "end/model/model.safetensors"]
     on_the_way = ["checkpoints/step-0000004/state.json", "checkpoints/step-0000004/memory.safetensors"]
     files += at_end if fail_at == 5 else on_the_way
