@@ -15,8 +15,6 @@ from unequal.output_paths import Output
 from unequal.progress import Progress
 from unequal.strict import StrictModel
 
-"""Called with how much is done and how much there is in all, in the counter's `unit`."""
-
 
 @dataclass(frozen=True, slots=True)
 class CountSource:
