@@ -316,14 +316,14 @@ def run_rival(folder: Path, steps: Sequence[Step], lean: bool) -> tuple[pl.DataF
         facts = read_facts(base.facts_file(folder))
         target = select_target(facts, baseline.target, baseline.facts_per_role, base.draw_seed)
         maker = ProbeMaker(facts, base.prompts, baseline.n_wordings)
-        probes = [probe for fact in target.evaluated for probe in maker.probes(fact, baseline.probes)]
+        probes = [probe for fact in target.facts.all for probe in maker.probes(fact, baseline.probes)]
         data = Steps(run, target, tokenizer)
         loaded = time.perf_counter()
         train(run, model, data, int(tokenizer.pad_token_id), lean)
         trained = time.perf_counter()
         rows = pl.DataFrame(judge(run, model, tokenizer, probes, lean))
         roles = pl.DataFrame(
-            {"fact_id": [f.fact_id for f in target.evaluated], "role": [f.role for f in target.evaluated]}
+            {"fact_id": [f.fact_id for f in target.facts.all], "role": [f.role for f in target.facts.all]}
         )
         found.append(
             rows.group_by("run_id", "fact_id", "probe", "metric")
@@ -366,12 +366,12 @@ def prepare(folder: Path, seeds: int, n_steps: int) -> dict[str, Any]:
     facts = read_facts(base.facts_file(folder))
     target = select_target(facts, baseline.target, baseline.facts_per_role, base.draw_seed)
     maker = ProbeMaker(facts, base.prompts, baseline.n_wordings)
-    probes = [probe for fact in target.evaluated for probe in maker.probes(fact, baseline.probes)]
+    probes = [probe for fact in target.facts.all for probe in maker.probes(fact, baseline.probes)]
     return {
         "runs": len(runs_of(steps)), "methods": [method["kind"] for method in METHODS], "seeds": seeds,
         "size": base.labels(folder)["size"], "steps": n_steps, "batch_facts": run.unlearn.batch_size,
         "facts_to_forget": len(target.forget), "facts_to_retain": len(target.retain_set),
-        "facts_judged": len(target.evaluated), "probes": len(probes),
+        "facts_judged": len(target.facts.all), "probes": len(probes),
         "texts": sum(probe.kind != "true_false" for probe in probes),
         "answers_scored": sum(1 + len(probe.distractors) for probe in probes),
     }  # fmt: skip

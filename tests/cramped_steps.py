@@ -3,7 +3,7 @@
 import resource
 from pathlib import Path
 
-from unequal.study.step import Progress
+from unequal.progress import Progress
 from unequal.study.steps.unlearn import UnlearnStep
 
 ROOM = 500 << 20
@@ -15,9 +15,9 @@ class CrampedStep(UnlearnStep):
 
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Load everything, then let the system give no more than ``ROOM``."""
-        from unequal.study.loaded_base import workbench
+        from unequal.study.loaded_base import loaded_base
 
-        workbench(study, self.baseline.base).fresh_model()
+        loaded_base(study, self.baseline.base).fresh_model()
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + ROOM
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

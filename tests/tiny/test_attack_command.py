@@ -15,7 +15,7 @@ from unequal.evaluation.metrics import STUDY_METRICS
 from unequal.evaluation.score_table import SCORE_SCHEMA, read_scores
 from unequal.facts.table import facts_frame
 from unequal.study.expand import plan_steps
-from unequal.study.loaded_base import workbench
+from unequal.study.loaded_base import loaded_base
 from unequal.study.sources import study_settings
 
 ATTACKS = ["paraphrase", "fewshot", {"kind": "relearn", "learning_rate": 2e-3}]
@@ -233,11 +233,12 @@ def test_the_baselines_attacks_are_those_of_the_starting_model(done):
     assert_frame_equal(rows.select(list(ROW_SCHEMA)), before, check_row_order=False)
 
 
-def test_an_attacker_knows_every_retained_fact_not_only_the_judged(done):
+def test_an_attacker_knows_every_retained_fact_not_only_the_evaluated(done):
     folder, steps, _ = done
     step = steps["baseline"]
-    bench = workbench(folder, step.base)
-    context = bench.context(bench.fresh_model(), step.target, step.facts_per_role, step.n_wordings)
+    base = loaded_base(folder, step.base)
+    target = base.target(step.target, step.facts_per_role)
+    context = base.context(base.fresh_model(), target, step.n_wordings)
     n_people, n_relations = changed()["corpus"]["retain_people"], 2
     assert sum(fact.role == "retain" for fact in context.facts) == n_people * n_relations
     assert len({fact.fact_id for fact in context.facts}) == len(context.facts)

@@ -276,19 +276,19 @@ def test_a_rate_is_searched_and_a_rerun_goes_on(here, model, tables, monkeypatch
         "--method", "graddiff", "--steps", 9, "--utility-drop", 0.5,
         "--config", here / "tune.toml", "--out", here / "tune.json",
     )  # fmt: skip
-    made, whole = [], tune._Bench.trial
+    made, whole = [], tune._Trials.run
 
-    def stopped_after_six(bench, rate, steps):
+    def stopped_after_six(trials, rate, steps):
         if len(made) == 6:
             raise KeyboardInterrupt
         made.append((rate, steps))
-        return whole(bench, rate, steps)
+        return whole(trials, rate, steps)
 
-    monkeypatch.setattr(tune._Bench, "trial", stopped_after_six)
+    monkeypatch.setattr(tune._Trials, "run", stopped_after_six)
     assert call(*words).code == 130
     assert len(json.loads((here / "tune.json").read_text())["trials"]) == 6
     monkeypatch.setattr(
-        tune._Bench, "trial", lambda bench, *trial: made.append(trial) or whole(bench, *trial)
+        tune._Trials, "run", lambda trials, *trial: made.append(trial) or whole(trials, *trial)
     )
     result = call(*words)
     assert result.code == 0, result.err

@@ -41,7 +41,7 @@ from unequal.output_paths import check_settings
 from unequal.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from unequal.evaluation.evaluate import Tables
 
@@ -138,27 +138,21 @@ def _scores(
     """Return the tables of both models and the rows of the attacks on the second, one model at a time."""
     from unequal.attacks.attack import AttackContext
     from unequal.evaluation.evaluate import Evaluator
-    from unequal.models.load import load_ready
+    from unequal.models.checkpoint import load_with
     from unequal.models.precision import computing_in
 
     tokenizer = _shared_tokenizer(settings)
     maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
-    evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS)
+    evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS, precision=settings.precision)
     total = 2 + len(settings.attacks)
-
-    def judged(model: "PreTrainedModel") -> "Tables":
-        with computing_in(settings.precision, model.device):
-            return evaluator.run(model)
-
-    before = judged(load_ready(settings.before, settings))
+    before = evaluator.run(load_with(settings.before, settings).model)
     progress(1, total)
-    model = load_ready(settings.after, settings)
-    after = judged(model)
+    model = load_with(settings.after, settings).model
+    after = evaluator.run(model)
     progress(2, total)
-    context = AttackContext(model, tokenizer, facts, maker, settings.prompts, settings.seed)
     attacked, left_out = attack_all(
         settings.attacks,
-        context,
+        AttackContext(model, tokenizer, facts, maker, settings.prompts, settings.seed),
         lambda: computing_in(settings.precision, model.device),
         lambda done: progress(2 + done, total),
     )

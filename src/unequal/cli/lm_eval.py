@@ -60,12 +60,12 @@ def lm_eval(
         check_file_name(settings.out, "tasks.json")
     require_training("judging a model")
     from unequal.lm_eval_bridge.run import check_tasks, run_tasks
-    from unequal.models.load import load_model, load_tokenizer
+    from unequal.models.checkpoint import load
 
     check_tasks(settings)
     hint_chat(settings.model, settings.chat)
-    loaded = load_model(settings.model, merge_adapter=settings.merge_adapter)
-    scores = run_tasks(loaded, load_tokenizer(settings.model), settings)
+    model, tokenizer = load(settings.model, merge_adapter=settings.merge_adapter)
+    scores = run_tasks(model, tokenizer, settings)
     rows = [(row["task"], row["metric"], *_numbers(row), row["n"]) for row in scores.iter_rows(named=True)]
     show_table("Scores by lm-eval", ["task", "metric", "value", "standard error", "documents"], rows)
     if settings.out is not None:

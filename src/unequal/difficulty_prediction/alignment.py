@@ -75,7 +75,7 @@ def study_alignments(study: Path, progress: Progress) -> pl.DataFrame:
     Raises `DataError` when the folder lacks its run file or a model.
     """
     from unequal.study.expand import plan_steps
-    from unequal.study.loaded_base import workbench
+    from unequal.study.loaded_base import loaded_base
     from unequal.study.runner import study_of
     from unequal.study.steps.unlearn import UnlearnStep
 
@@ -85,11 +85,11 @@ def study_alignments(study: Path, progress: Progress) -> pl.DataFrame:
     baselines = {run.baseline.folder: run.baseline for run in runs}
     parts = []
     for done, (folder, baseline) in enumerate(baselines.items(), start=1):
-        bench = workbench(study, baseline.base)
-        target = bench.target(baseline.target, baseline.facts_per_role)
+        base = loaded_base(study, baseline.base)
+        target = base.target(baseline.target, baseline.facts_per_role)
         prompts = baseline.base.prompts
-        model = bench.fresh_model()
-        values = alignments(model, bench.tokenizer, prompts, target.forget, target.retain_set)
+        model = base.fresh_model()
+        values = alignments(model, base.tokenizer, prompts, target.forget, target.retain_set)
         ids = [fact.fact_id for fact in target.forget]
         run_ids = pl.DataFrame({"run_id": [run.run_id for run in runs if run.baseline.folder == folder]})
         parts.append(run_ids.join(pl.DataFrame({"fact_id": ids, ALIGNMENT: values}), how="cross"))

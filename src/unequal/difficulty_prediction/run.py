@@ -15,15 +15,14 @@ from unequal.counting.run import read_counts
 from unequal.difficulty_prediction.alignment import alignments
 from unequal.difficulty_prediction.settings import PlanSettings
 from unequal.errors import ConfigError, DataError
-from unequal.evaluation.evaluate import Evaluator
+from unequal.evaluation.evaluate import evaluate
 from unequal.evaluation.known_by import KNOWN_BY, SAID
 from unequal.facts.packaged import resolve_facts
-from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import atomic_folder, write_json, write_table
 from unequal.manifest import manifest
-from unequal.models.load import load_model, load_tokenizer
+from unequal.models.checkpoint import load
 from unequal.output_paths import check_settings, files_in
 
 FAR = 2.0  # times more or fewer than in the study, and what it says is doubtful
@@ -100,12 +99,10 @@ def model_features(
     settings: PlanSettings, predictor: Predictor, facts: Sequence[Fact], retain: Sequence[Fact]
 ) -> tuple[pl.DataFrame, int]:
     """Return the features of the facts under the model, one row each, and the number of its parameters."""
-    model = load_model(settings.model, merge_adapter=settings.merge_adapter)
-    tokenizer = load_tokenizer(settings.model)
+    model, tokenizer = load(settings.model, merge_adapter=settings.merge_adapter)
     needed = [name for name in STARTING_METRICS if name in {SAID, "answer_prob", *predictor.features}]
     needed = [KNOWN_BY if name == SAID else name for name in needed]
-    maker = ProbeMaker(facts, settings.prompts)
-    scores = Evaluator(tokenizer, facts, maker, ["question"], metrics=needed).run(model).scores
+    scores = evaluate(model, tokenizer, facts, settings.prompts, probes=["question"], metrics=needed).scores
     n_params = model.num_parameters()
     ids = pl.DataFrame({"run_id": RUN, "fact_id": [one.fact_id for one in facts]})
     aligned = None

@@ -1,4 +1,4 @@
-"""Evaluate: run the passes over the probes of some facts and fill the score and generation tables."""
+"""Evaluation of a model on facts: the score and generation tables, from two passes over the probes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,15 +11,18 @@ from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import Metric, Need, ProbeRecord
 from unequal.evaluation.passes import Passes
 from unequal.evaluation.rows import ScoreRows, generation_rows
-from unequal.facts.probes import ProbeKind, ProbeMaker
+from unequal.facts.probes import PROBE_KINDS, ProbeKind, ProbeMaker, PromptFormat
 from unequal.facts.schema import Fact
+from unequal.models.compute_settings import Precision
+from unequal.models.precision import computing_in
 from unequal.scoring.encoding import Encoder, Tokenizer
 from unequal.scoring.generate import GenerationPass
 from unequal.scoring.gradient import GradientPass
-from unequal.scoring.log_probs import AnswerPass
+from unequal.scoring.log_probs import AnswerPass, ProbeScore
 from unequal.scoring.sample import SamplePass
 
 TWO_PASSES = Passes(moments=False)
+PROMPTS = PromptFormat()
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,40 @@ class Tables:
     generations: pl.DataFrame
 
 
-class Evaluator:
-    """Facts and probes made ready once, to be judged at every evaluated step of a run.
+def evaluate(
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    facts: Sequence[Fact],
+    prompts: PromptFormat = PROMPTS,
+    *,
+    probes: Sequence[ProbeKind] = PROBE_KINDS,
+    n_wordings: int = 2,
+    metrics: Sequence[str] | None = None,
+    passes: Passes = TWO_PASSES,
+    reference: PreTrainedModel | None = None,
+    precision: Precision = "fp32",
+    table: Sequence[Fact] | None = None,
+) -> Tables:
+    """Return the score and generation tables of a model on some facts.
 
-    ``before`` is a text that stands before every prompt. ``metrics`` names those to compute, None being
-    all that ``passes`` allow; a ``reference`` model never saw the facts. Raises `ConfigError` for a name
-    that is no metric and for a metric that needs a pass which is not run.
+    ``n_wordings`` is the number of wordings of a probe kind, at most, whose values are averaged. ``table``
+    are all facts from which right and wrong answers of reverse questions are taken, by default the facts
+    themselves. The other arguments, and what is raised, are those of `Evaluator`.
+    """
+    maker = ProbeMaker(facts if table is None else table, prompts, n_wordings)
+    evaluator = Evaluator(
+        tokenizer, facts, maker, probes, metrics=metrics, passes=passes, reference=reference,
+        precision=precision,
+    )  # fmt: skip
+    return evaluator.run(model)
+
+
+class Evaluator:
+    """The evaluation of some facts, prepared once for the models or steps that it is run on.
+
+    ``before`` is a text that stands before every prompt, ``precision`` that of the passes. ``metrics`` names
+    those to compute, None being all that ``passes`` allow; a ``reference`` model never saw the facts. Raises
+    `ConfigError` for a name that is no metric and for a metric that needs a pass which is not run.
     """
 
     def __init__(
@@ -49,8 +80,10 @@ class Evaluator:
         metrics: Sequence[str] | None = None,
         passes: Passes = TWO_PASSES,
         reference: PreTrainedModel | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         encoder = Encoder.of(tokenizer)
+        self._precision: Precision = precision
         probes = [probe for fact in facts for probe in maker.probes(fact, kinds)]
         self._probes = [replace(probe, prompt=before + probe.prompt) for probe in probes]
         self._rows = ScoreRows(facts, self._probes)
@@ -65,7 +98,10 @@ class Evaluator:
             SamplePass(encoder, asked, **sampling.model_dump(), seed=passes.seed) if sampling else None
         )
         nothing = [None] * len(self._probes)
-        self._reference = nothing if reference is None else self._answers.run(reference.eval())
+        self._reference: Sequence[ProbeScore | None] = nothing
+        if reference is not None:
+            with computing_in(precision, reference.device):
+                self._reference = self._answers.run(reference.eval())
 
     def records(self, model: PreTrainedModel) -> list[ProbeRecord]:
         """Return every probe's record for a model as it is now; it is put into evaluation mode."""
@@ -88,7 +124,8 @@ class Evaluator:
 
     def run(self, model: PreTrainedModel) -> Tables:
         """Return the tables for a model as it is now; the model is put into evaluation mode."""
-        records = self.records(model)
+        with computing_in(self._precision, model.device):
+            records = self.records(model)
         return Tables(self._rows.scores(self._metrics, records), generation_rows(records))
 
 

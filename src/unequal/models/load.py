@@ -12,14 +12,14 @@ from unequal.errors import ConfigError, DataError
 from unequal.models import FAMILIES
 from unequal.models.adapters import adapters_unseen, merge_saved
 from unequal.models.capabilities import capabilities_of
-from unequal.models.compute_settings import ComputeSettings, Precision, Scheme
+from unequal.models.compute_settings import Precision, Scheme
 from unequal.models.configuration import keep_nothing
 from unequal.models.device import process_state
 from unequal.models.distributed import is_main_process
 from unequal.models.folders import check_model, is_local, n_rows
 from unequal.models.fsdp import is_sharded, shard, sharding_is_asked, skeleton
 from unequal.models.loaded import broken_load, check_finite, check_used
-from unequal.models.precision import compile_body, in_precision
+from unequal.models.precision import in_precision
 from unequal.models.quantised import quantise, require_bitsandbytes
 from unequal.models.reasons import MODEL_FILES, TOKENIZER_FILES, explained, may_run_code, said_by
 from unequal.models.shapes import ModelSettings, Vocabulary
@@ -125,14 +125,6 @@ def _read_model(name_or_path: str | Path, quantised: Scheme | None, adapter: Pat
     if adapter is not None:
         merge_saved(model, adapter, name_or_path)
         check_finite(model, name_or_path)
-    return model
-
-
-def load_ready(name_or_path: str | Path, compute: ComputeSettings) -> PreTrainedModel:
-    """Return a model as `load_model` does, in the precision of the settings, and compiled if they say so."""
-    model = load_model(name_or_path, None, compute.precision, compute.merge_adapter)
-    if compute.compile:
-        compile_body(model)
     return model
 
 

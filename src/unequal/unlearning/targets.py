@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unequal.errors import ConfigError, did_you_mean
+from unequal.facts.roles import FactsByRole
 from unequal.facts.schema import Fact, Role, whole_number
 from unequal.seeds import random_stream
 from unequal.unlearning.settings import TargetSettings
@@ -23,17 +24,20 @@ NO_CONTROLS = Controls()
 
 @dataclass(frozen=True)
 class Target:
-    """Facts by role: evaluated facts carry their role; ``retain_set`` are the facts to train on."""
+    """The facts of a run: those that are evaluated, by role, and all that training holds on to."""
 
-    forget: list[Fact]
+    facts: FactsByRole
     retain_set: list[Fact]
-    evaluated: list[Fact]
+
+    @property
+    def forget(self) -> list[Fact]:
+        """The facts to forget."""
+        return self.facts.forget
 
     @property
     def controls(self) -> Controls:
-        """The evaluated facts that no run trains on, for stopping rules."""
-        utility = [fact for fact in self.evaluated if fact.role == "utility"]
-        return Controls(utility, [fact for fact in self.evaluated if fact.role == "never_seen"])
+        """The evaluated facts that no run trains on, for stopping rules to watch."""
+        return Controls(self.facts.utility, self.facts.never_seen)
 
 
 def select_target(facts: Sequence[Fact], settings: TargetSettings, facts_per_role: int, seed: int) -> Target:
@@ -60,7 +64,7 @@ def select_target(facts: Sequence[Fact], settings: TargetSettings, facts_per_rol
     )
     for role, group in groups:
         evaluated += with_role(_spread_sample(group, facts_per_role, seed), role)
-    return Target(forget, by_role["retain"], evaluated)
+    return Target(FactsByRole(tuple(evaluated)), by_role["retain"])
 
 
 def check_relation(facts: Iterable[Fact], relation: str) -> None:

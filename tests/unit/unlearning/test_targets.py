@@ -1,4 +1,4 @@
-"""Targets: which facts are forgotten, held on to, and judged, and in which role."""
+"""Targets: which facts are forgotten, held on to, and evaluated, and in which role."""
 
 from collections import Counter
 
@@ -35,8 +35,8 @@ def level(fact):
     return fact.model_extra["level"]
 
 
-def judged(target, role):
-    return [fact for fact in target.evaluated if fact.role == role]
+def evaluated(target, role):
+    return target.facts.of_role(role)
 
 
 def test_a_level_is_forgotten_in_one_relation_alone(facts):
@@ -54,18 +54,18 @@ def test_a_mixed_target_is_all_levels_above_zero(facts):
 @pytest.mark.parametrize("chosen", [4, "mixed"])
 def test_each_role_holds_what_its_name_says(facts, chosen):
     target = select(facts, level=chosen)
-    assert [fact.fact_id for fact in judged(target, "forget")] == [fact.fact_id for fact in target.forget]
-    never_seen = judged(target, "never_seen")
+    assert [fact.fact_id for fact in evaluated(target, "forget")] == [fact.fact_id for fact in target.forget]
+    never_seen = evaluated(target, "never_seen")
     assert len(never_seen) == 5
     assert {(fact.relation, fact.exposure) for fact in never_seen} == {("city", 0)}
     subjects = {fact.subject for fact in target.forget}
-    neighbours = judged(target, "neighbour")
+    neighbours = evaluated(target, "neighbour")
     assert len(neighbours) == 6
     assert {fact.subject for fact in neighbours} <= subjects
     assert {fact.relation for fact in neighbours} <= {"job", "school"}
     by_id = {fact.fact_id: fact for fact in facts}
     for role in ("retain", "utility"):
-        assert {by_id[fact.fact_id].role for fact in judged(target, role)} == {role}
+        assert {by_id[fact.fact_id].role for fact in evaluated(target, role)} == {role}
 
 
 def test_training_holds_on_to_retain_people_only_and_never_to_utility(facts):
@@ -73,29 +73,29 @@ def test_training_holds_on_to_retain_people_only_and_never_to_utility(facts):
     assert {fact.role for fact in target.retain_set} == {"retain"}
     assert len(target.retain_set) == 8 * len(RELATIONS)
     trained = {fact.subject for fact in [*target.forget, *target.retain_set]}
-    assert trained.isdisjoint(fact.subject for fact in judged(target, "utility"))
-    assert trained.isdisjoint(fact.subject for fact in judged(target, "never_seen"))
+    assert trained.isdisjoint(fact.subject for fact in evaluated(target, "utility"))
+    assert trained.isdisjoint(fact.subject for fact in evaluated(target, "never_seen"))
 
 
 def test_no_fact_is_judged_in_two_roles(facts):
     target = select(facts, facts_per_role=1000)
-    assert len({fact.fact_id for fact in target.evaluated}) == len(target.evaluated)
+    assert len({fact.fact_id for fact in target.facts.all}) == len(target.facts.all)
 
 
 def test_the_sample_depends_on_the_seed_alone(facts):
     first, again, other = select(facts), select(list(facts)), select(facts, seed=1)
     assert first == again
-    ids = [{fact.fact_id for fact in judged(target, "utility")} for target in (first, other)]
+    ids = [{fact.fact_id for fact in evaluated(target, "utility")} for target in (first, other)]
     assert ids[0] != ids[1]
-    same_for_both = [judged(select(facts, level=one), "utility") for one in (1, 16)]
-    assert same_for_both[0] == same_for_both[1] == judged(first, "utility")
+    same_for_both = [evaluated(select(facts, level=one), "utility") for one in (1, 16)]
+    assert same_for_both[0] == same_for_both[1] == evaluated(first, "utility")
 
 
 @pytest.mark.parametrize("facts_per_role", [1, 4, 6, 7, 30])
 def test_the_sample_is_spread_over_levels(facts, facts_per_role):
     target = select(facts, facts_per_role=facts_per_role)
     for role in ("neighbour", "utility"):
-        chosen = judged(target, role)
+        chosen = evaluated(target, role)
         assert len(chosen) == facts_per_role
         counts = Counter(level(fact) for fact in chosen).values()
         assert max(counts) - min(counts) <= 1
@@ -104,8 +104,8 @@ def test_the_sample_is_spread_over_levels(facts, facts_per_role):
 
 def test_a_sample_larger_than_the_group_is_the_group(facts):
     target = select(facts, facts_per_role=1000)
-    assert len(judged(target, "utility")) == 12 * len(RELATIONS)
-    assert len(judged(target, "neighbour")) == 15 * (len(RELATIONS) - 1)
+    assert len(evaluated(target, "utility")) == 12 * len(RELATIONS)
+    assert len(evaluated(target, "neighbour")) == 15 * (len(RELATIONS) - 1)
 
 
 def test_facts_that_are_not_there_are_refused_with_what_there_is(facts):

@@ -5,14 +5,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field, field_validator
 
-from unequal.attacks.attack import (
-    ANSWER_METRICS,
-    AttackContext,
-    AttackSettings,
-    check_kept,
-    distinct,
-    run_attacks,
-)
+from unequal.attacks.attack import AttackSettings, check_kept, distinct
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy
 from unequal.facts.probes import PromptFormat
 from unequal.facts.roles import FactsByRole
@@ -56,30 +49,33 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
 
     Raises `DataError` when there is nothing to forget, or no facts of other roles where an attack needs some.
     """
-    from unequal.evaluation.evaluate import Evaluator, Tables
-    from unequal.facts.probes import ProbeMaker
+    from unequal.attacks.run import attack
+    from unequal.models.checkpoint import load_with
     from unequal.models.device import choose_device
     from unequal.models.distributed import on_main_process
-    from unequal.models.load import load_ready, load_tokenizer
-    from unequal.models.precision import computing_in
 
     check_settings(settings)
     choose_device(settings.device)
     facts = FactsByRole.read(
         settings.facts, retain=settings.retain, never_seen=settings.never_seen, keep_roles=True
-    ).all
-    check_kept(settings.attacks, facts)
-    model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
-    maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
-    context = AttackContext(model, tokenizer, facts, maker, settings.prompts, settings.seed)
+    )
+    check_kept(settings.attacks, facts.all)  # before the model is loaded
+    model, tokenizer = load_with(settings.model, settings)
     with on_main_process(output_folder(settings.out)) as out:
-        with computing_in(settings.precision, model.device):
-            evaluator = Evaluator(tokenizer, context.attacked, maker, ["question"], metrics=ANSWER_METRICS)
-            plain = evaluator.run(model)
-            scores = pl.concat([plain.scores, run_attacks(settings.attacks, context, progress)])
+        tables = attack(
+            model,
+            tokenizer,
+            facts,
+            settings.attacks,
+            settings.prompts,
+            n_wordings=settings.n_wordings,
+            seed=settings.seed,
+            precision=settings.precision,
+            progress=progress,
+        )
         if out:
             columns = {"study": "attack", "run_id": str(settings.model), "method": "none"}
             columns |= {"seed": settings.seed} | of_model(model) | of_precision(settings.precision)
-            write_tables({0: Tables(scores, plain.generations)}, out, columns)
+            write_tables({0: tables}, out, columns)
             write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
-    return scores
+    return tables.scores

@@ -49,25 +49,28 @@ class EvaluateCommand(ComputeSettings):
 @retry_with_smaller_batches
 def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
     """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
-    from unequal.evaluation.evaluate import Evaluator
-    from unequal.facts.probes import ProbeMaker
+    from unequal.evaluation.evaluate import evaluate
+    from unequal.models.checkpoint import load_with
     from unequal.models.device import choose_device
     from unequal.models.distributed import on_main_process
-    from unequal.models.load import load_ready, load_tokenizer
-    from unequal.models.precision import computing_in
 
     check_settings(settings)
     choose_device(settings.device)
     facts = read_facts(settings.facts)
-    model, tokenizer = load_ready(settings.model, settings), load_tokenizer(settings.model)
-    maker = ProbeMaker(facts, settings.prompts, settings.n_wordings)
+    model, tokenizer = load_with(settings.model, settings)
     with on_main_process(output_folder(settings.out)) as out:
-        with computing_in(settings.precision, model.device):
-            evaluator = Evaluator(
-                tokenizer, facts, maker, settings.probes, metrics=settings.metrics, passes=settings.passes,
-                reference=_reference_model(settings, tokenizer),
-            )  # fmt: skip
-            tables = evaluator.run(model)
+        tables = evaluate(
+            model,
+            tokenizer,
+            facts,
+            settings.prompts,
+            probes=settings.probes,
+            n_wordings=settings.n_wordings,
+            metrics=settings.metrics,
+            passes=settings.passes,
+            reference=_reference_model(settings, tokenizer),
+            precision=settings.precision,
+        )
         if out:
             columns = {"study": "evaluate", "run_id": str(settings.model), "method": "none"}
             columns |= of_model(model) | of_precision(settings.precision)
@@ -80,7 +83,8 @@ def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
 def _reference_model(
     settings: EvaluateCommand, tokenizer: "PreTrainedTokenizerBase"
 ) -> "PreTrainedModel | None":
-    from unequal.models.load import load_ready, load_tokenizer
+    from unequal.models.checkpoint import load_with
+    from unequal.models.load import load_tokenizer
 
     if settings.reference is None:
         return None
@@ -89,4 +93,4 @@ def _reference_model(
             f"reference: {settings.reference} has another vocabulary than {settings.model};"
             " tokens can be compared only between models that share a tokenizer"
         )
-    return load_ready(settings.reference, settings)
+    return load_with(settings.reference, settings).model

@@ -10,7 +10,7 @@ from unequal.checksums import is_own_json, warn_remade, write_checked_json
 from unequal.errors import DamagedError, DataError, DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 from unequal.facts.probes import PromptFormat
-from unequal.facts.table import read_facts
+from unequal.facts.roles import FactsByRole
 from unequal.files import check_file_name
 from unequal.models.compute_settings import DeviceSettings, LoadSettings
 from unequal.output_paths import Output, check_settings
@@ -62,16 +62,16 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
     check_settings(settings)
     choose_device(settings.device)
     known = _known_trials(settings)
-    bench = _Bench(settings)
+    trials = _Trials(settings)
     if not known:
-        bench.require_known()
+        trials.require_known()
     wait_for_everyone()  # before the first of several processes writes there
     n_trials = sum(count for count, _ in settings.search.rungs(settings.unlearn.steps))
     found: list[tuple[int, Trial]] = []
 
     def trial(rate: float, steps: int) -> Trial:
         done = next((t for t in known if (t.rate, t.steps) == (rate, steps)), None)
-        return done or bench.trial(rate, steps)
+        return done or trials.run(rate, steps)
 
     for rung, made in search(settings.search, settings.unlearn.steps, trial):
         found.append((rung, made))
@@ -84,43 +84,38 @@ def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial
     return found
 
 
-class _Bench:
-    """A model loaded once, and the facts of every trial."""
+class _Trials:
+    """A model that is loaded once, and the facts of every trial."""
 
     def __init__(self, settings: TuneCommand) -> None:
-        from unequal.models.load import load_model, load_tokenizer
+        from unequal.models.checkpoint import load
         from unequal.scoring.encoding import Encoder
         from unequal.unlearning.examples import FactEncoder
 
         self._settings = settings
-        self._forget = read_facts(settings.forget)
-        self._retain = read_facts(settings.retain) if settings.retain else []
-        self._model = load_model(
-            settings.model, settings.unlearn.quantise, merge_adapter=settings.merge_adapter
+        self._facts = FactsByRole.read(settings.forget, retain=settings.retain, utility=settings.utility)
+        self._model, tokenizer = load(
+            settings.model, quantise=settings.unlearn.quantise, merge_adapter=settings.merge_adapter
         )
-        self._tokenizer = Encoder(load_tokenizer(settings.model))
-        encoder = FactEncoder(self._tokenizer, settings.prompts)
-        self._examples = [
-            encoder.own_answers(facts) for facts in (self._forget, read_facts(settings.utility))
-        ]
+        self._encoder = Encoder(tokenizer)
+        answers = FactEncoder(self._encoder, settings.prompts).own_answers
+        self._examples = (answers(self._facts.forget), answers(self._facts.utility))
 
     def require_known(self) -> None:
         """Raise `DataError` when the model says none of the facts to forget, unless that is allowed."""
-        from unequal.evaluation.evaluate import Evaluator
-        from unequal.facts.probes import ProbeMaker
+        from unequal.evaluation.evaluate import evaluate
 
         settings = self._settings
         if settings.allow_unknown:
             return
-        metrics = [settings.known_by, "answer_prob"]
-        maker = ProbeMaker(self._forget, settings.prompts)
-        evaluator = Evaluator(self._tokenizer, self._forget, maker, ["question"], metrics=metrics)
-        require_known(
-            known_of(evaluator.run(self._model).scores, settings.known_by), f"{settings.model} says none"
-        )
+        tables = evaluate(
+            self._model, self._encoder, self._facts.forget, settings.prompts,
+            probes=["question"], metrics=[settings.known_by, "answer_prob"],
+        )  # fmt: skip
+        require_known(known_of(tables.scores, settings.known_by), f"{settings.model} says none")
 
-    def trial(self, rate: float, steps: int) -> Trial:
-        """Return one run on a copy of the model."""
+    def run(self, rate: float, steps: int) -> Trial:
+        """Return one trial, on a copy of the model."""
         from unequal.models.scratch_copy import copy_of
         from unequal.unlearning.examples import answer_probabilities
         from unequal.unlearning.run import Run
@@ -130,7 +125,7 @@ class _Bench:
         looks: list[Look] = []
 
         def evaluate(model: "PreTrainedModel", step: int, _last: bool) -> None:
-            padding = self._tokenizer.padding
+            padding = self._encoder.padding
             values = (answer_probabilities(model, one, padding).mean().item() for one in self._examples)
             looks.append(Look(step, *values))
 
@@ -139,8 +134,8 @@ class _Bench:
                 method = settings.method.model_copy(update={"learning_rate": rate})
                 chosen = settings.unlearn.model_copy(update={"steps": steps})
                 run = Run(
-                    model, self._tokenizer, method, self._forget, self._retain, chosen, settings.prompts,
-                    settings.seed, evaluate=evaluate,
+                    model, self._encoder, method, self._facts.forget, self._facts.retain, chosen,
+                    settings.prompts, settings.seed, evaluate=evaluate,
                 )  # fmt: skip
                 unlearn(run)
         except DivergedError:
@@ -149,8 +144,8 @@ class _Bench:
 
 
 @dataclass(frozen=True)
-class _Held:
-    """What the file of the trials holds."""
+class _TrialsFile:
+    """The contents of the file of trials."""
 
     settings: dict[str, Any]
     trials: list[Trial]
@@ -161,7 +156,7 @@ def _known_trials(settings: TuneCommand) -> list[Trial]:
     if not settings.out.exists():
         return []
     try:
-        held = read_checked_record(_Held, settings.out, "")
+        held = read_checked_record(_TrialsFile, settings.out, "")
     except DamagedError as error:
         if not is_own_json(settings.out, "settings", "trials"):
             raise DataError(f"{settings.out} holds no trials ({error.what}); name another --out") from error

@@ -1,11 +1,10 @@
 """The stage ``unequal unlearn``: an unlearned model, and its scores along the way."""
 
 import shutil
-from dataclasses import dataclass
+from functools import partial as bound
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from pydantic import Field
 
 from unequal.errors import DivergedError
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from unequal.evaluation.evaluate import Tables
-    from unequal.study.partial_run import PartialRun
-    from unequal.unlearning.stopping import Stopped
+    from unequal.evaluation.unlearning_run import RunScores
+    from unequal.study.stages.partial_run import PartialRun
 
 ROLES = ("forget", "retain", "utility", "never_seen")  # each with a file of its own
 
@@ -65,16 +64,8 @@ class UnlearnCommand(DeviceSettings, LoadSettings):
         return [Output(self.out, kind="whole", made="scores.parquet"), *beside]
 
 
-@dataclass(frozen=True)
-class Unlearned:
-    """The scores of all evaluated steps of a run, and the rule that ended it, if one did."""
-
-    scores: pl.DataFrame
-    stopped: "Stopped | None"
-
-
 @retry_with_smaller_batches
-def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
+def run_unlearn(settings: UnlearnCommand, progress: Progress) -> "RunScores":
     """Write the unlearned model, its scores and its texts into ``out`` and return the scores of all steps.
 
     Raises `DataError` when the model says none of the facts to forget, unless that is allowed.
@@ -85,7 +76,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     """
     from unequal.models.device import choose_device
     from unequal.models.distributed import on_main_process
-    from unequal.study.partial_run import PartialRun
+    from unequal.study.stages.partial_run import PartialRun
 
     check_settings(settings)
     choose_device(settings.device)
@@ -96,8 +87,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
     with on_main_process(locked(lock_of(settings.out), f"unlearning into {settings.out}")):
         partial = PartialRun(settings.out, {**resolved, "facts": hashes})
         try:
-            found, described = _unlearn_and_evaluate(settings, facts, partial, progress)
-            stopped = partial.stopped()
+            found, described = _unlearn(settings, facts, partial, progress)
         except BaseException:
             if not partial.can_go_on:
                 partial.remove()
@@ -105,86 +95,80 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> Unlearned:
         with on_main_process(atomic_folder(settings.out)) as folder:
             if folder:
                 shutil.copytree(partial.model, folder / "model")
-                write_tables(found, folder, _columns(settings) | described)
-                ended = {} if stopped is None else {"stopped": stopped._asdict()}
+                write_tables(found.tables, folder, _columns(settings) | described)
+                ended = {"stopped": found.stopped._asdict()} if found.stopped else {}
                 write_json(folder / "manifest.json", {"settings": resolved, **ended, **manifest()})
         partial.remove()
-    scores = pl.concat([tables.scores.with_columns(step=step) for step, tables in found.items()])
-    return Unlearned(scores, stopped)
+    return found
 
 
-def _unlearn_and_evaluate(
+def _unlearn(
     settings: UnlearnCommand, facts: FactsByRole, partial: "PartialRun", progress: Progress
-) -> tuple[dict[int, "Tables"], dict[str, Any]]:
-    """Return the tables of every evaluated step, and the columns of the model; the one at the end is kept."""
-    from unequal.evaluation.evaluate import Evaluator
-    from unequal.facts.probes import ProbeMaker
+) -> tuple["RunScores", dict[str, Any]]:
+    """Return the scores of every evaluated step, and the columns of the model, which is kept at the end."""
+    from unequal.evaluation.unlearning_run import Evaluations, RunScores, unlearn_and_evaluate
+    from unequal.models.checkpoint import load
     from unequal.models.distributed import wait_for_everyone
-    from unequal.models.load import load_model, load_tokenizer
+    from unequal.models.load import load_model
     from unequal.scoring.encoding import Encoder
     from unequal.unlearning.run import Checkpoints, Run
-    from unequal.unlearning.stopping import Stopped
-    from unequal.unlearning.unlearn import unlearn
 
-    precision = settings.unlearn.precision
-    model = load_model(settings.model, settings.unlearn.quantise, precision, settings.merge_adapter)
-    tokenizer = load_tokenizer(settings.model)
+    chosen, every = settings.unlearn, settings.checkpoint_every
+    model, tokenizer = load(
+        settings.model,
+        precision=chosen.precision,
+        quantise=chosen.quantise,
+        merge_adapter=settings.merge_adapter,
+    )
     described = of_model(model)
-    maker, encoder = ProbeMaker(facts.all, settings.prompts, settings.n_wordings), Encoder(tokenizer)
-    evaluator = Evaluator(encoder, facts.all, maker, settings.probes)
-    before = settings.method.prompt_prefix(facts.forget)
-    prefixed = Evaluator(encoder, facts.all, maker, settings.probes, before) if before else evaluator
-    found: dict[int, Tables] = partial.evaluated()
-    stopped: list[Stopped] = []
-
-    def evaluate(model: "PreTrainedModel", step: int, last: bool) -> None:
-        if last:
-            partial.end(step, model, tokenizer, found, stopped[0] if stopped else None)
-        found[step] = (prefixed if step > 0 else evaluator).run(model)
-        if step == 0 and not settings.allow_unknown:
-            require_known(
-                known_of(found[0].scores, settings.known_by, ["forget"]), f"{settings.model} says none"
-            )
-        if settings.checkpoint_every:
-            partial.keep(step, found[step])
-
-    ended, every = partial.last_step(), settings.checkpoint_every
+    run = Run(
+        model, Encoder(tokenizer), settings.method, facts.forget, facts.retain, chosen, settings.prompts,
+        settings.seed, Controls(facts.utility, facts.never_seen),
+        Checkpoints(partial.checkpoints, every) if every else None, progress=progress,
+    )  # fmt: skip
+    evaluations = Evaluations.of(run, facts, settings.probes, settings.n_wordings)
+    earlier, ended = partial.evaluated(), partial.last_step()
     wait_for_everyone()  # before the first of several processes writes anything there
     if ended is not None:
-        evaluate(load_model(partial.model, precision=precision), ended, last=False)
-        return dict(sorted(found.items())), described
-    run = Run(
-        model, encoder, settings.method, facts.forget, facts.retain, settings.unlearn, settings.prompts,
-        settings.seed, Controls(facts.utility, facts.never_seen),
-        Checkpoints(partial.checkpoints, every) if every else None, evaluate, progress, stopped.append,
-    )  # fmt: skip
-    try:
-        unlearn(run)
-    except DivergedError as error:
+        last = evaluations.last if ended else evaluations.start
+        tables = {**earlier, ended: last(load_model(partial.model, precision=chosen.precision))}
+        return RunScores(dict(sorted(tables.items())), ended, partial.stopped()), described
+
+    def after_evaluation(step: int, tables: "Tables") -> None:
+        if step == 0 and not settings.allow_unknown:
+            known = known_of(tables.scores, settings.known_by, ["forget"])
+            require_known(known, f"{settings.model} says none")
+        if every:
+            partial.keep(step, tables)
+
+    at_end = bound(partial.end, model, tokenizer)
+    found = unlearn_and_evaluate(
+        run, evaluations, at_end=at_end, after_evaluation=after_evaluation, earlier=earlier
+    )
+    if found.diverged:
         partial.remove()  # what would go on from there would diverge again
-        if error.step == 1:
-            raise
-        kept = {step: tables for step, tables in sorted(found.items()) if step < error.step}
-        raise _keep_diverged(settings, error, kept, model, tokenizer) from error
-    return dict(sorted(found.items())), described
+        raise _keep_diverged(settings, found, found.diverged, model, tokenizer) from found.diverged
+    return found, described
 
 
 def _keep_diverged(
     settings: UnlearnCommand,
+    found: "RunScores",
     error: DivergedError,
-    found: dict[int, "Tables"],
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
 ) -> DivergedError:
-    """Write ``<out>.diverged`` and return an error that names it."""
+    """Write ``<out>.diverged``, unless the first step diverged, and return an error that names it."""
     from unequal.models.distributed import on_main_process
     from unequal.models.save import save_model
 
+    if error.step == 1 or not found.tables:
+        return error
     beside = settings.out.with_name(f"{settings.out.name}.diverged")
     with on_main_process(atomic_folder(beside)) as folder:
         save_model(model, tokenizer, folder / "model" if folder else None)
         if folder:
-            write_tables(found, folder, _columns(settings) | of_model(model))
+            write_tables(found.tables, folder, _columns(settings) | of_model(model))
             failure = {"what": error.what, "step": error.step, "batch": error.batch}
             made = {"settings": settings.model_dump(mode="json"), "diverged": failure, **manifest()}
             write_json(folder / "manifest.json", made)

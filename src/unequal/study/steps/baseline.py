@@ -1,7 +1,7 @@
-"""Judge one base before unlearning, on the facts and probes of one target."""
+"""Evaluate one base model before unlearning, on the facts and probes of one target."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
@@ -17,6 +17,9 @@ from unequal.study.steps.checkpoint import CheckpointBase
 from unequal.study.steps.pretrain import PretrainStep
 from unequal.unlearning.settings import TargetSettings
 
+if TYPE_CHECKING:
+    from unequal.evaluation.evaluate import Tables
+
 AnyBase = PretrainStep | CheckpointBase
 """The base models that a study can start from."""
 
@@ -24,8 +27,8 @@ AnyBase = PretrainStep | CheckpointBase
 class BaselineStep(Step):
     """Scores at step 0, shared by every unlearning run of the model and target.
 
-    Where runs keep the model's weights in few bits it is judged so too, else what rounding does to its
-    answers would count as forgetting.
+    Where runs quantise the model's parameters it is evaluated so too, else what rounding does to its answers
+    would count as forgetting.
     """
 
     kind: ClassVar[str] = "baseline"
@@ -59,7 +62,7 @@ class BaselineStep(Step):
 
     @property
     def memory(self) -> float:
-        """The base model, and the copy of it that is judged."""
+        """The base model, and the copy of it that is evaluated."""
         return of_judging(self.base.model_size, self.quantise, bool(self.attacks))
 
     @property
@@ -70,17 +73,22 @@ class BaselineStep(Step):
     def execute(self, study: Path, folder: Path, progress: Progress) -> None:
         """Write ``scores.parquet`` and ``generations.parquet`` with the columns that describe facts."""
         from unequal.models.quantised import dequantise
-        from unequal.study.loaded_base import workbench
+        from unequal.study.loaded_base import loaded_base
 
-        bench = workbench(study, self.base, self.quantise)
-        model = bench.fresh_model()
-        evaluator = bench.evaluator(
-            self.target, self.facts_per_role, self.probes, self.n_wordings, self.metrics
-        )
-        tables = evaluator.run(model)
+        base = loaded_base(study, self.base, self.quantise)
+        model = base.fresh_model()
+        target = base.target(self.target, self.facts_per_role)
+        tables = base.evaluator(target, self.probes, self.n_wordings, self.metrics).run(model)
         if self.attacks:
-            dequantise(model)  # since some change its weights
-        context = bench.context(model, self.target, self.facts_per_role, self.n_wordings)
+            dequantise(model)  # since some change its parameters
+        context = base.context(model, target, self.n_wordings)
         attacked = run_attacks(self.attacks, context, lambda done, total: progress(1 + done, 1 + total))
         write_table(pl.concat([tables.scores, attacked]), folder / "scores.parquet")
         write_table(tables.generations, folder / "generations.parquet")
+
+    def tables(self, study: Path) -> "Tables":
+        """Return the tables of the model before unlearning, once the step is done."""
+        from unequal.evaluation.evaluate import Tables
+
+        folder = study / self.folder
+        return Tables(*(pl.read_parquet(folder / f"{name}.parquet") for name in ("scores", "generations")))

@@ -1,14 +1,13 @@
-"""Unlearn one target with one method and seed, and judge the model along the way."""
+"""Unlearn one target with one method and seed, and evaluate the model along the way."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from unequal.analysis.left_out import STOPPED
 from unequal.attacks.attack import run_attacks
-from unequal.errors import DivergedError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_json, write_table
@@ -19,12 +18,6 @@ from unequal.study.step import Step
 from unequal.study.steps.baseline import BaselineStep
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import UnlearnSettings
-from unequal.unlearning.stopping import Stopped
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from unequal.evaluation.evaluate import Tables
 
 
 class UnlearnStep(Step):
@@ -75,7 +68,7 @@ class UnlearnStep(Step):
 
     @property
     def memory(self) -> float:
-        """The base model, and beside it the one that is trained and judged."""
+        """The base model, and beside it the one that is trained and evaluated."""
         size, attacked = self.baseline.base.model_size, bool(self.baseline.attacks)
         return of_unlearning(size, self.method, self.unlearn, attacked)
 
@@ -84,71 +77,50 @@ class UnlearnStep(Step):
 
         A run that a rule ended says so in ``stopped.json``.
         """
+        from unequal.evaluation.unlearning_run import Evaluations, unlearn_and_evaluate
         from unequal.models.quantised import n_weights
-        from unequal.study.loaded_base import workbench
+        from unequal.study.loaded_base import loaded_base
         from unequal.unlearning.run import Run
-        from unequal.unlearning.unlearn import unlearn
 
         settings = self.baseline
-        bench = workbench(study, settings.base, self.unlearn.quantise)
-        target = bench.target(settings.target, settings.facts_per_role)
-        before = self.method.prompt_prefix(target.forget)
-        asked = (settings.target, settings.facts_per_role)
+        base = loaded_base(study, settings.base, self.unlearn.quantise)
+        target = base.target(settings.target, settings.facts_per_role)
+        prefix = self.method.prompt_prefix(target.forget)
         last, between = (
-            bench.evaluator(*asked, kinds, settings.n_wordings, settings.metrics, before)
+            base.evaluator(target, kinds, settings.n_wordings, settings.metrics, prefix)
             for kinds in (settings.probes, self.probes_between)
         )
-        model = bench.fresh_model()
+        start = settings.tables(study)
+        model = base.fresh_model()
         n_params = n_weights(model)
-        scores = {0: pl.read_parquet(study / settings.folder / "scores.parquet").with_columns(step=0)}
-        generations = {
-            0: pl.read_parquet(study / settings.folder / "generations.parquet").with_columns(step=0)
-        }
-
-        end = 0
-
-        def judge(model: "PreTrainedModel", step: int, is_last: bool) -> None:
-            nonlocal end
-            end = step
-            if step == 0:
-                return
-            tables: Tables = (last if is_last else between).run(model)
-            scores[step] = tables.scores.with_columns(step=step)
-            generations[step] = tables.generations.with_columns(step=step)
-
         n_steps, n_attacks = self.unlearn.steps, len(settings.attacks)
-        diverged = None
-        stopped: list[Stopped] = []
         run = Run(
-            model, bench.tokenizer, self.method, target.forget, target.retain_set, self.unlearn,
-            settings.base.prompts, self.seed, target.controls, evaluate=judge,
-            progress=lambda done, _total: progress(done, n_steps + n_attacks), on_stop=stopped.append,
+            model, base.encoder, self.method, target.forget, target.retain_set, self.unlearn,
+            settings.base.prompts, self.seed, target.controls,
+            progress=lambda done, _total: progress(done, n_steps + n_attacks),
         )  # fmt: skip
-        try:
-            unlearn(run)
-        except DivergedError as error:
-            diverged = error
-            for step in [step for step in scores if step >= error.step]:
-                del scores[step], generations[step]
+        evaluations = Evaluations(lambda _model: start, between.run, last.run)
+        found = unlearn_and_evaluate(run, evaluations, earlier={0: start})
+        parts = [found.scores]
         # A stopping rule may have gone back to the start, whose attacks are the baseline's.
-        if end > 0 and not diverged:
-            context = bench.context(model, *asked, settings.n_wordings, before)
+        if found.end > 0 and not found.diverged:
+            context = base.context(model, target, settings.n_wordings, prefix)
             attacked = run_attacks(
                 settings.attacks, context, lambda done, _total: progress(n_steps + done, n_steps + n_attacks)
             )
-            scores[end] = pl.concat([scores[end], attacked.with_columns(step=end)], how="diagonal")
+            parts.append(attacked.with_columns(step=found.end))
         labels = {**settings.base.labels(study), "n_params": n_params}
-        described = self._described([*scores.values()], labels)
-        write_table(with_buckets(described, target.evaluated), folder / "scores.parquet")
-        texts = pl.concat(generations.values(), how="diagonal").with_columns(run_id=pl.lit(self.run_id))
+        scores = with_buckets(self._described(parts, labels), target.facts.all)
+        write_table(scores, folder / "scores.parquet")
+        texts = found.generations.with_columns(run_id=pl.lit(self.run_id))
         write_table(
             texts.select(pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()),
             folder / "generations.parquet",
         )
-        if stopped:
-            write_json(folder / STOPPED, stopped[0]._asdict())
-        if diverged:  # what was judged before is kept
-            raise diverged
+        if found.stopped:
+            write_json(folder / STOPPED, found.stopped._asdict())
+        if found.diverged:  # after the scores before it are written
+            raise found.diverged
 
     def _described(self, parts: Sequence[pl.DataFrame], labels: Mapping[str, object]) -> pl.DataFrame:
         """Return the rows with the run's columns; the study's name is added when they are collected."""

@@ -93,7 +93,7 @@ class PartialRun:
         return self._folder / "end" / "model"
 
     def keep(self, step: int, tables: Tables) -> None:
-        """Keep what was found at an evaluated step; of several processes the first does."""
+        """Keep the tables of an evaluated step; of several processes the first does."""
         if not is_main_process():
             return
         write_checked_json(self._folder / CONFIG, self._settings)
@@ -103,7 +103,7 @@ class PartialRun:
             write_checksums(folder)
 
     def evaluated(self) -> dict[int, Tables]:
-        """Return what was found at each evaluated step so far."""
+        """Return the tables of each step evaluated so far."""
         return {
             int(folder.name): Tables(*(pl.read_parquet(folder / f"{name}.parquet") for name in _TABLES))
             for folder in (self._folder / "evaluated").glob("[0-9]*")
@@ -111,17 +111,16 @@ class PartialRun:
 
     def end(
         self,
-        step: int,
         model: "PreTrainedModel",
         tokenizer: "PreTrainedTokenizerBase",
+        step: int,
         found: Mapping[int, Tables],
         stopped: Stopped | None = None,
     ) -> None:
-        """Keep the model as it is at the end of training, which is that of the step, and what was found.
+        """Keep the model at the end of training, which is that of ``step``, and the tables found so far.
 
-        ``stopped`` says which rule ended the run, if one did.
-
-        All processes must come here, and the first writes.
+        ``stopped`` is the stopping rule that ended the run, if one did. All processes must come here, and the
+        first writes.
         """
         for evaluated, tables in found.items():
             self.keep(evaluated, tables)
