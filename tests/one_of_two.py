@@ -45,7 +45,7 @@ def weights_after(kind: str, corpus: Path, out: Path) -> torch.Tensor:
 
     It is in float64, in which rounding does not decide the sign of a gradient, and so Adam's step.
     """
-    from unequal.models.fsdp import everywhere
+    from unequal.models.fsdp import full_tensor
     from unequal.models.load import scratch_model
     from unequal.models.shapes import ModelSettings, Shape
     from unequal.training import pretrain as pretraining
@@ -63,7 +63,7 @@ def weights_after(kind: str, corpus: Path, out: Path) -> torch.Tensor:
     else:
         model = scratch_model(shape, vocabulary_of(corpus), seed=1).double()
         unlearned(model, kind, corpus)
-        weights = [everywhere(weight.detach()) for weight in model.parameters()]
+        weights = [full_tensor(weight.detach()) for weight in model.parameters()]
     return torch.cat([weight.flatten() for weight in weights])
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from unequal.errors import DataError
-from unequal.models.fsdp import whole, without_gradients
+from unequal.models.fsdp import run_forward, without_gradients
 from unequal.scoring.encoding import length_batches
 from unequal.scoring.logits import pad_rows
 
@@ -28,7 +28,9 @@ def last_states(model: PreTrainedModel, prompts: Sequence[Sequence[int]], paddin
         ids = pad_rows([list(prompts[index]) for index in indices], padding, device)
         places = torch.tensor([len(prompts[index]) - 1 for index in indices], device=device)
         with without_gradients(model):
-            states = whole(model, partial(model, input_ids=ids, use_cache=False, output_hidden_states=True))
+            states = run_forward(
+                model, partial(model, input_ids=ids, use_cache=False, output_hidden_states=True)
+            )
         layers = states.hidden_states[1:]
         at_end = torch.stack([layer[torch.arange(len(indices), device=device), places] for layer in layers])
         found.update(zip(indices, at_end.float().unbind(1), strict=True))
@@ -48,7 +50,7 @@ def lens_logits(model: PreTrainedModel, states: Tensor) -> Tensor:
         return torch.stack([*earlier, head(states[-1].to(dtype))]).float()
 
     with without_gradients(model):
-        return whole(model, read)
+        return run_forward(model, read)
 
 
 def final_norm(model: PreTrainedModel) -> nn.Module:

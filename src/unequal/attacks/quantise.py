@@ -45,14 +45,14 @@ class Quantisation(Attack):
         import torch
 
         from unequal.attacks.rounding import matrices, rounded
-        from unequal.models.fsdp import everywhere, parted
+        from unequal.models.fsdp import full_tensor, sharded_like
         from unequal.models.scratch_copy import copy_of
 
         with copy_of(context.model) as model:
             with torch.no_grad():
                 for weight, is_transposed in matrices(model, self.embeddings):
-                    matrix = everywhere(weight)
+                    matrix = full_tensor(weight)
                     matrix = matrix.t().contiguous() if is_transposed else matrix
                     found = rounded(matrix, self.scheme, self.backend)
-                    weight.copy_(parted(found.t() if is_transposed else found, weight))
+                    weight.copy_(sharded_like(found.t() if is_transposed else found, weight))
             return evaluate(self, context, model, [question(context, fact) for fact in context.attacked])

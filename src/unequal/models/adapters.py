@@ -1,4 +1,4 @@
-"""Low-rank adapters: a few weights are trained beside the model's own, and without them it is what it was."""
+"""LoRA adapters: low-rank matrices trained beside the frozen parameters of a model."""
 
 import logging
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def require_peft() -> None:
 
 
 class Adapter:
-    """An adapter in a model, whose own weights are frozen while it is there.
+    """A LoRA adapter in a model, whose own parameters are frozen while it is there.
 
     The model is changed in place and goes on being of its class. Raises `ConfigError` when it has none of the
     modules, `MissingExtraError` without peft.
@@ -85,7 +85,7 @@ class Adapter:
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """Give the model as it was before it had the adapter, bit for bit, while the block runs."""
+        """Disable the adapter while the block runs; the model then is, bit for bit, the one before it."""
         self._tuner.disable_adapter_layers()
         try:
             yield
@@ -93,10 +93,10 @@ class Adapter:
             self._tuner.enable_adapter_layers()
 
     def merge(self) -> None:
-        """Add the adapter to the model's own weights, which may be trained again, and take it out.
+        """Merge the adapter into the model's own parameters, which may be trained again, and remove it.
 
-        Weights in few bits become the float32 numbers that they stood for, so that the model stays the one
-        that was trained; the numbers that they were rounded from are not brought back.
+        Quantised parameters become the float32 numbers that they stood for, so that the model stays the one
+        that was trained; the values before quantisation are not restored.
         """
         from unequal.models.fsdp import is_sharded
         from unequal.models.quantised import dequantise
@@ -111,15 +111,15 @@ class Adapter:
             weight.requires_grad_(True)
 
     def _merge_into_parts(self) -> None:
-        """Add the adapter to the parts of the weights that this process holds."""
+        """Merge the adapter into the shards of the parameters that this process holds."""
         from peft.tuners.lora import LoraLayer
 
-        from unequal.models.fsdp import local, parted
+        from unequal.models.fsdp import local, sharded_like
 
         for module in self._tuner.model.modules():
             if isinstance(module, LoraLayer):
                 weight = module.get_base_layer().weight
-                change = parted(module.get_delta_weight("default"), weight)
+                change = sharded_like(module.get_delta_weight("default"), weight)
                 local(weight.detach()).add_(local(change))
 
 

@@ -15,7 +15,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from unequal.models.configuration import text_config, window_of
-from unequal.models.fsdp import is_sharded, whole
+from unequal.models.fsdp import is_sharded, run_forward
 from unequal.models.kv_cache import decode_step, prefill
 from unequal.models.packed_attention import mask_inputs, packed_rows
 
@@ -162,8 +162,8 @@ def _has_plain_head(model: PreTrainedModel) -> bool:
         logits: Tensor = model.get_output_embeddings()(states)
         return logits
 
-    expected = whole(model, by_head)
-    logits = whole(model, lambda: model(input_ids=ids, use_cache=False).logits)
+    expected = run_forward(model, by_head)
+    logits = run_forward(model, lambda: model(input_ids=ids, use_cache=False).logits)
     return torch.equal(logits.float(), expected.float())
 
 
@@ -236,7 +236,7 @@ def _token_ids(model: PreTrainedModel, n_tokens: int) -> list[int]:
 def _logits(model: PreTrainedModel, ids: list[int], **inputs: Tensor) -> Tensor:
     """Return the logits ``(seq, vocab)`` of one row."""
     row = torch.tensor([ids], device=model.device)
-    found: Tensor = whole(model, lambda: model(input_ids=row, use_cache=False, **inputs).logits)
+    found: Tensor = run_forward(model, lambda: model(input_ids=row, use_cache=False, **inputs).logits)
     return found[0].double()
 
 

@@ -1,4 +1,4 @@
-"""Where and how finely a model is computed, as settings that need no torch."""
+"""Device and precision of a model, as settings that need no torch."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from unequal.config import build
 from unequal.strict import StrictModel
 
 Precision = Literal["fp32", "bf16", "bf16-pure"]
-"""``fp32``; ``bf16``: products in bfloat16 while weights, gradients and optimiser states stay in float32;
-``bf16-pure``: all in bfloat16, whose rounding swallows small changes of weights."""
+"""``fp32``; ``bf16``: products in bfloat16 while parameters, gradients and optimiser states are in float32;
+``bf16-pure``: all in bfloat16, whose rounding loses small changes of parameters."""
 
 Scheme = Literal["int8", "nf4"]
 """Quantisation: 8 bits with a scale an output, or 4 bits with a scale each 64 parameters."""
@@ -19,18 +19,18 @@ Backend = Literal["exact", "bitsandbytes", "auto"]
 """What quantises: our own arithmetic, bitsandbytes, or bitsandbytes where it is installed."""
 
 DEVICE_VARIABLE = "UNEQUAL_DEVICE"
-"""Where the choice is kept: in the environment, so that worker processes find it."""
+"""The environment variable that holds the chosen device, so that worker processes find it."""
 
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 
 def master_weights(precision: Precision) -> str:
-    """Return the precision of the weights that training changes, as the score table's column names it."""
+    """Return the precision of the trained (master) parameters, as the score table's column names it."""
     return "bf16" if precision == "bf16-pure" else "fp32"
 
 
 class DeviceSettings(StrictModel):
-    """Where a model is computed."""
+    """The device of a model."""
 
     device: str = Field(
         default="auto",
@@ -64,7 +64,7 @@ class LoadSettings(StrictModel):
 
 
 class ComputeSettings(DeviceSettings, LoadSettings):
-    """Where and how finely a model is judged."""
+    """Device, precision and compilation of an evaluated model."""
 
     precision: Precision = Field(
         default="fp32",

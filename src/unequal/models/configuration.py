@@ -1,4 +1,4 @@
-"""A model's configuration: that of the part which reads text, and what of it is changed while it is here."""
+"""The configuration of a model or of its text part, and its ``use_cache``, off while a model is loaded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,24 +10,24 @@ _OWN = "_own_use_cache"
 
 
 def text_config(model: PreTrainedModel) -> PreTrainedConfig:
-    """Return the configuration of the part that reads text, which in most models is that of the whole."""
+    """Return the text configuration (``text_config``), which in most models is that of the whole model."""
     return text_part(model.config)
 
 
 def text_part(config: PreTrainedConfig) -> PreTrainedConfig:
-    """Return the part of a configuration that describes what reads text."""
+    """Return the text part of a configuration."""
     found: PreTrainedConfig = config.get_text_config()
     return found
 
 
 def window_of(model: PreTrainedModel) -> int | None:
-    """Return how many tokens a model's configuration says that it can read, None where it does not tell."""
+    """Return the context length by the model's configuration, None where it does not tell."""
     found = getattr(text_config(model), "max_position_embeddings", None)
     return found if isinstance(found, int) and found > 0 else None
 
 
-def keep_nothing(model: PreTrainedModel) -> None:
-    """Let passes keep no keys and values unless they ask for them; `as_it_was` knows what was said before."""
+def disable_cache(model: PreTrainedModel) -> None:
+    """Turn ``use_cache`` off, so that passes make no KV cache unless they request it; see `as_it_was`."""
     before: list[Any] = []
     for config in _parts(model):
         before.append(config.use_cache)
@@ -37,7 +37,7 @@ def keep_nothing(model: PreTrainedModel) -> None:
 
 @contextmanager
 def as_it_was(model: PreTrainedModel) -> Iterator[None]:
-    """Give the model's configuration what `keep_nothing` took from it, while the block runs."""
+    """Restore the configuration's own ``use_cache`` while the block runs, for a model that is saved."""
     before = getattr(model, _OWN, None) or []
     parts = _parts(model) if before else []
     now = [config.use_cache for config in parts]
@@ -51,7 +51,7 @@ def as_it_was(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _parts(model: PreTrainedModel) -> list[PreTrainedConfig]:
-    """Return the configurations, of the whole and of what reads text, that say whether keys are kept."""
+    """Return the configurations, of the whole model and of its text part, that have ``use_cache``."""
     text = text_config(model)
     parts = [model.config] if text is model.config else [model.config, text]
     return [config for config in parts if hasattr(config, "use_cache")]

@@ -1,4 +1,4 @@
-"""Where this process computes, and which of several processes it is."""
+"""The device of this process, and its place among several processes."""
 
 import os
 
@@ -12,7 +12,7 @@ from unequal.models.compute_settings import DEVICE_VARIABLE
 
 
 def choose_device(name: str) -> None:
-    """Compute there from now on, worker processes that are started later too; see `DeviceSettings`.
+    """Choose the device from now on, for worker processes that are started later too; see `DeviceSettings`.
 
     Raises `ConfigError` for a device that is not here, or that several processes cannot share.
     """
@@ -35,8 +35,8 @@ def check_device(name: str) -> None:
 def process_state() -> PartialState:
     """Return accelerate's state: this process's ``device``, ``process_index`` and ``num_processes``.
 
-    Accelerate takes processes that compute on the CPU for single ones unless it is told. Of several workers
-    on one machine each takes the card of its own number, beginning again when there are more workers.
+    Accelerate counts CPU processes as single ones unless ``cpu`` is given. Of several workers on one machine
+    each takes the GPU of its own number, modulo the number of GPUs.
     Raises `ConfigError` for a chosen device that is not here.
     """
     name = os.environ.get(DEVICE_VARIABLE, "auto")

@@ -59,11 +59,11 @@ def run_distributed(
     which must be picklable and on the CPU.
     """
     from unequal.models.capabilities import capabilities_of
-    from unequal.models.fsdp import in_step
+    from unequal.models.fsdp import any_number_of_passes
 
     capabilities_of(model).check_passes()  # now, by all processes at once
     found: dict[int, Found] = {}
-    with in_step(model):
+    with any_number_of_passes(model):
         for part in own_share(parts):
             found.update(work(part))
     return gather_results(found)

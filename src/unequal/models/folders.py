@@ -1,4 +1,4 @@
-"""What the folder of a model or tokenizer must hold, asked before anything of it is loaded."""
+"""Checks of model and tokenizer folders, before anything is loaded."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +50,7 @@ _PACKED = 8  # numbers that one stored number may stand for, where they are kept
 def check_model(name_or_path: str | Path, merge_adapter: bool = False) -> Path | None:
     """Return the folder of the adapter that lies beside a model, None where there is none.
 
-    Raises `DataError` for what is no model: a folder or files missing, weights only pickled, an adapter
+    Raises `DataError` for what is no model: a folder or files missing, only pickled parameters, an adapter
     alone, one beside a model that is not to be merged, or a configuration with impossible numbers.
     """
     path = Path(name_or_path)
@@ -80,7 +80,7 @@ def is_local(name_or_path: str | Path, what: str) -> bool:
 
 
 def _check_files(folder: Path) -> None:
-    """Refuse a folder that lacks files, holds pickled weights only, or settings that cannot be read."""
+    """Refuse a folder that lacks files, has only pickled parameters, or unreadable settings."""
     names = [path.name for path in folder.iterdir()]
     if "config.json" not in names:
         check_safe(str(folder), names)
@@ -93,7 +93,7 @@ def _check_files(folder: Path) -> None:
             raise DataError(f"cannot load a model from {folder}: {wrong}")
     settings = read_json(folder / "config.json")
     for part in (settings, settings.get("text_config")):
-        if isinstance(part, dict):  # asked here, since a library may divide by one of them
+        if isinstance(part, dict):  # checked here, since a library may divide by one of them
             _check_positive({name: part.get(name) for name in (*_POSITIVE, *_ALSO)}, folder)
 
 
@@ -112,7 +112,7 @@ def _adapter(name_or_path: str | Path) -> Path | None:
 
 
 def _check_adapter(folder: Path, name_or_path: str | Path) -> None:
-    """Refuse an adapter without settings or without weights that are safe to read."""
+    """Refuse an adapter without settings or without safetensors parameters."""
     wrong = None if (folder / ADAPTER_SETTINGS).is_file() else f"there is no {ADAPTER_SETTINGS}"
     wrong = wrong or no_object(folder / ADAPTER_SETTINGS)
     if wrong is None and not (folder / ADAPTER_WEIGHTS[0]).is_file():

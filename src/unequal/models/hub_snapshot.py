@@ -19,7 +19,7 @@ from unequal.strict import StrictModel
 WEIGHTS = "*.safetensors"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 SMALL = ("*.json", "*.model", "*.txt", "*.jinja")
-"""Files beside the weights that a model or its tokenizer may need; code is not among them."""
+"""Files beside the parameters that a model or its tokenizer may need; code is not among them."""
 ADAPTER_SETTINGS = "adapter_config.json"
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 SAMPLES = 64
@@ -68,7 +68,7 @@ class Snapshot(StrictModel):
 def take_snapshot(model: str, revision: str | None, progress: Progress | None = None) -> Snapshot:
     """Return the files of a model from a folder or the hub, downloaded if need be, with their hashes.
 
-    Raises `DataError` when it cannot be had or its weights are pickled, which unequal never loads.
+    Raises `DataError` when it is unavailable or its parameters are pickled, which unequal never loads.
     """
     folder, commit = (Path(model), None) if is_folder(model) else _download(model, revision)
     found = _files(folder)
@@ -108,7 +108,7 @@ def is_folder(model: str) -> bool:
 
 
 def check_safe(model: str, names: Iterable[str]) -> None:
-    """Raise `DataError` unless a model's files hold its settings and weights as safetensors."""
+    """Raise `DataError` unless a model's files hold its settings, and parameters as safetensors."""
     names = list(names)
     adapted = has_adapter(names)
     own = [name for name in names if name not in ADAPTER_WEIGHTS]
@@ -139,7 +139,7 @@ def has_adapter(names: Iterable[str]) -> bool:
 
 
 def refuse_adapter(model: str) -> NoReturn:
-    """Raise `DataError` for an adapter beside a model, of which nobody said that it is to be merged."""
+    """Raise `DataError` for an adapter beside a model, unless it is to be merged."""
     raise DataError(
         f"{model} holds an adapter ({ADAPTER_SETTINGS}) beside the model's own parameters, so it is not clear"
         " which model is meant; give --merge-adapter (in a file: merge_adapter = true) to add it to them, or"
@@ -150,8 +150,8 @@ def refuse_adapter(model: str) -> NoReturn:
 def fingerprint(folder: Path) -> str:
     """Return a hash that tells a model folder's content from another's without reading all of it.
 
-    It rests on the whole small files and, of weights, on their size, their header and evenly spaced blocks.
-    Raises `DataError` for a folder without a model or with pickled weights only.
+    It rests on the whole small files and, of parameters, on file size, header and evenly spaced blocks.
+    Raises `DataError` for a folder without a model or with only pickled parameters.
     """
     paths = _files(folder)
     check_safe(str(folder), (path.name for path in paths))
@@ -165,7 +165,7 @@ def count_weights(folder: Path) -> int:
 
 
 def headers(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return dtype and shape of each tensor in a folder's weight files, those of an adapter left out."""
+    """Return dtype and shape of each tensor in a folder's parameter files, except those of an adapter."""
     files = (path for path in _files(folder) if fnmatch(path.name, WEIGHTS))
     return {
         name: tensor
@@ -176,7 +176,7 @@ def headers(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def named_weights(name: str) -> int | None:
-    """Return the weights that a name such as ``pythia-1.4b-deduped`` tells, None where it tells none."""
+    """Return the number of parameters in a name such as ``pythia-1.4b-deduped``, None where it has none."""
     found = re.search(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([mMbB])(?![A-Za-z0-9])", name)
     return None if found is None else round(float(found[1]) * {"m": 1e6, "b": 1e9}[found[2].lower()])
 
@@ -186,7 +186,7 @@ def hub_files(
 ) -> tuple[str, dict[str, int]]:
     """Return the commit of a model or data set on the hub, and the sizes in bytes of what would be loaded.
 
-    Raises `DataError` when the hub cannot be reached or lacks it, or when a model's weights are pickled.
+    Raises `DataError` when the hub cannot be reached or lacks it, or when a model's parameters are pickled.
     """
     try:
         from huggingface_hub import HfApi

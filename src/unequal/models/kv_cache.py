@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from unequal.models.fsdp import whole
+from unequal.models.fsdp import run_forward
 
 _NAMES = ("past_key_values", "cache_params")  # attention; state spaces
 
@@ -35,7 +35,7 @@ class KVCache:
 
 def prefill(model: PreTrainedModel, ids: Tensor, cache: bool = True) -> tuple[Tensor, KVCache | None]:
     """Return the last logits ``(batch, vocab)`` of rows ``(batch, seq)``, and their cache if requested."""
-    output = whole(model, lambda: model(input_ids=ids, use_cache=cache, logits_to_keep=1))
+    output = run_forward(model, lambda: model(input_ids=ids, use_cache=cache, logits_to_keep=1))
     name = next((name for name in _NAMES if isinstance(getattr(output, name, None), DynamicCache)), None)
     filled = KVCache(name, getattr(output, name), ids.shape[1]) if cache and name else None
     return output.logits[:, -1].float(), filled
@@ -44,5 +44,5 @@ def prefill(model: PreTrainedModel, ids: Tensor, cache: bool = True) -> tuple[Te
 def decode_step(model: PreTrainedModel, cache: KVCache, tokens: Tensor) -> Tensor:
     """Return the last logits ``(batch, vocab)`` after one token ``(batch,)`` more of each row."""
     inputs = cache.inputs(model, tokens)
-    logits: Tensor = whole(model, lambda: model(logits_to_keep=1, **inputs)).logits
+    logits: Tensor = run_forward(model, lambda: model(logits_to_keep=1, **inputs)).logits
     return logits[:, -1].float()

@@ -1,4 +1,4 @@
-"""The layers of a decoder, and the last one at positions where alone it is needed."""
+"""The layers of a decoder, and a last layer that runs its MLP at scored positions only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

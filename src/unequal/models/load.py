@@ -1,4 +1,4 @@
-"""Models and tokenizers: from scratch, or loaded from a folder or the hub (safetensors, no foreign code)."""
+"""Loading of models and tokenizers: from scratch, a folder or the hub (safetensors, no foreign code)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ from unequal.models import FAMILIES
 from unequal.models.adapters import adapters_unseen, merge_saved
 from unequal.models.capabilities import capabilities_of
 from unequal.models.compute_settings import Precision, Scheme
-from unequal.models.configuration import keep_nothing
+from unequal.models.configuration import disable_cache
 from unequal.models.device import process_state
 from unequal.models.distributed import is_main_process
 from unequal.models.folders import check_model, is_local, n_rows
-from unequal.models.fsdp import is_sharded, shard, sharding_is_asked, skeleton
+from unequal.models.fsdp import empty_model, is_sharded, shard, sharding_is_requested
 from unequal.models.loaded import broken_load, check_finite, check_used
 from unequal.models.precision import in_precision
 from unequal.models.quantised import quantise, require_bitsandbytes
@@ -39,14 +39,14 @@ def scratch_model(
     seed: int,
     precision: Precision = "fp32",
 ) -> PreTrainedModel:
-    """Return a model with random weights that depend on the seed alone, on this process's device.
+    """Return a model with random parameters that depend on the seed alone, on this process's device.
 
-    It is sharded over processes if the launcher asked for that.
+    It is sharded over processes if the launcher requested that.
     """
     settings.require_memory(vocabulary.size)
     config = FAMILIES.get(settings.family)(settings.build_shape(), vocabulary)
-    if sharding_is_asked() and not is_main_process():
-        model = skeleton(config)
+    if sharding_is_requested() and not is_main_process():
+        model = empty_model(config)
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -58,10 +58,10 @@ def scratch_model(
 
 
 def _place(model: PreTrainedModel, precision: Precision) -> None:
-    """Put the model where it is computed, in its precision; of a sharded one this process's part."""
+    """Move the model, or this process's shard of it, to its device, in its precision."""
     in_precision(model, precision)
-    keep_nothing(model)
-    if sharding_is_asked():
+    disable_cache(model)
+    if sharding_is_requested():
         shard(model)
     else:
         model.to(process_state().device)
@@ -75,19 +75,19 @@ def load_model(
 ) -> PreTrainedModel:
     """Return a causal language model in evaluation mode, on this process's device.
 
-    Its weights are in float32, or in bfloat16 if that is the precision. With ``quantised`` its linear layers
-    are kept in 8 or 4 bits, and are never all there in float32. With ``merge_adapter`` an adapter that lies
-    beside its parameters is added to them. It is sharded over processes if the launcher asked for that; the
-    first then loads it, into its memory.
+    Its parameters are in float32, or in bfloat16 if that is the precision. With ``quantised`` its linear
+    layers are stored in 8 or 4 bits, and are never all there in float32. With ``merge_adapter`` an adapter
+    beside its parameters is merged. It is sharded over processes if the launcher requested that; the main
+    process then loads it, into its memory.
     Raises `DataError` when the folder is missing, is no model, when parameters are missing, left over, of
     another shape or no numbers, when there are only pickled ones or an adapter that is not to be merged, when
-    the model is not causal, `ConfigError` for a sharded model in few bits, and `MissingExtraError` where bits
-    are asked for without bitsandbytes.
+    the model is not causal, `ConfigError` for a sharded quantised model, and `MissingExtraError` for
+    quantisation without bitsandbytes.
     """
     if quantised:
         require_bitsandbytes()
     adapter = check_model(name_or_path, merge_adapter)
-    if quantised and sharding_is_asked():
+    if quantised and sharding_is_requested():
         raise ConfigError("weights in few bits cannot be sharded; leave out quantise, or --use_fsdp")
     model = _read_model(name_or_path, quantised, adapter)
     if quantised:
@@ -105,8 +105,8 @@ def _read_model(name_or_path: str | Path, quantised: Scheme | None, adapter: Pat
     """Return the model as it is stored, or without values where another process is to give them."""
     trusted = may_run_code(name_or_path)
     with explained("a model", name_or_path, MODEL_FILES):
-        if sharding_is_asked() and not is_main_process():
-            return skeleton(AutoConfig.from_pretrained(name_or_path, trust_remote_code=trusted))
+        if sharding_is_requested() and not is_main_process():
+            return empty_model(AutoConfig.from_pretrained(name_or_path, trust_remote_code=trusted))
         with adapters_unseen():
             try:
                 model, report = AutoModelForCausalLM.from_pretrained(

@@ -1,4 +1,4 @@
-"""Whether a model that was loaded is the one in its files: all of them used, none made up, all numbers."""
+"""Checks of a loaded model against its files: no parameter unused, missing, misshapen or not finite."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -43,7 +43,7 @@ def check_used(model: PreTrainedModel, report: Mapping[str, Any], name_or_path: 
 
 
 def check_finite(model: PreTrainedModel, name_or_path: str | Path) -> None:
-    """Raise `DataError` when a parameter or buffer holds what is no number, naming how many do and the first.
+    """Raise `DataError` when parameters or buffers are NaN or infinite, with their number and the first.
 
     A buffer may hold -∞, as masks do.
     """

@@ -1,4 +1,4 @@
-"""In which precision a model is computed, and whether torch compiles it."""
+"""Precision (bfloat16 or float32) and compilation of a model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from unequal.models.device import process_state
 
 
 def in_precision(model: PreTrainedModel, precision: Precision) -> PreTrainedModel:
-    """Return the model, its weights now in bfloat16 if that is the precision; buffers stay as they are.
+    """Return the model, its parameters now in bfloat16 if that is the precision; buffers stay as they are.
 
     Buffers hold such things as the frequencies of positions, which bfloat16 would blur.
     Raises `ConfigError` for an accelerator that does not know bfloat16.
@@ -32,9 +32,9 @@ def in_precision(model: PreTrainedModel, precision: Precision) -> PreTrainedMode
 
 @contextmanager
 def computing_in(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Work out products in bfloat16 while the block runs, if that is the precision.
+    """Compute products in bfloat16 (autocast) while the block runs, if that is the precision.
 
-    Weights are cast anew for each pass: kept copies would cost half as much memory again as they do.
+    Parameters are cast for each pass: cached copies would take half as much memory again.
     """
     if precision != "bf16":
         yield
@@ -44,7 +44,7 @@ def computing_in(precision: Precision, device: torch.device) -> Iterator[None]:
 
 
 def differentiate(loss: Tensor) -> None:
-    """Add a loss's gradients to the weights'; its operations are in the precision they had in the pass."""
+    """Run the backward pass of a loss; its operations are in the precision they had in the forward pass."""
     with torch.autocast(loss.device.type, enabled=False):
         loss.backward()  # type: ignore[no-untyped-call]  # torch has no type here
 

@@ -1,4 +1,4 @@
-"""Linear layers whose weights are kept in 8 or 4 bits and read back for each product; they are not trained.
+"""Quantised linear layers: frozen parameters in 8 or 4 bits, dequantised for each product.
 
 The bits are those of bitsandbytes. Activations stay in full precision, so a fact's score does not depend on
 its batch, as it would where the outliers of a batch are treated apart.
@@ -25,7 +25,7 @@ BLOCK = 64  # weights of nf4 that share a scale
 def quantise(model: PreTrainedModel, scheme: Scheme) -> None:
     """Replace all linear layers but the head in place; what is replaced already stays.
 
-    Experts that are kept as one tensor, embeddings and the head stay as they are. Raises `MissingExtraError`
+    Experts stored as one tensor, embeddings and the head stay as they are. Raises `MissingExtraError`
     without bitsandbytes.
     """
     require_bitsandbytes()
@@ -40,7 +40,7 @@ def quantise(model: PreTrainedModel, scheme: Scheme) -> None:
 
 
 def dequantise(model: nn.Module) -> None:
-    """Replace quantised layers in place by plain ones with the same weights in float32."""
+    """Replace quantised layers in place by plain ones with the same parameters in float32."""
     made: dict[int, nn.Module] = {}
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -49,7 +49,7 @@ def dequantise(model: nn.Module) -> None:
 
 
 def n_weights(model: PreTrainedModel) -> int:
-    """Return how many weights a model has, those that are kept in few bits among them."""
+    """Return the number of parameters of a model, quantised ones included."""
     packed = [module for module in model.modules() if isinstance(module, _Packed)]
     return int(model.num_parameters()) + sum(module.n_packed for module in packed)
 
@@ -102,7 +102,7 @@ def _functions() -> Any:
 
 
 class _Product(torch.autograd.Function):
-    """``inputs @ weight.T + bias`` for a frozen weight that is read back once each way and not kept."""
+    """``inputs @ weight.T + bias`` for a frozen weight, dequantised once in each pass and not cached."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, bias: Tensor | None, layer: "_Packed") -> Tensor:
@@ -137,11 +137,11 @@ class _Packed(nn.Module):
 
     @property
     def n_packed(self) -> int:
-        """How many weights the codes stand for."""
+        """The number of quantised parameters."""
         return self._shape[0] * self._shape[1]
 
     def matrix(self) -> Tensor:
-        """Return the weights ``(out, in)`` as they are read back, in float32."""
+        """Return the dequantised weight ``(out, in)`` in float32."""
         return unpack(self.codes, self.scales, self._scheme, self._shape)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -161,11 +161,11 @@ class QuantisedLinear(_Packed, nn.Linear):
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
-        """The weights ``(out, in)``, read back."""
+        """The dequantised weight ``(out, in)``."""
         return self.matrix()
 
     def plain(self) -> nn.Linear:
-        """Return a plain layer with the same weights."""
+        """Return a plain layer with the dequantised weight."""
         layer = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None, device="meta")
         layer.weight = nn.Parameter(self.matrix())
         layer.bias = None if self.bias is None else nn.Parameter(self.bias.detach())
@@ -182,11 +182,11 @@ class QuantisedConv1D(_Packed, Conv1D):  # type: ignore[misc]
 
     @property
     def weight(self) -> Tensor:
-        """The weights ``(in, out)``, read back."""
+        """The dequantised weight ``(in, out)``."""
         return self.matrix().t()
 
     def plain(self) -> Conv1D:
-        """Return a plain layer with the same weights."""
+        """Return a plain layer with the dequantised weight."""
         layer = Conv1D(self.nf, self.nx)
         layer.weight = nn.Parameter(self.weight.contiguous())
         layer.bias = nn.Parameter(cast(Tensor, self.bias).detach())

@@ -1,4 +1,4 @@
-"""A copy of a model that may be changed, or the model itself where there is no room for two."""
+"""A temporary copy of a model that may be changed; a sharded model is changed and then restored."""
 
 import copy
 from collections.abc import Iterator

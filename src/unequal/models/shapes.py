@@ -24,12 +24,12 @@ class Shape(StrictModel):
     heads: int = Field(ge=1, description="attention heads of a layer")
 
     def n_weights(self, vocabulary_size: int) -> int:
-        """Return about how many weights a decoder of this shape has, tied embeddings included."""
+        """Return about how many parameters a decoder of this shape has, tied embeddings included."""
         return 12 * self.layers * self.width**2 + vocabulary_size * self.width
 
     @property
     def initial_std(self) -> float:
-        """Standard deviation of initial weights that keeps activations at unit scale at any width."""
+        """Standard deviation of initial parameters that keeps activations at unit scale at any width."""
         return float(self.width**-0.5)
 
     @model_validator(mode="after")
@@ -48,7 +48,7 @@ class Vocabulary(StrictModel):
     padding_token_id: int
 
 
-# Small sizes are named by the weights of their layers alone, 12 · layers · width²; embeddings come on top and
+# Small sizes are named by the parameters of their layers, 12 · layers · width²; embeddings are extra and
 # depend on the vocabulary. Two wide layers learn facts in fewer tokens than four narrow ones at equal cost
 # (docs/research-log.md). The last four are shapes with about the parameter counts of the GPT-2 models of
 # Krishnan et al. (2025), embeddings of a 50k vocabulary included.
@@ -87,7 +87,7 @@ class ModelSettings(StrictModel):
         return self
 
     def require_memory(self, vocabulary_size: int) -> None:
-        """Raise `ConfigError` when the weights alone are more than the memory that is free."""
+        """Raise `ConfigError` when the parameters alone take more than the free memory."""
         n_weights = self.build_shape().n_weights(vocabulary_size)
         needed, free = 4 * n_weights / 1e9, free_memory() / 1e9
         if needed > free:

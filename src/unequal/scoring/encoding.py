@@ -1,8 +1,9 @@
-"""Prompt and answer as token ids: the one place that decides where a prompt ends and its answer begins.
+"""Tokenisation of prompt and answer: the one place that decides where a prompt ends and its answer begins.
 
 In plain text an answer follows after one space and ends with the end-of-text token. What the tokenizer puts
-before a text, such as a begin-of-text token, stands there once; what it puts after one is left out. In a chat
-the template decides all of it, and an answer ends with the special tokens that the template puts after it.
+before a text, such as a begin-of-text token, stands there once; tokens that it puts after one are excluded.
+In a chat the template decides all of it, and an answer ends with the special tokens that the template puts
+after it.
 """
 
 from collections.abc import Sequence
@@ -150,7 +151,7 @@ def open_prompt(tokenizer: Tokenizer, probe: Probe) -> OpenPrompt:
 
 
 def has_chat_template(tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Return whether the tokenizer can be asked in a chat."""
+    """Return whether the tokenizer has a chat template."""
     return bool(tokenizer.chat_template)
 
 

@@ -41,7 +41,7 @@ class Stopper:
         self._may_complete: dict[int, bool] = {}
 
     def stops(self, said: list[int], token: int) -> bool:
-        """Append the token to what was said; return whether the text now holds a stop string."""
+        """Append the token; return whether the text now holds a stop string."""
         said.append(token)
         if token not in self._may_complete:
             self._may_complete[token] = not self._last.isdisjoint(self._tokenizer.decode([token]))

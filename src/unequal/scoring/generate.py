@@ -16,7 +16,7 @@ BATCH_SIZE = 256
 
 
 class GenerationPass:
-    """Prompts made ready once, to be continued again and again while a model changes."""
+    """Tokenised prompts, to be continued again and again while a model changes."""
 
     def __init__(self, tokenizer: Tokenizer, probes: Sequence[Probe], batch_size: int = BATCH_SIZE) -> None:
         encoder = Encoder.of(tokenizer)

@@ -1,4 +1,4 @@
-"""The gradient pass: how strongly each answer would still pull on the weights."""
+"""The gradient pass: the norm of each answer's gradient by all parameters."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,14 +16,14 @@ from unequal.scoring.logits import logits_at
 
 
 class GradientPass:
-    """Probes made ready once; each costs a forward and a backward pass of its own."""
+    """Tokenised probes; each costs a forward and a backward pass of its own."""
 
     def __init__(self, tokenizer: Tokenizer, probes: Sequence[Probe]) -> None:
         encoder = Encoder.of(tokenizer)
         self._encoded = [encode(encoder, probe.prompt, (probe.answer,), chat=probe.chat) for probe in probes]
 
     def run(self, model: PreTrainedModel) -> list[float]:
-        """Return for each probe the Euclidean norm of ∇(S/n) over all weights, frozen ones too, in nats.
+        """Return for each probe the Euclidean norm of ∇(S/n) over all parameters, frozen ones too, in nats.
 
         The model is left as it is, its gradients included. Raises `ConfigError` for a sharded model.
         """
@@ -51,7 +51,7 @@ def _norm(model: PreTrainedModel, item: EncodedPrompt, weights: list[Tensor]) ->
 
 @contextmanager
 def _all_trained(weights: list[Tensor]) -> Iterator[None]:
-    """Let gradients reach all weights while the block runs."""
+    """Set ``requires_grad`` of all parameters while the block runs."""
     were_trained = [weight.requires_grad for weight in weights]
     try:
         for weight in weights:

@@ -1,4 +1,4 @@
-"""The teacher-forced pass: log-probabilities of right and wrong answers, each prompt read only once."""
+"""The teacher-forced pass: log-probabilities of right and wrong answers, each prompt encoded once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class ProbeScore:
 
 
 class AnswerPass:
-    """Probes made ready once, to be scored again and again while a model changes.
+    """Tokenised probes, to be scored again and again while a model changes.
 
     With ``share_prefix`` the answers of a prompt share one row through a tree-shaped attention mask;
     without it each answer has a row of its own; by default they share where the model supports it
@@ -134,15 +134,15 @@ def _make_ready(encoded: Sequence[EncodedPrompt], share: bool, token_budget: int
 
 
 class _TreeBatch:
-    """Rows of similar length as tensors; logits that several answers ask for are worked out once."""
+    """Rows of similar length as tensors; logits that several answers share are computed once."""
 
     def __init__(self, trees: Sequence[Tree], padding: int) -> None:
         cpu = torch.device("cpu")
         self._answer_lengths = [tree.answer_lengths for tree in trees]
         self._input_ids = pad_rows([tree.ids for tree in trees], padding, cpu)
         longest = self._input_ids.shape[1]
-        asked = [row * longest + place for row, tree in enumerate(trees) for place in tree.reads]
-        places, uses = np.unique(asked, return_inverse=True)
+        wanted = [row * longest + place for row, tree in enumerate(trees) for place in tree.reads]
+        places, uses = np.unique(wanted, return_inverse=True)
         self._rows, self._places = (torch.from_numpy(part) for part in divmod(places, longest))
         self._uses = torch.from_numpy(uses)
         self._targets = torch.tensor([token for tree in trees for token in tree.targets])

@@ -1,4 +1,4 @@
-"""Logits at chosen positions only: the head is the widest layer and most positions need none."""
+"""Logits at chosen positions only: the LM head is the widest layer and most positions need none."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from unequal.models.capabilities import capabilities_of
-from unequal.models.fsdp import whole
+from unequal.models.fsdp import run_forward
 
-_ROUND = 64  # positions; a library that prepares for each new shape, as oneDNN does, then sees few
+_ROUND = 64  # positions; libraries that prepare for each new shape then see few
 _AT_ONCE = 64  # rows of logits
 
 
@@ -32,7 +32,7 @@ def logits_at(
         hidden = model.base_model(input_ids=input_ids, use_cache=False, **inputs).last_hidden_state
         return precise(model.get_output_embeddings()(hidden[rows, positions]))
 
-    return whole(model, chosen)
+    return run_forward(model, chosen)
 
 
 def precise(values: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def log_probs_at(
 ) -> Tensor:
     """Return the log-probabilities ``(n,)`` of ``targets`` ``(n,)`` at ``(rows, positions)``.
 
-    Of all that is as wide as the vocabulary one tensor is kept, so the result can be differentiated once.
+    Of tensors as wide as the vocabulary one is stored, so the result can be differentiated once.
     """
     lacking = -len(targets) % _ROUND
     rows, positions, targets = (pad(one, (0, lacking)) for one in (rows, positions, targets))

@@ -1,4 +1,4 @@
-"""Rows of several lengths as one input of a model: one after another where it can, else padded."""
+"""Packing: rows of several lengths as one input of a model, without padding where it supports that."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from unequal.models.packed_attention import packed_rows
 from unequal.scoring.logits import pad_rows
 
 _WIDTHS, _TOKENS = 4, 64
-"""Inputs are as wide, or as many tokens, as a multiple: a library that prepares for each shape sees few."""
-_WORTH = 0.1  # of all tokens saved, from which on a beginning that rows share is read once
+"""Inputs are padded to a multiple in width, or in tokens: libraries that prepare for each shape see few."""
+_WORTH = 0.1  # share of all tokens saved, from which on a shared prefix is encoded once
 
 
 class Layout(NamedTuple):
-    """What a model reads, ``(batch, seq)``, and where in it the tokens of spans stand, row by row."""
+    """The input ids ``(batch, seq)``, and the positions of the spans' tokens in them, row by row."""
 
     input_ids: Tensor
     rows: Tensor
@@ -30,7 +30,7 @@ class Layout(NamedTuple):
 
     @property
     def extra(self) -> dict[str, Tensor]:
-        """What the model is handed besides token ids."""
+        """The model's inputs besides token ids."""
         return {} if self.position_ids is None else {"position_ids": self.position_ids}
 
 
@@ -38,7 +38,7 @@ class Layout(NamedTuple):
 def laid_out(
     model: PreTrainedModel, rows: Sequence[list[int]], spans: Sequence[tuple[int, int]], padding: int
 ) -> Iterator[Layout]:
-    """Give the layout of rows of token ids, to be read while the block runs; spans are places in each row.
+    """Yield the layout of rows of token ids, to be run in the block; spans are positions in each row.
 
     The last layer runs at the spans alone where it can, so states elsewhere are of no use.
     """
@@ -60,13 +60,13 @@ def laid_out(
 
 
 def _drops(model: PreTrainedModel) -> bool:
-    """Return whether states are dropped at random now, which rows are to be independently of each other."""
+    """Return whether dropout is active, which must be independent between rows."""
     dropouts = (module for module in model.modules() if isinstance(module, nn.Dropout))
     return model.training and any(module.p > 0 for module in dropouts)
 
 
 def _shared(rows: Sequence[list[int]], spans: Sequence[tuple[int, int]]) -> int:
-    """Return with how many tokens before all spans every row begins, or 0 where sharing them saves little."""
+    """Return the length of the prefix shared by all rows before their spans, or 0 where it saves little."""
     first, last = min(rows), max(rows)  # in the order of their tokens, so others begin as these two do
     alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
     n_shared = min(alike, *(start for start, _ in spans))

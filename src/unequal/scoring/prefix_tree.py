@@ -1,4 +1,4 @@
-"""A prompt and all its continuations in one row, through which a model looks as through a tree."""
+"""Prefix trees: a prompt and all its continuations in one row under a tree attention mask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Tree:
 
 
 def grow(prompt: list[int], continuations: Sequence[list[int]]) -> Tree:
-    """Return the tree of a prompt; the last token of a continuation predicts nothing and is left out."""
+    """Return the tree of a prompt; the last token of a continuation predicts nothing and is excluded."""
     ids, positions = list(prompt), list(range(len(prompt)))
     parents = list(range(-1, len(prompt) - 1))
     reads: list[int] = []

@@ -1,4 +1,4 @@
-"""The sampling pass: several continuations of a prompt that is read once."""
+"""The sampling pass: several sampled continuations of a prompt that is encoded once."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ BATCH_SIZE = 256  # rows decoded at once
 
 
 class SamplePass:
-    """Prompts made ready once, to be continued ``n`` times each while a model changes.
+    """Tokenised prompts, to be continued ``n`` times each while a model changes.
 
     The chance of each token of each sample is drawn beforehand, from the seed, the probe and the sample's
     number: a sample depends on neither batch, nor other probes, nor how many samples there are. Raises

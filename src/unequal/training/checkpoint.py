@@ -1,7 +1,6 @@
-"""Checkpoints of a training run: weights, optimiser state and step in safetensors, whole or absent.
+"""Checkpoints of a training run: parameters, optimiser state and step in safetensors, whole or absent.
 
-A checkpoint says nothing of how many processes wrote it, nor whether they shared the weights: any number of
-either kind goes on from it.
+A checkpoint does not depend on the number of processes nor on sharding, so a run may be resumed with others.
 """
 
 import logging
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from unequal.checksums import verify_folder, write_checksums
 from unequal.errors import DamagedError, DataError
 from unequal.files import atomic_folder, read_json, write_json
 from unequal.models.distributed import is_main_process
-from unequal.models.fsdp import full, is_sharded, parted
+from unequal.models.fsdp import full_on_main, is_sharded, load_shards, sharded_like
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +27,10 @@ class State(Protocol):
     """The state of a run besides its model and its optimiser."""
 
     def state(self) -> dict[str, Tensor]:
-        """Return it as tensors by name."""
+        """Return the state as tensors by name."""
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take it up again."""
+        """Restore the state."""
 
 
 def save_checkpoint(
@@ -43,15 +42,15 @@ def save_checkpoint(
 ) -> None:
     """Write ``step-N`` into the folder and then remove the older ones; all processes must come here."""
     target = folder / f"step-{step:07d}"
-    weights = _whole(_named_once(model)) if is_sharded(model) else None
+    parameters = _whole(_named_once(model)) if is_sharded(model) else None
     states, remembered = _whole(_optimiser_tensors(optimiser)), _whole(state.state() if state else {})
     if not is_main_process():
         return
     with atomic_folder(target) as beside:
-        if weights is None:
+        if parameters is None:
             save_model(model, str(beside / "model.safetensors"))
         else:
-            save_file(weights, beside / "model.safetensors")
+            save_file(parameters, beside / "model.safetensors")
         save_file(states, beside / "optimiser.safetensors")
         if state:
             save_file(remembered, beside / "memory.safetensors")
@@ -74,7 +73,7 @@ def load_checkpoint(
         return 0
     try:
         if is_sharded(model):
-            _load_parts(model, newest / "model.safetensors")
+            load_shards(model, newest / "model.safetensors")
         else:
             load_model(model, str(newest / "model.safetensors"))
         _restore_optimiser(optimiser, load_file(newest / "optimiser.safetensors"))
@@ -102,31 +101,14 @@ def _newest_whole(folder: Path) -> Path | None:
 
 
 def _named_once(model: nn.Module) -> dict[str, Tensor]:
-    """Return weights and kept buffers by name; tied weights have one name here."""
+    """Return parameters and persistent buffers by name; tied parameters have one name here."""
     names = dict(model.named_parameters())
     tied = dict(model.named_parameters(remove_duplicate=False)).keys() - names.keys()
     return {name: value for name, value in model.state_dict().items() if name not in tied}
 
 
 def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: full(tensor.detach()).contiguous() for name, tensor in tensors.items()}
-
-
-@torch.no_grad()
-def _load_parts(model: nn.Module, path: Path) -> None:
-    """Put this process's parts of the weights in place, one weight after another."""
-    places = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
-    loaded = set()
-    with safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118  not a dictionary
-            place = places.get(name)
-            if place is None:
-                continue
-            place.copy_(parted(file.get_tensor(name), place))
-            loaded.add(id(place))
-    missing = [name for name, weight in model.named_parameters() if id(weight) not in loaded]
-    if missing:
-        raise LookupError(f"{len(missing)} weights are missing, such as {missing[0]}")
+    return {name: full_on_main(tensor.detach()).contiguous() for name, tensor in tensors.items()}
 
 
 def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -139,6 +121,6 @@ def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tens
     state: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = parted(tensor, weights[int(index)])
+        state.setdefault(int(index), {})[name] = sharded_like(tensor, weights[int(index)])
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})

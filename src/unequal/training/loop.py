@@ -7,12 +7,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from unequal.errors import DivergedError
 from unequal.models.compute_settings import Precision
 from unequal.models.distributed import sum_gradients, sum_over_processes
-from unequal.models.fsdp import everywhere, local
+from unequal.models.fsdp import full_tensor, local, replicated
 from unequal.models.precision import compile_body, computing_in, differentiate
 from unequal.training.checkpoint import State, load_checkpoint, save_checkpoint
 from unequal.training.optimiser import build_optimiser
@@ -47,10 +46,10 @@ def run_steps(
 
     ``losses(step)`` yields the scalar losses of a step's micro-batches, which add up to the step's loss and
     are differentiated one by one, each before the next is asked for; what a step sees depends on its number
-    alone, so a run resumed from a checkpoint, which holds its ``state`` too, ends with the same weights. Of
+    alone, so a run resumed from a checkpoint, which holds its ``state`` too, gives the same model. Of
     several processes each yields its own micro-batches; losses and gradients are added up.
     ``after_step(done, loss)`` is called after each step, and once before the first with 0; when it returns
-    true the run ends there. With the ``precision`` bf16 losses are worked out in it, weights are not.
+    true the run ends there. With the ``precision`` bf16 products are computed in it.
     Raises `DivergedError` when a loss or its gradient is not finite, with what ``batch_of`` names of the
     step; the model, and a checkpoint where there are any, are then as the last good step left them.
     """
@@ -85,10 +84,10 @@ def run_steps(
 
 
 def _not_finite(loss: float, norm: Tensor) -> str:
-    """Return what is no number, as words; a step on such a gradient would leave no weight that is one."""
+    """Return in words what is not finite; a step on such a gradient would make all parameters NaN."""
     if not math.isfinite(loss):
         return f"the loss is {loss}"
-    return "" if bool(everywhere(norm).isfinite()) else "the gradient is not finite"
+    return "" if bool(full_tensor(norm).isfinite()) else "the gradient is not finite"
 
 
 def _save(
@@ -100,7 +99,7 @@ def _save(
 
 
 def _differentiate(parts: Iterable[Tensor], weights: Sequence[Tensor], precision: Precision) -> float:
-    """Return a step's loss, whose gradient is added to that of each weight."""
+    """Return a step's loss, whose gradient is added to that of each parameter."""
     device = weights[0].device
     total = torch.zeros((), device=device)
     parts = iter(parts)
@@ -113,13 +112,12 @@ def _differentiate(parts: Iterable[Tensor], weights: Sequence[Tensor], precision
             differentiate(loss)
         total += loss.detach()
     sum_over_processes([total])
-    # A sharded weight's gradient was added up when it was worked out.
-    sum_gradients([weight for weight in weights if not isinstance(weight, DTensor)])
+    sum_gradients(replicated(weights))
     return total.item()
 
 
 def _all_finite(model: nn.Module) -> bool:
-    """Return whether every weight is a number, in all processes."""
+    """Return whether all parameters are finite, in all processes."""
     parts = [local(weight.detach()) for weight in model.parameters()]
     n_bad = torch.stack([(~part.isfinite().all()).float() for part in parts]).sum()
     sum_over_processes([n_bad])

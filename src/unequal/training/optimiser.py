@@ -1,4 +1,4 @@
-"""AdamW as the settings say; the schedule is theirs too."""
+"""The AdamW optimiser of the settings, which have the learning rate schedule."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from unequal.training.settings import OptimiserSettings
 
 
 def build_optimiser(model: nn.Module, settings: OptimiserSettings) -> torch.optim.AdamW:
-    """Return AdamW over the model's trainable weights; biases and norms are not decayed."""
+    """Return AdamW over the model's trainable parameters; biases and norms are not decayed."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
         {"params": [w for w in weights if w.ndim >= 2], "weight_decay": settings.weight_decay},

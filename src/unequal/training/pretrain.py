@@ -49,7 +49,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What ``losses.json`` holds."""
+    """The contents of ``losses.json``."""
 
     losses: tuple[Loss, ...]
 
@@ -111,7 +111,7 @@ def pretrain(
 
 
 def _losses_so_far(kept: Path) -> list[Loss]:
-    """Return the losses that an interrupted run kept; where they are damaged the run begins anew."""
+    """Return the losses of an interrupted run; where they are damaged the run starts again."""
     if not kept.is_file():
         return []
     try:

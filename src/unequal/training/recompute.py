@@ -1,4 +1,4 @@
-"""Gradient checkpointing: states of a layer's inside are worked out again when they are needed, not kept."""
+"""Gradient checkpointing: activations inside a layer are recomputed in the backward pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unequal.errors import ConfigError
-from unequal.models.fsdp import parted
+from unequal.models.fsdp import sharded_like
 from unequal.unlearning.examples import Example, answer_probabilities
 from unequal.unlearning.run import Run
 from unequal.unlearning.stopping import Reason
@@ -77,7 +77,7 @@ class EarlyStopping:
         self._last_good_step = int(state["good_step"])
         if self._last_good is not None:
             self._last_good = {
-                name: parted(state[f"good.{name}"], value) for name, value in self._last_good.items()
+                name: sharded_like(state[f"good.{name}"], value) for name, value in self._last_good.items()
             }
 
     def _has_lost_utility(self) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from unequal.models.configuration import text_config
-from unequal.models.fsdp import is_sharded, whole
+from unequal.models.fsdp import is_sharded, run_forward
 from unequal.models.layers import decoder_layers
 from unequal.oom import current_batch_size
 from unequal.scoring.logits import pad_rows, precise
@@ -88,7 +88,7 @@ def states_after(
     The pass ends with that layer, but for a sharded model, whose processes must all come to the end of it.
     """
     input_ids = pad_rows([example.ids for example in examples], padding, model.device)[:, :-1]
-    states = whole(model, lambda: _after(model, layer, input_ids))
+    states = run_forward(model, lambda: _after(model, layer, input_ids))
     spans = [slice(example.span[0] - 1, example.span[1] - 1) for example in examples]
     return [precise(states[index, span]) for index, span in enumerate(spans)]
 

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 from unequal.models.distributed import sum_gradients
-from unequal.models.fsdp import local, norm
+from unequal.models.fsdp import local, norm, replicated
 from unequal.models.precision import differentiate
 from unequal.unlearning.answer_objective import AnswerObjective
 from unequal.unlearning.method_kinds import SharpnessAwareMethod
@@ -37,7 +36,7 @@ class SharpnessAwareObjective(AnswerObjective):
         for forget_loss in (self.loss(step, batch, keep=False) for batch in batches):
             if forget_loss.requires_grad:
                 differentiate(forget_loss)
-        sum_gradients([one for one in parameters if not isinstance(one, DTensor)])
+        sum_gradients(replicated(parameters))
         uphill = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
         for one in parameters:
             one.grad = None

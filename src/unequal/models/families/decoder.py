@@ -19,7 +19,7 @@ def token_arguments(vocabulary: Vocabulary) -> dict[str, Any]:
 def decoder_arguments(shape: Shape, vocabulary: Vocabulary) -> dict[str, Any]:
     """Return the arguments of a decoder with as many key heads as query heads and tied embeddings.
 
-    The gated feed-forward has as many weights, 8 · width², as GPT-2's plain one.
+    The gated feed-forward has as many parameters, 8 · width², as GPT-2's plain one.
     """
     return {
         "hidden_size": shape.width,
@@ -35,7 +35,7 @@ def decoder_arguments(shape: Shape, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def gated_width(width: int, n_weights: int) -> int:
-    """Return the inner width, up to a multiple of 8, of a gated feed-forward of so many weights."""
+    """Return the inner width, up to a multiple of 8, of a gated feed-forward of so many parameters."""
     return -(-n_weights // (3 * width) // 8) * 8
 
 

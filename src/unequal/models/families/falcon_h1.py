@@ -13,7 +13,7 @@ CHUNK = 32
 
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
-    """Return a Falcon-H1 configuration whose feed-forward gives up the weights that the state space takes.
+    """Return a Falcon-H1 configuration whose feed-forward is smaller by the parameters of the state space.
 
     The state space is as wide as the model and its states are of 16 numbers.
     """

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
-    """Return a Llama configuration whose gated feed-forward has as many weights as GPT-2's plain one."""
+    """Return a Llama configuration whose gated feed-forward has as many parameters as GPT-2's plain one."""
     from transformers import LlamaConfig
 
     return LlamaConfig(**decoder_arguments(shape, vocabulary))

@@ -14,7 +14,7 @@ STATE = 16
 def config(shape: Shape, vocabulary: Vocabulary) -> "PreTrainedConfig":
     """Return a Mamba configuration: two blocks a layer, narrower than the shape by what their states weigh.
 
-    Two blocks have the 12 · width² weights of attention and feed-forward (section 3.4 of the source) but for
+    Two blocks have the 12 · width² parameters of attention and feed-forward (section 3.4 of the source), plus
     the projections of steps and states, which weigh little in wide models and much in narrow ones. Without a
     GPU kernel the package mambapy, where it is installed, makes training some four times faster.
     """

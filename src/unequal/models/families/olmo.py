@@ -1,4 +1,4 @@
-"""OLMo: Llama with norms that have no weights (Groeneveld et al., 2024)."""
+"""OLMo: Llama with norms without parameters (Groeneveld et al., 2024)."""
 
 from typing import TYPE_CHECKING
 
