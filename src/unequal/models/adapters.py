@@ -129,7 +129,7 @@ def _has_state_space(model: "PreTrainedModel") -> bool:
 
 @contextmanager
 def adapters_unseen() -> Iterator[None]:
-    """Keep transformers from putting an adapter that lies beside a model into it while the block runs."""
+    """Keep transformers from loading an adapter beside a model while the block runs."""
     from transformers import modeling_utils
     from transformers.models.auto import auto_factory
 

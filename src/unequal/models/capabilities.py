@@ -66,7 +66,7 @@ class Capabilities:
         return _supports(self.model, "kv cache", _cache_works)
 
     def supports_shared_prefix(self, longest: int) -> bool:
-        """Return whether prompts may be shared by an attention mask and positions of ours, in long rows too.
+        """Return whether answers may share their prompt in one row, through our attention mask and positions.
 
         Not so where a state runs along the row (state-space and hybrid models), where distances are counted
         along it (ALiBi), where a kernel takes no mask of ours (flash attention), or where a sliding window is
@@ -116,7 +116,7 @@ def _cached(model: PreTrainedModel, name: str, check: Check) -> bool:
 
 
 def _supports(model: PreTrainedModel, name: str, check: Check) -> bool:
-    """Return the result of a check, which is no where the model fails."""
+    """Return the result of a check, False where the model fails."""
 
     def guarded(model: PreTrainedModel) -> bool:
         try:
@@ -241,7 +241,7 @@ def _logits(model: PreTrainedModel, ids: list[int], **inputs: Tensor) -> Tensor:
 
 
 def _agree(model: PreTrainedModel, found: Tensor, right: Tensor, wrong: Tensor) -> bool:
-    """Return whether logits equal the right ones but for rounding, next to what they would be otherwise."""
+    """Return whether logits equal the right ones but for rounding, compared with wrong ones."""
     off, apart = ((one - right).abs().max().item() for one in (found, wrong))
     return off <= _tolerance(model) * apart + 1e-6
 

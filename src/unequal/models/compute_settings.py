@@ -49,12 +49,12 @@ class DeviceSettings(StrictModel):
 
 
 def choose_for_workers(name: str) -> None:
-    """Let worker processes that are started from now on compute there; they find out whether it is there."""
+    """Set the device of worker processes that are started from now on; they check that it exists."""
     os.environ[DEVICE_VARIABLE] = build(DeviceSettings, {"device": name}, "command line").device
 
 
 class LoadSettings(StrictModel):
-    """How the folder of a model is read."""
+    """Loading of a model folder."""
 
     merge_adapter: bool = Field(
         default=False,

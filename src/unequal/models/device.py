@@ -26,7 +26,7 @@ def choose_device(name: str) -> None:
 
 
 def check_device(name: str) -> None:
-    """Raise `ConfigError` for a device that is not here; nothing is computed, and nothing begun, there."""
+    """Raise `ConfigError` for a device that this machine lacks; nothing is started on it."""
     kind = name.partition(":")[0]
     if kind not in ("auto", "cpu"):
         _n_cards(name)

@@ -131,7 +131,7 @@ def _read_config(name_or_path: str | Path) -> PreTrainedConfig:
 
 
 def n_rows(name_or_path: str | Path) -> int | None:
-    """Return for how many token ids the model of this name has embeddings, None where that is not known."""
+    """Return the number of embeddings of the model of this name, None where it is unknown."""
     if Path(name_or_path).is_dir() and not (Path(name_or_path) / "config.json").is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""A published model on this machine: where its files are, what they hash to, and whether they are safe."""
+"""Snapshots of published models on this machine: files, hashes, and checks that they are safe to load."""
 
 import json
 import re

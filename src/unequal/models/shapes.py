@@ -40,7 +40,7 @@ class Shape(StrictModel):
 
 
 class Vocabulary(StrictModel):
-    """What a model must know of its tokenizer and corpus."""
+    """Vocabulary size, window and special tokens that a model needs from its tokenizer and corpus."""
 
     size: int
     window_tokens: int

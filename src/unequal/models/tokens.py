@@ -1,4 +1,4 @@
-"""Whether a tokenizer is whole and fits its model, and the token that stands for padding."""
+"""Checks of a tokenizer and its fit to a model, and its padding token."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,7 +80,7 @@ def check_fit(tokenizer: "PreTrainedTokenizerBase", rows: int, name_or_path: str
 
 
 def set_padding(tokenizer: "PreTrainedTokenizerBase", rows: int | None, name_or_path: str | Path) -> None:
-    """Give a tokenizer a token to pad with that the model has an embedding for; it is never looked at.
+    """Set a padding token for which the model has an embedding; no score depends on it.
 
     `own_padding` knows what it had. Raises `DataError` when it has no special token at all.
     """
@@ -99,7 +99,7 @@ def set_padding(tokenizer: "PreTrainedTokenizerBase", rows: int | None, name_or_
 
 @contextmanager
 def own_padding(tokenizer: "PreTrainedTokenizerBase") -> Iterator[None]:
-    """Give a tokenizer the padding token that it came with, or none, while the block runs."""
+    """Restore the tokenizer's own padding token, or none, while the block runs."""
     own, now = getattr(tokenizer, _OWN, None), tokenizer.pad_token
     try:
         if own is not None:

@@ -1,4 +1,4 @@
-"""The text around a prompt and its answer in a chat, by the tokenizer's own template."""
+"""Chat templates: the text around a prompt and its answer."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How continuations are sampled, as settings that need no model."""
+"""Sampling settings (no torch needed)."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""What determines training: the optimiser with its schedule, and a pre-training pass (no torch needed)."""
+"""Training settings: the optimiser with its schedule, and a pre-training pass (no torch needed)."""
 
 from math import cos, pi
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What configurations of gated decoders have in common: one shape and vocabulary, in transformers' words."""
+"""Arguments that configurations of gated decoders share, from a shape and a vocabulary."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from unequal.models.shapes import Shape, Vocabulary
 
 
 def token_arguments(vocabulary: Vocabulary) -> dict[str, Any]:
-    """Return the arguments that say which tokens there are."""
+    """Return the arguments for vocabulary and special tokens."""
     return {
         "vocab_size": vocabulary.size,
         "bos_token_id": vocabulary.end_token_id,

@@ -1,4 +1,4 @@
-"""What configurations of mixtures of experts have in common: eight experts, two of them for each token.
+"""Arguments that configurations of mixtures of experts share: eight experts, two of them for each token.
 
 All experts together have the size of one feed-forward, 8 · width², so that a model has as many parameters as
 any other of its size; a token passes through half of its layers' parameters, 6 · width² of 12. The loss that
