@@ -20,7 +20,7 @@ HEAVY = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}
 
 IN_ANALYSIS = [
     "stats", "claims", "units", "study_record", "left_out", "covariates", "observations", "known", "outcomes",
-    "effects", "agreement", "utility", "sizes", "factors", "difficulty", "verdicts", "analyze",
+    "effects", "agreement", "utility", "sizes", "factors", "difficulty", "verdicts", "tables", "analyze",
 ]  # fmt: skip
 
 

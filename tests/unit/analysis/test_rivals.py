@@ -207,7 +207,7 @@ def test_c8_must_beat_every_rival(steps, utility, expected):
 
 def verdict_of(claim, scores, generations=None, draws=150):
     analysis = analyze_scores(scores, draws=draws, generations=generations)
-    for table in analysis.tables().values():
+    for table in analysis.tables.values():
         floats = table.select(pl.selectors.float())
         assert not any(floats[column].is_nan().any() for column in floats.columns)
     return next(one for one in analysis.verdicts if one.claim == claim)

@@ -74,7 +74,7 @@ def test_the_logit_agrees_in_sign(study):
 
 
 def test_no_table_holds_nan(study):
-    for name, table in study.tables().items():
+    for name, table in study.tables.items():
         floats = table.select(pl.selectors.float())
         assert not any(floats[column].is_nan().any() for column in floats.columns), name
 

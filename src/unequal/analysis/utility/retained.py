@@ -33,7 +33,7 @@ def utility_by_run(rows: pl.DataFrame) -> pl.DataFrame:
     return roles.group_by("run_id", "step").agg(pl.col("kept").mean().alias("utility")).sort("run_id", "step")
 
 
-def utility_curves(resampler: Resampler, rows: pl.DataFrame) -> pl.DataFrame:
+def utility_curves(rows: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
     """Return utility kept per model, method, target, step and role, with 95% interval."""
     keys = ["model", "method", "target_kind", "target", "step", "role"]
     return grouped_ratio(resampler, rows, keys, "value", "start")
