@@ -4,6 +4,7 @@ what a study must hold for them."""
 from dataclasses import dataclass
 
 MIN_PEOPLE = 20
+LEVEL_OF_TEST = 0.05
 SLOPE_MATTERS = 0.01  # forgotten share per doubling of exposure
 SHARE_MATTERS = 0.05
 UTILITY_MATTERS = 0.02

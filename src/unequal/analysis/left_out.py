@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from unequal.checksums import verify_file
 from unequal.records import read_record
@@ -16,6 +16,7 @@ STOPPED = "stopped.json"
 """Which runs a rule ended: a list of ``{run, step, steps, rule, why, kept_step}``."""
 
 SHOWN = 5
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,7 @@ class Missing:
 
 def left_out(study_folder: Path) -> list[str]:
     """Return one sentence for the runs that diverged and one for those without a result, if there are any."""
-    path = study_folder / FAILURES
-    verify_file(path)
-    failures: list[Missing] = []
-    if path.is_file():
-        failures = read_record(list[Missing], path, "delete it, or run the study again")
+    failures = _listed(study_folder / FAILURES, list[Missing])
     runs = [failure for failure in failures if failure.folder.startswith("unlearn/")]
     diverged = [run for run in runs if run.kind == "diverged"]
     missing = [run for run in runs if run.kind != "diverged"]
@@ -62,17 +59,18 @@ def left_out(study_folder: Path) -> list[str]:
 
 def stopped_early(study_folder: Path) -> list[str]:
     """Return a sentence on the runs that a stopping rule ended before their last step, if there are any."""
-    path = study_folder / STOPPED
-    verify_file(path)
-    runs: list[Ended] = []
-    if path.is_file():
-        runs = read_record(list[Ended], path, "delete it, or run the study again")
+    runs = _listed(study_folder / STOPPED, list[Ended])
     if not runs:
         return []
     first = f"{runs[0].run} at step {runs[0].step} of {runs[0].steps}: {runs[0].why}"
     rules = Counter(run.rule for run in runs)
     by_rule = ", ".join(f"{name} {number}" for name, number in sorted(rules.items()))
     return [f"{_runs(runs)} ended early by a stopping rule ({by_rule}), such as {first}; see {STOPPED}."]
+
+
+def _listed(path: Path, kind: type[list[Kind]]) -> list[Kind]:
+    check_listed(path)
+    return read_record(kind, path, "delete it, or run the study again") if path.is_file() else []
 
 
 def _runs(runs: Sequence[Any]) -> str:

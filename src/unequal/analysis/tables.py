@@ -21,10 +21,9 @@ from unequal.analysis.effects.arm_levels import arm_levels
 from unequal.analysis.effects.count_levels import count_groups, count_known, count_levels
 from unequal.analysis.effects.curves import forgetting_curves
 from unequal.analysis.effects.dose_response import COUNT, PLUS_ONE, dose_levels, dose_slopes
-from unequal.analysis.effects.hazards import hazard_ratios
 from unequal.analysis.effects.interactions import interactions
-from unequal.analysis.effects.logistic import logistic_dose
 from unequal.analysis.effects.pooled import with_all_models
+from unequal.analysis.effects.ratios import hazard_ratios, logistic_dose
 from unequal.analysis.effects.steps_to_forget import steps_to_forget, survival_curves, survival_medians
 from unequal.analysis.effects.weightings import weightings
 from unequal.analysis.factors.levels import factor_levels

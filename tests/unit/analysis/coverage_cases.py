@@ -32,9 +32,8 @@ from unequal.analysis.effects.dose_response import (
     START,
     slope_samples,
 )
-from unequal.analysis.effects.hazards import hazard_ratios
 from unequal.analysis.effects.interactions import interactions
-from unequal.analysis.effects.logistic import logistic_dose
+from unequal.analysis.effects.ratios import hazard_ratios, logistic_dose
 from unequal.analysis.effects.steps_to_forget import steps_to_forget, survival_curves
 from unequal.analysis.effects.weightings import MEAN, WORST, weightings
 from unequal.analysis.observations import Observations, observe

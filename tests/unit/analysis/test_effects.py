@@ -22,8 +22,8 @@ from unequal.analysis.effects.dose_response import (
     dose_slopes,
     slope_samples,
 )
-from unequal.analysis.effects.hazards import hazard_ratios
 from unequal.analysis.effects.interactions import interactions
+from unequal.analysis.effects.ratios import hazard_ratios
 from unequal.analysis.effects.steps_to_forget import survival_curves
 from unequal.analysis.effects.weightings import MEAN, WORST, weightings
 from unequal.analysis.stats.estimates import DETECTABLE, estimate

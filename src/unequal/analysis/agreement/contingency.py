@@ -5,7 +5,8 @@ import polars as pl
 from statsmodels.stats.contingency_tables import mcnemar
 
 from unequal.analysis.observations import MIXED, Observations
-from unequal.analysis.stats.bootstrap import Array, Resampler, group_intervals, index_groups, ratio
+from unequal.analysis.stats.bootstrap import Array, Resampler, index_groups, named_intervals, ratio
+from unequal.analysis.stats.estimates import Schema
 
 KEYS = ["model", "method", "sample", "exposure", "step"]
 CELLS = ["both", "generation_only", "probability_only", "neither"]
@@ -83,8 +84,8 @@ def agreement(views: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
         [
             table,
             counts,
-            _named(kappa(cells), "kappa", "kappa undefined: both say the same of every fact"),
-            _named(differ, "disagreement", "no facts").drop("reason"),
+            named_intervals(kappa(cells), "kappa", "kappa undefined: both say the same of every fact"),
+            named_intervals(differ, "disagreement").drop("reason"),
             pl.DataFrame({"mcnemar_p": tests}),
         ],
         how="horizontal",
@@ -96,14 +97,9 @@ def one_hot(cell: np.ndarray) -> Array:
     return np.asarray(np.eye(4)[cell])
 
 
-def _named(samples: Array, name: str, reason: str) -> pl.DataFrame:
-    frame = group_intervals(samples, reason)
-    return frame.rename({"value": name, "low": f"{name}_low", "high": f"{name}_high"})
-
-
 def _empty() -> pl.DataFrame:
     floats = ["kappa", "kappa_low", "kappa_high", "disagreement", "disagreement_low", "disagreement_high"]
-    schema: dict[str, type[pl.DataType]] = {"model": pl.String, "method": pl.String, "sample": pl.String}
+    schema: Schema = {"model": pl.String, "method": pl.String, "sample": pl.String}
     schema |= dict.fromkeys(["exposure", "step", "n_facts", "n_people", "n_seeds", *CELLS], pl.Int64)
     schema |= dict.fromkeys([*floats, "mcnemar_p"], pl.Float64)
     return pl.DataFrame(schema={**schema, "reason": pl.String})

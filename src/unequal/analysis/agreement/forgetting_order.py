@@ -5,8 +5,15 @@ import numpy as np
 import polars as pl
 
 from unequal.analysis.agreement.knowledge_tests import CHOICE, GENERATION, IGNORANCE, PLAIN
-from unequal.analysis.effects.dose_response import ALL_METHODS
-from unequal.analysis.stats.bootstrap import LEVEL, Array, Resampler, group_intervals, index_groups, ratio
+from unequal.analysis.effects.pooled import ALL_METHODS, with_all_methods
+from unequal.analysis.stats.bootstrap import (
+    Array,
+    Resampler,
+    group_intervals,
+    index_groups,
+    open_interval,
+    ratio,
+)
 
 ORDERS = ("generation first", "same step", "probability first", "neither")
 GAPS = {"gap_evaluated": "median gap in evaluated steps", "gap_steps": "median gap in steps"}
@@ -70,10 +77,7 @@ def signature(judgements: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
     median beyond the last step is null with a reason; facts that neither forgets are left out of it.
     Intervals of single runs cover people only.
     """
-    facts = first_said(judgements)
-    plain = facts.filter("plain")
-    if plain["method"].n_unique() > 1:
-        facts = pl.concat([facts, plain.with_columns(pl.lit(ALL_METHODS).alias("method"))])
+    facts = with_all_methods(first_said(judgements))
     over_runs = facts.with_columns(pl.lit(None, pl.String).alias("run_id"))
     over_all = over_runs.with_columns(pl.lit(None, pl.Int64).alias("exposure"))
     runs = facts.filter(pl.col("method") != ALL_METHODS)
@@ -119,14 +123,10 @@ def _lower_medians(sums: Array, gaps: Array) -> Array:
 
 
 def _intervals(samples: Array) -> pl.DataFrame:
-    """Return medians with the quantiles of their draws, which are values of the draws, so may be infinite."""
     rows = []
-    for group in range(samples.shape[1]):
-        value, draws = samples[0, group], samples[1:, group]
-        ends = np.quantile(draws[~np.isnan(draws)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
-        low, high = (float(one) if np.isfinite(one) else None for one in ends)
-        finite = bool(np.isfinite(value))
-        rows.append((float(value) if finite else None, low, high, _reason(float(value), low, high)))
+    for group in samples.T:
+        value, low, high = open_interval(group)
+        rows.append((value, low, high, _reason(float(group[0]), low, high)))
     schema = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "reason": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -136,9 +136,7 @@ def _reason(value: float, low: float | None, high: float | None) -> str | None:
         return "probability does not say it by the last step for half of the facts"
     if value == -np.inf:
         return "generation does not say it by the last step for half of the facts"
-    return (
-        None if low is not None and high is not None else "an end of the interval lies beyond the last step"
-    )
+    return "an end of the interval lies beyond the last step" if None in (low, high) else None
 
 
 def _named(table: pl.DataFrame, found: pl.DataFrame, measure: str) -> pl.DataFrame:

@@ -8,23 +8,19 @@ import polars as pl
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED, Observations
 from unequal.analysis.stats.bootstrap import Array, Resampler, index_groups, interval, ratio
+from unequal.analysis.stats.estimates import INTERVAL, SIZES, Schema
 
 OTHER_FORMATS = ("paraphrase", "cloze", "reverse")
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "method": pl.String,
     "plain": pl.Boolean,
     "probe": pl.String,
     "metric": pl.String,
     "exposure": pl.Int64,
-    "n_facts": pl.Int64,
-    "n_people": pl.Int64,
-    "n_seeds": pl.Int64,
+    **SIZES,
     "left_in_question": pl.Float64,
     "left_in_other": pl.Float64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p": pl.Float64,
+    **INTERVAL,
     "reason": pl.String,
 }
 

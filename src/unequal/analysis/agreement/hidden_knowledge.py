@@ -9,17 +9,13 @@ import polars as pl
 from unequal.analysis.agreement.contingency import kappa, one_hot
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.stats.bootstrap import Array, Resampler, interval, ratio
+from unequal.analysis.stats.estimates import INTERVAL, SIZES, Schema, sample_sizes
 
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "method": pl.String,
     "measure": pl.String,
-    "n_facts": pl.Int64,
-    "n_people": pl.Int64,
-    "n_seeds": pl.Int64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p": pl.Float64,
+    **SIZES,
+    **INTERVAL,
     "reason": pl.String,
 }
 
@@ -93,9 +89,5 @@ def _cells(rows: pl.DataFrame, resampler: Resampler) -> Array:
 
 def _rows(method: str, read: pl.DataFrame, samples: dict[str, Array]) -> list[dict[str, object]]:
     known = read.filter(pl.col("sample") == "known both ways")
-    sizes = {"n_facts": "fact_id", "n_people": "person", "n_seeds": "seed_cluster"}
-    counts = {name: known[column].n_unique() for name, column in sizes.items()}
-    return [
-        {"method": method, "measure": name, **counts, **asdict(interval(one))}
-        for name, one in samples.items()
-    ]
+    labels = {"method": method, **sample_sizes(known)}
+    return [{**labels, "measure": name, **asdict(interval(one))} for name, one in samples.items()]

@@ -9,10 +9,10 @@ from unequal.analysis.agreement.hidden_knowledge import half_forgotten
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED, Observations
 from unequal.analysis.stats.bootstrap import Array, Resampler, ratio
-from unequal.analysis.stats.estimates import ESTIMATE, estimate
+from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate
 
 CHOICE_DRIFT, TRUE_FALSE = "choice accuracy since step 0", "true/false hits minus false alarms"
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "method": pl.String,
     "measure": pl.String,
     **ESTIMATE,

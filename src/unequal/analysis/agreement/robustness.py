@@ -3,9 +3,16 @@
 import polars as pl
 
 from unequal.analysis.agreement.knowledge_tests import GENERATION, PLAIN
-from unequal.analysis.effects.dose_response import ALL_METHODS
+from unequal.analysis.effects.pooled import with_all_methods
 from unequal.analysis.observations import Observations
-from unequal.analysis.stats.bootstrap import Array, Resampler, aligned_means, group_intervals, index_groups
+from unequal.analysis.stats.bootstrap import (
+    Array,
+    Resampler,
+    aligned_means,
+    group_intervals,
+    index_groups,
+    named_intervals,
+)
 
 KEYS = ["model", "method", "attack", "judge"]
 
@@ -20,7 +27,7 @@ def robustness(observations: Observations, judgements: pl.DataFrame, resampler: 
     intervals; all methods are the plain methods' facts taken together.
     """
     rows, before = _known(judgements, observations)
-    rows, before = (pl.concat([part, *_together(part)]) for part in (rows, before))
+    rows, before = (with_all_methods(part) for part in (rows, before))
     forget, never = (rows.filter(pl.col("role") == role) for role in ("forget", "never_seen"))
     table = index_groups(forget, KEYS)[0]
 
@@ -35,9 +42,7 @@ def robustness(observations: Observations, judgements: pl.DataFrame, resampler: 
         "recovered": plainly - now,
     }
     parts = [table, group_intervals(now)]
-    for name, samples in others.items():
-        found = group_intervals(samples).drop("reason")
-        parts.append(found.rename({"value": name, "low": f"{name}_low", "high": f"{name}_high"}))
+    parts += [named_intervals(samples, name).drop("reason") for name, samples in others.items()]
     return pl.concat(parts, how="horizontal")
 
 
@@ -57,10 +62,3 @@ def _known(rows: pl.DataFrame, observations: Observations) -> tuple[pl.DataFrame
     greedy = greedy.select("run_id", "fact_id", "role", plainly="forgotten")
     now = now.join(greedy, on=["run_id", "fact_id", "role"], how="inner", maintain_order="left")
     return now, forget.drop_nulls("forgotten").filter(pl.col("step") == 0)
-
-
-def _together(rows: pl.DataFrame) -> list[pl.DataFrame]:
-    """Return the rows of plain methods again under the name of all methods, where they are several."""
-    plain = rows.filter("plain")
-    several = plain["method"].n_unique() > 1
-    return [plain.with_columns(pl.lit(ALL_METHODS).alias("method"))] if several else []

@@ -7,11 +7,12 @@ from scipy.special import expit
 from unequal.analysis.difficulty.predictor import MethodDifficulty, Predictor
 from unequal.analysis.difficulty.regression import Fit, outside
 from unequal.analysis.difficulty.rows import COUNT
+from unequal.analysis.stats.estimates import Schema
 
 ENDS = ("steps", "steps_low", "steps_high")
 LOST_ENDS = ("utility_lost", "utility_lost_low", "utility_lost_high")
 NUMBERS = ("log2_steps", *ENDS, *LOST_ENDS)
-BUDGETS: dict[str, type[pl.DataType]] = {
+BUDGETS: Schema = {
     "method": pl.String, "n_facts": pl.Int64, "steps": pl.Int64, "share_forgotten": pl.Float64,
     "utility_lost": pl.Float64, "reason": pl.String,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from unequal.analysis.difficulty.regression import fit_difficulty
 from unequal.analysis.difficulty.rows import COUNT
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.stats.bootstrap import Array, Resampler, interval, ratio
+from unequal.analysis.stats.estimates import sample_sizes
 from unequal.seeds import random_stream
 from unequal.strict import StrictModel
 
@@ -163,12 +164,10 @@ def explained(predicted: pl.DataFrame, resampler: Resampler) -> Array:
 
 
 def _row(rows: pl.DataFrame, method: str, outcome: str, features: str, values: Array) -> Skill:
-    sizes = {"n_facts": "fact_id", "n_people": "person", "n_seeds": "seed_cluster"}
-    counts = {name: rows[column].n_unique() for name, column in sizes.items()}
     found = asdict(interval(values))
     del found["p"]
     labels = {"method": method, "outcome": outcome, "measure": MEASURES[outcome], "features": features}
-    return Skill(**labels, **found, **counts)
+    return Skill(**labels, **found, **sample_sizes(rows))
 
 
 def does_the_count_help(skills: Sequence[Skill]) -> list[str]:

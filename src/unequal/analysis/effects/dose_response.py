@@ -11,7 +11,7 @@ from unequal.analysis.effects.pooled import ALL_METHODS as ALL_METHODS
 from unequal.analysis.effects.pooled import ALL_MODELS as ALL_MODELS
 from unequal.analysis.effects.pooled import mean_of_cells
 from unequal.analysis.stats.bootstrap import Array, Resampler, grouped_ratio
-from unequal.analysis.stats.estimates import ESTIMATE, estimate
+from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate
 from unequal.analysis.stats.holm import holm
 from unequal.analysis.stats.least_squares import slope_within
 
@@ -48,7 +48,7 @@ ADJUSTMENTS = {
     EVERYTHING: Adjustment(("base", "relation"), ("start_log_prob", ANSWER_TOKENS, OBJECT_RARITY)),
 }
 
-SLOPE_SCHEMA: dict[str, type[pl.DataType]] = {
+SLOPE_SCHEMA: Schema = {
     "model": pl.String,
     "method": pl.String,
     "plain": pl.Boolean,

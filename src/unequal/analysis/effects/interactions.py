@@ -8,7 +8,7 @@ import polars as pl
 from unequal.analysis.effects.dose_response import NOTHING, slope_samples
 from unequal.analysis.observations import MIXED
 from unequal.analysis.stats.bootstrap import Array, Resampler, interval
-from unequal.analysis.stats.estimates import ESTIMATE, estimate
+from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate
 from unequal.analysis.stats.holm import holm
 from unequal.analysis.stats.least_squares import slope_within
 
@@ -25,7 +25,7 @@ SAME_FACTS = "same facts"
 """Added to a comparison's name: only the facts that models of every value of the factor knew before."""
 BOTH_KNEW = "facts both knew"
 """Added to a comparison's name: of two values, only the facts that models of both knew before."""
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "comparison": pl.String,
     "factor": pl.String,
     "value_of_factor": pl.String,

@@ -32,6 +32,14 @@ def with_all_models(table_of: Callable[..., pl.DataFrame], *sources: Source) -> 
     return pl.concat([own, table_of(*[as_one_model(one) for one in sources])], how="vertical_relaxed")
 
 
+def with_all_methods(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows, and those of plain methods again under the name of all methods if they are several."""
+    plain = rows.filter("plain")
+    if plain["method"].n_unique() < 2:
+        return rows
+    return pl.concat([rows, plain.with_columns(pl.lit(ALL_METHODS).alias("method"))])
+
+
 def mean_of_cells(
     resampler: Resampler, rows: pl.DataFrame, cells: list[str], keys: list[str]
 ) -> pl.DataFrame:

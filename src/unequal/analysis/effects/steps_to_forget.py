@@ -3,9 +3,16 @@ level."""
 
 import numpy as np
 import polars as pl
-import statsmodels.api as sm
 
-from unequal.analysis.stats.bootstrap import LEVEL, Array, Resampler, group_intervals, index_groups, ratio
+from unequal.analysis.stats.bootstrap import (
+    Array,
+    Resampler,
+    group_intervals,
+    index_groups,
+    open_interval,
+    ratio,
+)
+from unequal.analysis.stats.estimates import Schema
 
 KEYS = ["exposure", "model", "method", "target_kind"]
 
@@ -34,46 +41,24 @@ def steps_to_forget(forget: pl.DataFrame) -> pl.DataFrame:
 def survival_medians(times: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
     """Return the Kaplan–Meier median number of steps to forget per method and level, with 95% interval.
 
-    A null ``value`` or ``high`` lies beyond the last evaluated step, as ``reason`` says. The median is that
-    of statsmodels' `SurvfuncRight` (Kaplan and Meier 1958); the interval comes from the cluster bootstrap.
+    A null ``value`` or ``high`` lies beyond the last evaluated step, as ``reason`` says. The median is the
+    first step at which the estimate (Kaplan and Meier 1958) is at most a half; the interval comes from the
+    cluster bootstrap.
     """
-    schema: dict[str, type[pl.DataType]] = dict.fromkeys(
-        ("value", "low", "high", "forgotten_share"), pl.Float64
-    )
     table, groups = index_groups(times, KEYS)
     samples = _median_samples(times, groups, table.height, resampler)
     rows = []
     for group in range(table.height):
         members = times.filter(pl.Series(groups == group))
-        median = _median(members)
-        low, high = np.quantile(samples[1:, group], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
         last = int(members["time"].max())  # type: ignore[arg-type]
-        rows.append(
-            {
-                "value": median,
-                "low": float(low) if np.isfinite(low) else None,
-                "high": float(high) if np.isfinite(high) else None,
-                "forgotten_share": members["forgotten"].mean(),
-                "last_step": last,
-                "reason": _reason(median, float(high), last),
-            }
-        )
+        value, low, high = open_interval(samples[:, group])
+        reason = None if high is not None else f"the upper end lies beyond step {last}"
+        if value is None:
+            reason = f"fewer than half were forgotten for good by step {last}"
+        rows.append((value, low, high, members["forgotten"].mean(), last, reason))
+    schema: Schema = dict.fromkeys(("value", "low", "high", "forgotten_share"), pl.Float64)
     values = pl.DataFrame(rows, schema={**schema, "last_step": pl.Int64, "reason": pl.String}, orient="row")
     return pl.concat([table, values], how="horizontal").sort("model", "method", "target_kind", "exposure")
-
-
-def _reason(median: float | None, high: float, last: int) -> str | None:
-    if median is None:
-        return f"fewer than half were forgotten for good by step {last}"
-    return None if np.isfinite(high) else f"the upper end lies beyond step {last}"
-
-
-def _median(members: pl.DataFrame) -> float | None:
-    if not members["forgotten"].any():
-        return None
-    survival = sm.SurvfuncRight(members["time"].to_numpy(), members["forgotten"].cast(pl.Int64).to_numpy())
-    below = np.flatnonzero(survival.surv_prob <= 0.5 + 1e-12)
-    return float(survival.surv_times[below[0]]) if len(below) else None
 
 
 def _median_samples(times: pl.DataFrame, groups: np.ndarray, n_groups: int, resampler: Resampler) -> Array:

@@ -8,11 +8,11 @@ import polars as pl
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED, PLAIN_WEIGHTING
 from unequal.analysis.stats.bootstrap import Array, Resampler, aligned_means, index_groups
-from unequal.analysis.stats.estimates import ESTIMATE, estimate
+from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate
 
 RIVALS = ("uniform", "shuffled_counts", "confidence")
 MEAN, WORST = "mean of the levels", "least forgotten level"
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "method": pl.String,
     "rule": pl.String,
     "rival": pl.String,

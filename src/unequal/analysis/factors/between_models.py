@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
-from unequal.analysis.stats.bootstrap import LEVEL, Array
+from unequal.analysis.stats.bootstrap import Array
 from unequal.analysis.stats.explained import Regression
 
 FEW = "with so few models, pre-trainings of a kind cannot be told from the kind"
@@ -46,19 +44,3 @@ class Models:
         residual = y - x @ (inverse @ (x.T @ y))
         at = self.places.index(place)
         return float(np.sqrt(residual @ residual / freedom * inverse[at, at])), freedom
-
-
-def wider(row: dict[str, Any], models: Models, place: int) -> dict[str, Any]:
-    """Return ``low``, ``high`` and ``p`` of an effect of models: of each the more cautious of two.
-
-    One is the bootstrap's, over people and seeds, in the row; the other Student's, of the scatter of models.
-    """
-    if row["low"] is None:
-        return {}
-    error, freedom = models.scatter(place)
-    if freedom < 1:
-        return {"low": None, "high": None, "p": None, "reason": FEW}
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-    by_models = 2 * float(stats.t.sf(abs(row["value"]) / error, freedom)) if error > 0 else 0.0
-    ends = {"low": min(row["low"], row["value"] - half), "high": max(row["high"], row["value"] + half)}
-    return {**ends, "p": max(row["p"], by_models)}

@@ -8,9 +8,10 @@ from unequal.analysis.factors.rows import EXPOSURE, FAMILY, SIZE, crossed, known
 from unequal.analysis.observations import MIXED, Observations
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.stats.bootstrap import Resampler, grouped_ratio
+from unequal.analysis.stats.estimates import Schema
 
 KEYS = ["factor", "level"]
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     **dict.fromkeys(KEYS, pl.String),
     "n_facts": pl.Int64,
     "n_people": pl.Int64,

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unequal.analysis.claims import SHARE_MATTERS
+from unequal.analysis.claims import LEVEL_OF_TEST, SHARE_MATTERS
 from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
-from unequal.analysis.factors.between_models import Models, wider
+from unequal.analysis.factors.between_models import FEW, Models
 from unequal.analysis.factors.rows import (
     TITLES,
     Term,
@@ -21,7 +21,7 @@ from unequal.analysis.factors.rows import (
 from unequal.analysis.observations import MIXED, Observations
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.stats.bootstrap import Resampler
-from unequal.analysis.stats.estimates import ESTIMATE, estimate
+from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate, wider
 from unequal.analysis.stats.explained import Regression, explained, explained_between, regress
 from unequal.analysis.stats.holm import holm
 from unequal.analysis.stats.least_squares import stratum_numbers
@@ -31,8 +31,7 @@ FORGOTTEN, KNOWN = "forgotten share", "known before"
 TOGETHER = "all factors together"
 MATTERS, DOES_NOT_MATTER, OPEN, LEFT_OUT = "matters", "does not matter", "open", "left out"
 ALIASED = "its levels come only together with those of other factors"
-LEVEL_OF_TEST = 0.05
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "outcome": pl.String,
     "comparison": pl.String,
     "method": pl.String,
@@ -125,7 +124,7 @@ def _fitted(
         if len(places) == 1:
             row |= estimate(rows, fit.slopes[:, places[0]])
             row |= {"reason": ALIASED} if row["value"] is None else {}
-            row |= wider(row, models, places[0]) if term.of_models else {}
+            row |= wider(row, *models.scatter(places[0]), FEW) if term.of_models else {}
             row |= _share_of_effect(fit, places[0], row)
         found.append(row)
     found = holm(sorted(found, key=lambda row: -(row["share"] or 0)))

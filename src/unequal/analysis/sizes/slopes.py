@@ -17,9 +17,10 @@ from unequal.analysis.sizes.disagreement import (
 from unequal.analysis.sizes.trend import SCHEMA as TREND
 from unequal.analysis.sizes.trend import largest_series, size_slopes
 from unequal.analysis.stats.bootstrap import Resampler, index_groups, ratio
+from unequal.analysis.stats.estimates import Schema
 
 HARDER, DAMAGE = "forgotten share at equal steps", "neighbours' utility lost at half forgotten"
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "measure": pl.String,
     **{name: kind for name, kind in TREND.items() if name not in ("reading", "adjusted_for")},
 }

@@ -4,29 +4,24 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from unequal.analysis.claims import MIN_SIZES
 from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
 from unequal.analysis.observations import Observations
 from unequal.analysis.sizes.disagreement import EXACT, NEAREST, Reading, read_at, size_table, with_sizes
-from unequal.analysis.stats.bootstrap import LEVEL, Array, Resampler, interval
+from unequal.analysis.stats.bootstrap import Array, Resampler, interval
+from unequal.analysis.stats.estimates import INTERVAL, SIZES, Schema, sample_sizes, wider
 
 MEASURES = {NOTHING: "excess", START: "adjusted excess"}
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "method": pl.String,
     "reading": pl.String,
     "adjusted_for": pl.String,
     "n_sizes": pl.Int64,
     "n_models": pl.Int64,
-    "n_facts": pl.Int64,
-    "n_people": pl.Int64,
-    "n_seeds": pl.Int64,
+    **SIZES,
     "n_not_reached": pl.Int64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p": pl.Float64,
+    **INTERVAL,
     "people_low": pl.Float64,
     "people_high": pl.Float64,
     "models_low": pl.Float64,
@@ -138,29 +133,15 @@ def _slope(
     slope = samples @ x / spread if spread > 0 else np.full(len(samples), np.nan)
     people = interval(slope)
     facts = facts.filter(pl.col("method").is_in(methods or [method]))
-    found = {"n_facts": "fact_id", "n_people": "person", "n_seeds": "seed_cluster", "n_models": "base"}
     n_sizes = labels.group_by("series").len()["len"].min()
     row: dict[str, object] = {
         **asdict(people),
-        **{name: facts[column].n_unique() for name, column in found.items()},
+        **sample_sizes(facts),
+        "n_models": facts["base"].n_unique(),
         "method": method,
         "n_sizes": n_sizes,
         "people_low": people.low,
         "people_high": people.high,
     }
-    return {**row, **_wider(people.value, people.low, people.high, people.p, line)}
-
-
-def _wider(
-    value: float | None, low: float | None, high: float | None, p: float | None, line: Line | None
-) -> dict[str, object]:
-    """Return the interval that holds both that of people and Student's of the line through the models."""
-    if value is None or low is None or high is None or p is None:
-        return {}
-    if line is None:
-        reason = "a line through the models needs at least three sizes"
-        return {"low": None, "high": None, "p": None, "reason": reason}
-    half = float(stats.t.ppf((1 + LEVEL) / 2, line.freedom)) * line.error
-    by_line = 2 * float(stats.t.sf(abs(value) / line.error, line.freedom)) if line.error > 0 else 0.0
-    ends = {"models_low": value - half, "models_high": value + half}
-    return {**ends, "low": min(low, value - half), "high": max(high, value + half), "p": max(p, by_line)}
+    error, freedom = (line.error, line.freedom) if line else (0.0, 0)
+    return {**row, **wider(row, error, freedom, "a line through the models needs at least three sizes")}

@@ -184,6 +184,16 @@ def interval(samples: Array) -> Interval:
     return Interval(value, float(low), float(high), float(min(1.0, 2 * (tail + 1) / (len(finite) + 1))))
 
 
+def open_interval(samples: Array) -> list[float | None]:
+    """Return value, low and high as `interval`, of samples that may be infinite; None beyond all steps.
+
+    The ends are values of the draws, so that none lies between a finite value and infinity.
+    """
+    draws = samples[1:][~np.isnan(samples[1:])]
+    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+    return [float(one) if np.isfinite(one) else None for one in (samples[0], *ends)]
+
+
 def group_intervals(samples: Array, reason: str = "undefined for these facts") -> pl.DataFrame:
     """Return ``value, low, high, reason`` for each group of samples of shape (1 + draws, groups)."""
     draws = samples[1:]
@@ -204,6 +214,16 @@ def group_intervals(samples: Array, reason: str = "undefined for these facts") -
         pl.col("value", "low", "high").fill_nan(None),
         pl.when(pl.col("reason") != "").then(pl.col("reason")).alias("reason"),
     )
+
+
+def named_intervals(samples: Array, name: str, reason: str = "undefined for these facts") -> pl.DataFrame:
+    """Return ``name, name_low, name_high, reason`` for each group of samples, as `group_intervals` does."""
+    return with_name(group_intervals(samples, reason), name)
+
+
+def with_name(found: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return the columns of an estimate as ``name``, ``name_low`` and ``name_high``."""
+    return found.rename({"value": name, "low": f"{name}_low", "high": f"{name}_high"})
 
 
 def index_groups(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, NDArray[np.int64]]:

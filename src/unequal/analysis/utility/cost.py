@@ -9,12 +9,13 @@ import polars as pl
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import SINGLE
 from unequal.analysis.stats.bootstrap import Array, Resampler, interval, ratio
+from unequal.analysis.stats.estimates import INTERVAL, SIZES, Schema, sample_sizes
 from unequal.analysis.utility.retained import kept_by_draw
 
 TARGETS = (0.25, 0.5, 0.75)
 PRIMARY_TARGET = 0.5
 HIGH_MINUS_LOW = "highest − lowest level"
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "method": pl.String,
     "plain": pl.Boolean,
     "target_forgotten": pl.Float64,
@@ -22,13 +23,8 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "exposure": pl.Int64,
     "n_runs": pl.Int64,
     "n_not_reached": pl.Int64,
-    "n_facts": pl.Int64,
-    "n_people": pl.Int64,
-    "n_seeds": pl.Int64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "p": pl.Float64,
+    **SIZES,
+    **INTERVAL,
     "reason": pl.String,
 }
 
@@ -58,13 +54,8 @@ def utility_cost(forget: pl.DataFrame, utility: pl.DataFrame, resampler: Resampl
     for target, samples_list in pooled.items():
         if len(samples_list) > 1:
             row = {**asdict(interval(_mean_of_defined(samples_list))), **_sizes(forget.filter("plain"))}
-            names = {
-                "method": ALL_METHODS,
-                "plain": True,
-                "target_forgotten": target,
-                "contrast": HIGH_MINUS_LOW,
-            }
-            rows.append({**row, **names})
+            names = {"method": ALL_METHODS, "plain": True, "target_forgotten": target}
+            rows.append({**row, **names, "contrast": HIGH_MINUS_LOW})
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -76,8 +67,7 @@ def _mean_of_defined(samples: list[Array]) -> Array:
 
 
 def _sizes(facts: pl.DataFrame) -> dict[str, int]:
-    sizes = {"n_facts": "fact_id", "n_people": "person", "n_seeds": "seed_cluster", "n_runs": "run_id"}
-    return {name: facts[column].n_unique() for name, column in sizes.items()}
+    return {**sample_sizes(facts), "n_runs": facts["run_id"].n_unique()}
 
 
 def run_curves(

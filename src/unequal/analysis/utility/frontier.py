@@ -3,6 +3,9 @@
 import polars as pl
 
 from unequal.analysis.observations import MIXED
+from unequal.analysis.stats.bootstrap import with_name
+
+KEYS, ENDS = ["model", "method", "step"], ["value", "low", "high"]
 
 
 def frontier(curves: pl.DataFrame, utility: pl.DataFrame) -> pl.DataFrame:
@@ -13,24 +16,7 @@ def frontier(curves: pl.DataFrame, utility: pl.DataFrame) -> pl.DataFrame:
     """
     remaining = curves.filter(
         (pl.col("probe") == "question") & (pl.col("metric") == "said") & (pl.col("sample") == "known")
-    ).select(
-        "model",
-        "method",
-        "exposure",
-        "step",
-        pl.col("value").alias("remaining"),
-        pl.col("low").alias("remaining_low"),
-        pl.col("high").alias("remaining_high"),
-        "n_facts",
-    )
-    kept = utility.filter(pl.col("target_kind") == MIXED).select(
-        "model",
-        "method",
-        "step",
-        "role",
-        pl.col("value").alias("utility"),
-        pl.col("low").alias("utility_low"),
-        pl.col("high").alias("utility_high"),
-    )
-    joined = remaining.join(kept, on=["model", "method", "step"], how="inner")
+    ).select("model", "method", "exposure", "step", *ENDS, "n_facts")
+    kept = utility.filter(pl.col("target_kind") == MIXED).select(*KEYS, "role", *ENDS)
+    joined = with_name(remaining, "remaining").join(with_name(kept, "utility"), on=KEYS, how="inner")
     return joined.sort("model", "method", "role", "exposure", "step")

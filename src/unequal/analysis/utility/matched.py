@@ -9,14 +9,14 @@ from unequal.analysis.covariates import CONFIDENCE_BIN, confidence_bin
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS, forgotten_at_utility, forgotten_over_steps
 from unequal.analysis.stats.bootstrap import Array, Resampler, grouped_ratio, ratio
-from unequal.analysis.stats.estimates import ESTIMATE, estimate
+from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate
 from unequal.analysis.utility.cost import loss_at, run_curves
 from unequal.analysis.utility.retained import budget_steps, utility_by_run
 
 FORGOTTEN, UTILITY_LOST = "forgotten share", "utility lost"
 HIGH_MINUS_LOW = "forgotten share, highest − lowest level"
 EQUAL_FORGETTING, EQUAL_CONFIDENCE = "equal forgetting (half)", "equal starting confidence (deciles)"
-SCHEMA: dict[str, type[pl.DataType]] = {
+SCHEMA: Schema = {
     "comparison": pl.String,
     "measure": pl.String,
     "model": pl.String,

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from unequal.analysis.effects.dose_response import ALL_METHODS
+from unequal.analysis.effects.pooled import with_all_methods
 from unequal.analysis.observations import MIXED, Observations
-from unequal.analysis.stats.bootstrap import Resampler, group_intervals, index_groups, ratio
+from unequal.analysis.stats.bootstrap import Resampler, group_intervals, index_groups, named_intervals, ratio
 
 ROLES = ("utility", "neighbour", "retain")
 KEYS = ["model", "method", "role", "step"]
@@ -19,17 +19,13 @@ def utility_views(observations: Observations, resampler: Resampler) -> pl.DataFr
     probabilities; 0 is none lost, below 0 is gained. ``value`` is generation's loss minus probability's:
     below 0, probability shows harm that greedy answers hide. All with 95% intervals.
     """
-    rows = _paired(observations)
-    plain = rows.filter("plain")
-    if plain["method"].n_unique() > 1:
-        rows = pl.concat([rows, plain.with_columns(pl.lit(ALL_METHODS).alias("method"))])
+    rows = with_all_methods(_paired(observations))
     table, groups = index_groups(rows, KEYS)
     sums = resampler.sums(rows, groups, rows.select(COLUMNS).to_numpy(), table.height)
     said, likely = 1 - ratio(sums[..., 0], sums[..., 1]), 1 - ratio(sums[..., 2], sums[..., 3])
     parts = [table, group_intervals(said - likely, "nothing was right before")]
-    for name, samples in {"by_generation": said, "by_probability": likely}.items():
-        found = group_intervals(samples).drop("reason")
-        parts.append(found.rename({"value": name, "low": f"{name}_low", "high": f"{name}_high"}))
+    lost = {"by_generation": said, "by_probability": likely}
+    parts += [named_intervals(samples, name).drop("reason") for name, samples in lost.items()]
     return pl.concat(parts, how="horizontal")
 
 

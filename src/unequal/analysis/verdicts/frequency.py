@@ -1,10 +1,9 @@
 """Frequency: C1, C2 and C3, and the rivals R2 and R3, which the slope on exposure or count decides."""
 
 import polars as pl
-from statsmodels.stats.multitest import multipletests
 
 from unequal.analysis import claims
-from unequal.analysis.claims import Claim
+from unequal.analysis.claims import LEVEL_OF_TEST, Claim
 from unequal.analysis.effects.dose_response import (
     ALL_METHODS,
     ALL_MODELS,
@@ -16,6 +15,7 @@ from unequal.analysis.effects.dose_response import (
 )
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
+from unequal.analysis.stats.holm import holm
 from unequal.analysis.verdicts.verdict import (
     REFUTED,
     SUPPORTED,
@@ -50,19 +50,32 @@ def overall(slopes: pl.DataFrame, comparison: str, adjusted_for: str = NOTHING) 
 
 def harder(slopes: pl.DataFrame) -> Verdict:
     """Return the verdict on C1: the more often seen, the harder to unlearn."""
-    row = overall(slopes, EQUAL_STEPS)
-    problem = obstacle(row, "no runs that mix at least two levels with facts known before") or _alike(row)
+    budgets = (at_budget(0.05), at_budget(0.10))
+    details = [f"{budget}: {signed(overall(slopes, budget))}" for budget in budgets]
+    needs = "two comparable levels", "no runs that mix at least two levels with facts known before"
+    return _negative(claims.C1, slopes, NOTHING, claims.SLOPE_MATTERS, "doubling of exposure", needs, details)
+
+
+def _negative(
+    claim: Claim,
+    slopes: pl.DataFrame,
+    adjusted_for: str,
+    matters: float,
+    unit: str,
+    needs: tuple[str, str],
+    details: list[str],
+) -> Verdict:
+    """Return whether the slope at equal steps lies below 0, and at equal utility not above it."""
+    row = overall(slopes, EQUAL_STEPS, adjusted_for)
+    problem = obstacle(row, needs[1]) or _alike(row)
     if problem or row is None:
-        return not_decidable(claims.C1, f"needs two comparable levels: {problem}")
-    verdict = decide(row["low"], row["high"], -1, claims.SLOPE_MATTERS)
-    why = f"At equal steps the forgotten share changes by {signed(row)} per doubling of exposure."
-    utility = overall(slopes, at_budget(0.10))
-    details = [
-        f"{at_budget(budget)}: {signed(overall(slopes, at_budget(budget)))}" for budget in (0.05, 0.10)
-    ]
+        return not_decidable(claim, f"needs {needs[0]}: {problem}")
+    verdict = decide(row["low"], row["high"], -1, matters)
+    why = f"At equal steps the forgotten share changes by {signed(row)} per {unit}."
+    utility = overall(slopes, at_budget(0.10), adjusted_for)
     if verdict == SUPPORTED and utility and utility["low"] is not None and utility["low"] > 0:
         verdict, why = UNDECIDED, f"{why} At equal utility the sign is the opposite."
-    return reached(claims.C1, verdict, row, why, *details)
+    return reached(claim, verdict, row, why, *details)
 
 
 def _alike(row: Row | None) -> str | None:
@@ -80,10 +93,11 @@ def every_method(slopes: pl.DataFrame) -> Verdict:
     blocked = [f"{row['method']}: {reason}" for row in rows if (reason := obstacle(row, "no estimate"))]
     if blocked:
         return not_decidable(claims.C3, f"needs an estimate for every method ({'; '.join(blocked)})")
-    rejected = multipletests([row["p"] for row in rows], alpha=0.05, method="holm")[0]
-    negative = [row["method"] for row, sure in zip(rows, rejected, strict=True) if sure and row["value"] < 0]
-    positive = [row["method"] for row, sure in zip(rows, rejected, strict=True) if sure and row["value"] > 0]
-    open_ones = [row["method"] for row, sure in zip(rows, rejected, strict=True) if not sure]
+    rows = holm(rows)
+    sure = [row for row in rows if row["p_holm"] <= LEVEL_OF_TEST]
+    negative = [row["method"] for row in sure if row["value"] < 0]
+    positive = [row["method"] for row in sure if row["value"] > 0]
+    open_ones = [row["method"] for row in rows if row not in sure]
     worst = max(rows, key=lambda row: row["value"])
     verdict = REFUTED if positive else UNDECIDED if open_ones else SUPPORTED
     parts = [f"{len(negative)} of {len(rows)} methods have a slope below 0 after Holm's correction"]
@@ -98,20 +112,15 @@ def natural_counts(effects: pl.DataFrame) -> Verdict:
     slopes = effects.filter(pl.col("dose") == COUNT)
     if slopes.is_empty():
         return not_decidable(claims.C2)
-    row = overall(slopes, EQUAL_STEPS, ANSWER)
-    problem = obstacle(row, "no runs over facts of several counts that were known before") or _alike(row)
-    if problem or row is None:
-        return not_decidable(claims.C2, f"needs the adjusted slope on natural counts: {problem}")
-    verdict = decide(row["low"], row["high"], -1, claims.COUNT_MATTERS)
-    why = f"At equal steps the forgotten share changes by {signed(row)} per tenfold count."
-    utility = overall(slopes, at_budget(0.10), ANSWER)
-    if verdict == SUPPORTED and utility and utility["low"] is not None and utility["low"] > 0:
-        verdict, why = UNDECIDED, f"{why} At equal utility the sign is the opposite."
-    details = [f"{at_budget(0.10)}: {signed(utility)}"]
+    details = [f"{at_budget(0.10)}: {signed(overall(slopes, at_budget(0.10), ANSWER))}"]
     details += [
         f"adjusted for {name}: {signed(overall(slopes, EQUAL_STEPS, name))}" for name in (NOTHING, EVERYTHING)
     ]
-    return reached(claims.C2, verdict, row, why, *details)
+    needs = (
+        "the adjusted slope on natural counts",
+        "no runs over facts of several counts that were known before",
+    )
+    return _negative(claims.C2, slopes, ANSWER, claims.COUNT_MATTERS, "tenfold count", needs, details)
 
 
 def confidence(slopes: pl.DataFrame, found: Verdict) -> Verdict:
