@@ -16,7 +16,7 @@ from unequal.evaluation.known_by import gated, known_by_of
 from unequal.evaluation.score_table import GENERATION_SCHEMA, read_generations, read_scores
 from unequal.files import check_file_name, write_text
 from unequal.report.colours import palette
-from unequal.report.contents import BESIDE, contents_of, main_model
+from unequal.report.contents import contents_of, main_model
 from unequal.report.fact_browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
@@ -99,7 +99,7 @@ def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str, s
             remarks=analysis.remarks,
             figures=contents.figures,
             tables=contents.tables,
-            beside=BESIDE,
+            beside=contents.beside,
             has_facts=bool(facts["facts"]),
             browsed=facts["base"],
             has_more=bool(facts["beside"]),

@@ -1,17 +1,17 @@
-"""What a study's report holds, for the page and for a paper alike: which model, its figures, its tables."""
+"""What a study's report holds, for the page and for a paper alike: the registries of figures and tables."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.observations import MIXED
 from unequal.report.figures.agreement import agreement_figure, true_false_figure
 from unequal.report.figures.arms import interactions_figure, wording_figure
 from unequal.report.figures.curves import curves_figure, frontier_figure
 from unequal.report.figures.dose import dose_figure
 from unequal.report.figures.factors import factors_figure
-from unequal.report.figures.figure import COUNT_IN_CORPUS, Figure, Scales, level_names
+from unequal.report.figures.figure import Figure
 from unequal.report.figures.levels import (
     cost_figure,
     formats_figure,
@@ -25,6 +25,7 @@ from unequal.report.figures.natural import (
 )
 from unequal.report.figures.sizes import sizes_figure
 from unequal.report.sample import named_sample, scope_of
+from unequal.report.scales import Scales, scales_of
 from unequal.report.tables.agreement import (
     attack_table,
     hidden_table,
@@ -33,7 +34,7 @@ from unequal.report.tables.agreement import (
     order_table,
 )
 from unequal.report.tables.arms import interactions_table
-from unequal.report.tables.cost import price_table
+from unequal.report.tables.cost import cost_table
 from unequal.report.tables.dose import slopes_table
 from unequal.report.tables.factors import factor_levels_table, factors_table
 from unequal.report.tables.known import known_table
@@ -42,18 +43,39 @@ from unequal.report.tables.natural import natural_slopes_table, natural_table
 from unequal.report.tables.sizes import size_slopes_table
 from unequal.report.tables.table import Table
 
-BESIDE = {
-    "known": ("known_by_count",),
-    "dose": ("slopes",),
-    "factors": ("factors", "factor_levels"),
-    "natural": ("natural_slopes", "natural"),
-    "interactions": ("interactions",),
-    "agreement": ("agreement", "nulls", "order", "leaks"),
-    "sizes": ("size_slopes",),
-    "cost": ("price",),
-    "methods": ("methods", "weightings"),
+FIGURES: tuple[Callable[[Analysis, Scales], Figure], ...] = (
+    known_figure,
+    natural_known_figure,
+    curves_figure,
+    dose_figure,
+    factors_figure,
+    natural_figure,
+    wording_figure,
+    interactions_figure,
+    survival_figure,
+    frontier_figure,
+    agreement_figure,
+    sizes_figure,
+    formats_figure,
+    true_false_figure,
+    cost_figure,
+    methods_figure,
+)
+"""The figures in the order of the page: a new one is a line here."""
+
+TABLES: dict[str, tuple[Callable[[Analysis], Table], ...]] = {
+    "": (verdict_table, attack_table, missing_table),
+    "known": (known_table,),
+    "dose": (slopes_table,),
+    "factors": (factors_table, factor_levels_table),
+    "natural": (natural_slopes_table, natural_table),
+    "interactions": (interactions_table,),
+    "agreement": (hidden_table, nulls_table, order_table, leak_table),
+    "sizes": (size_slopes_table,),
+    "cost": (cost_table,),
+    "methods": (methods_table, weightings_table),
 }
-"""The tables that stand below a figure, which show its sample."""
+"""The tables below each figure, which show its sample; first those in sections of their own."""
 
 
 @dataclass(frozen=True)
@@ -64,38 +86,24 @@ class Contents:
     sample: str
     scales: Scales
     figures: list[Figure]
-    tables: dict[str, Table]
+    beside: dict[str, list[Table]]
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The tables by name."""
+        return {one.table: one for tables in self.beside.values() for one in tables}
 
 
 def contents_of(analysis: Analysis) -> Contents:
-    """Return the figures and tables of an analysis."""
-    scope, scales = scope_of(analysis), _scales(analysis)
-    tables = [
-        verdict_table(analysis),
-        hidden_table(analysis),
-        nulls_table(analysis),
-        order_table(analysis, scope),
-        leak_table(analysis, scope),
-        attack_table(analysis, scope),
-        methods_table(analysis),
-        weightings_table(analysis),
-        known_table(analysis, scales),
-        slopes_table(analysis),
-        size_slopes_table(analysis),
-        price_table(analysis),
-        factors_table(analysis),
-        factor_levels_table(analysis),
-        natural_table(analysis),
-        natural_slopes_table(analysis),
-        interactions_table(analysis),
-        missing_table(analysis),
-    ]
+    """Return the figures and tables of an analysis, without figures that this study cannot have."""
+    scales = scales_of(analysis)
+    figures = [figure_of(analysis, scales) for figure_of in FIGURES]
     return Contents(
-        scope=scope,
+        scope=scope_of(analysis),
         sample=named_sample(analysis),
         scales=scales,
-        figures=_figures(analysis, scales),
-        tables={one.table: one for one in tables},
+        figures=[one for one in figures if one.panels or not one.of_some],
+        beside={name: [table_of(analysis) for table_of in tables] for name, tables in TABLES.items()},
     )
 
 
@@ -107,50 +115,3 @@ def main_model(analysis: Analysis) -> tuple[str, list[str]]:
     order = ["len", "n_params", "rerendered", "model"]
     counts = counts.sort(order, descending=[True, True, True, False])
     return str(counts["model"][0]), counts["model"].to_list()
-
-
-def _scales(analysis: Analysis) -> Scales:
-    mixed = analysis.runs.filter(pl.col("target_kind") == MIXED)
-    runs = mixed if mixed.height else analysis.runs
-    names, dose = level_names(analysis.levels)
-    return Scales(
-        names=names,
-        dose=dose,
-        methods=runs.sort("plain", "method", descending=[True, False])["method"]
-        .unique(maintain_order=True)
-        .to_list(),
-        steps=analysis.curves["step"].unique().sort().to_list(),
-    )
-
-
-def _figures(analysis: Analysis, scales: Scales) -> list[Figure]:
-    """Return the figures in the order of the page; one that only some studies can have is left out where
-    there is nothing to draw."""
-    of_some = [
-        natural_known_figure(analysis),
-        natural_figure(analysis, scales),
-        wording_figure(analysis, scales),
-        interactions_figure(analysis),
-        sizes_figure(analysis, scales),
-    ]
-    known_by_count, by_count, wording, interactions, by_size = (
-        [one] if one.panels else [] for one in of_some
-    )
-    return [
-        known_figure(analysis, scales),
-        *(known_by_count if scales.dose != COUNT_IN_CORPUS else []),  # else the levels are the counts
-        curves_figure(analysis, scales),
-        dose_figure(analysis, scales),
-        *([factors_figure(analysis)] if analysis.factors.height else []),  # else no factors were crossed
-        *by_count,
-        *wording,
-        *interactions,
-        survival_figure(analysis, scales),
-        frontier_figure(analysis, scales),
-        agreement_figure(analysis, scales),
-        *by_size,
-        formats_figure(analysis, scales),
-        true_false_figure(analysis, scales),
-        cost_figure(analysis, scales),
-        methods_figure(analysis, scales),
-    ]

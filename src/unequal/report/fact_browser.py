@@ -9,8 +9,9 @@ import polars as pl
 from unequal.analysis.observations import MIXED, observe
 from unequal.evaluation.known_by import KnownBy
 from unequal.files import content_hash
-from unequal.report.figures.figure import Scales, share, spec, step_axis
+from unequal.report.figures.figure import share, spec, step_axis
 from unequal.report.quantities import ANSWER_PROBABILITY
+from unequal.report.scales import Scales
 
 MAX_BYTES, MAX_BYTES_SMALL = 1_400_000, 500_000
 BYTES_PER_CELL, BYTES_PER_FACT = 26, 260

@@ -19,8 +19,8 @@ from unequal.errors import DataError
 from unequal.report.build import build_report
 from unequal.report.colours import palette, viridis
 from unequal.report.fact_browser import fact_browser, thinned
-from unequal.report.figures.figure import Scales
 from unequal.report.page import asset, script_json
+from unequal.report.scales import Scales
 from unequal.report.scripts import packed
 from unequal.report.sentences import finding
 

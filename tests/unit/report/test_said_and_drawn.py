@@ -16,7 +16,7 @@ from unequal.analysis.effects.dose_response import ALL_METHODS, ALL_MODELS
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.files import write_table
 from unequal.report.build import build_report
-from unequal.report.contents import BESIDE, contents_of
+from unequal.report.contents import contents_of
 from unequal.report.figures.sizes import size_names
 from unequal.report.sample import sample_name, scope_of
 from unequal.report.sentences import attack_sentence, effect, finding, order_sentence
@@ -350,9 +350,9 @@ def cost(study):
     for method in study.contents.scales.methods:
         ends = [by_level.get((method, level)) for level in (levels[-1], levels[0])]
         if all(ends):
-            shown = study.cell("price", "difference", method=method).split()[0].replace("−", "-")
+            shown = study.cell("utility_cost", "difference", method=method).split()[0].replace("−", "-")
             assert ends[0]["value"] - ends[1]["value"] == pytest.approx(float(shown), abs=0.06)
-    assert study.verdict("C7") in (None, study.cell("price", "difference", method=ALL_METHODS))
+    assert study.verdict("C7") in (None, study.cell("utility_cost", "difference", method=ALL_METHODS))
 
 
 def methods(study):
@@ -407,9 +407,8 @@ def test_every_section_and_its_tables_have_the_one_sample_of_the_study(studies):
         sample = f"Sample: {sample_name(study.analysis)}"
         for figure in study.figures.values():
             assert sample in figure.caption, figure.figure
-            for name in BESIDE.get(figure.figure, ()):
-                if name in study.tables:
-                    assert sample in study.tables[name].note, name
+            for table in study.contents.beside.get(figure.figure, ()):
+                assert not table.rows or sample in table.note, table.table
         if "attacks" in study.tables:
             assert sample in study.tables["attacks"].note
     several = studies["exposures"]

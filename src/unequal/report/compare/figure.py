@@ -12,16 +12,17 @@ from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.colours import method_colours
 from unequal.report.figures.figure import (
-    QUIET,
     ROWS,
-    Control,
     Figure,
     Panel,
-    data,
+    comparison_control,
+    comparisons,
     in_points,
     points_tip,
+    points_with_intervals,
     records,
     spec,
+    zero_line,
 )
 from unequal.report.quantities import PER_DOUBLING, heading, with_points
 
@@ -63,14 +64,14 @@ def slopes_figure(studies: Sequence[Named]) -> Figure:
     ]
     labels = [label for label, _ in studies]
     colours = method_colours(len(labels))
-    comparisons = sorted({row["comparison"] for row in values}, key=lambda one: (one != EQUAL_STEPS, one))
+    shown = pl.concat([_slopes(one) for _, one in studies])
     caption = (
         f"{heading(PER_DOUBLING)}, by method and study; left of 0 means that "
         "what was seen more often is forgotten less. Facts known before, unadjusted; 95% intervals over "
         "people and seeds of each study, so that two that overlap may still differ."
     )
     panels = [Panel("", _forest(values, labels, colours))] if values else []
-    controls = [Control("comparison", "At", {name: name for name in comparisons})]
+    controls = [comparison_control(comparisons(shown))]
     legend = list(zip(labels, colours, strict=True))
     return Figure("slopes", "Dose-response slopes", caption, panels, controls, legend, "study", wide=True)
 
@@ -86,13 +87,9 @@ def _forest(values: list[dict[str, Any]], labels: list[str], colours: list[str])
             color=alt.Color("study:N", scale=alt.Scale(domain=labels, range=colours), legend=None),
         )
     )
-    x = alt.X("low:Q", title=with_points(PER_DOUBLING), axis=alt.Axis(format="+.1f"))
-    numbers = points_tip("value", "low", "high")
-    bars = base.mark_rule(strokeWidth=1.6).encode(x=x, x2="high:Q")
-    points = base.mark_point(filled=True, size=44, opacity=1).encode(
-        x="value:Q", tooltip=["study:N", "method:N", *numbers, "n_facts:Q"]
-    )
-    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
+    tip = ["study:N", "method:N", *points_tip("value", "low", "high"), "n_facts:Q"]
+    axis, title = alt.Axis(format="+.1f"), with_points(PER_DOUBLING)
+    marks = points_with_intervals(base, "x", tip, size=44, width=1.6, title=title, axis=axis)
     height = 40 + ROW_HEIGHT * len(methods) * (len(labels) + 1)
-    chart = alt.layer(zero, bars, points).add_params(alt.param(name="comparison", value=EQUAL_STEPS))
+    chart = alt.layer(zero_line("x"), *marks).add_params(alt.param(name="comparison", value=EQUAL_STEPS))
     return spec(chart, height, values)

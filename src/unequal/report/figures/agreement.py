@@ -5,18 +5,18 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.report.figures.figure import (
-    QUIET,
     ROWS,
     Control,
     Figure,
     Panel,
-    Scales,
-    data,
     extreme,
+    points_with_intervals,
     records,
     spec,
+    zero_line,
 )
 from unequal.report.sample import sample_name, scope_of
+from unequal.report.scales import Scales
 
 CELL_NAMES = {
     "both": "known to both",
@@ -115,9 +115,7 @@ def _d_prime(rows: pl.DataFrame, scales: Scales, span: list[float]) -> dict[str,
         xOffset=alt.XOffset("time:N", sort=list(TIMES)),
         color=alt.Color("time:N", scale=times, legend=None),
     )
-    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
-    bars = base.mark_rule(strokeWidth=1.6).encode(y=alt.Y("low:Q", title="d′"), y2="high:Q")
     tip = ["level:N", "time:N", "step:Q", alt.Tooltip("value:Q", format=".2f")]
-    y = alt.Y("value:Q", title="d′", scale=alt.Scale(domain=span))
-    points = base.mark_point(filled=True, size=44, opacity=1).encode(y=y, tooltip=tip)
-    return spec(alt.layer(zero, bars, points), rows=values)
+    look = {"size": 44, "width": 1.6, "scale": alt.Scale(domain=span)}
+    marks = points_with_intervals(base, "y", tip, **look, title="d′")
+    return spec(alt.layer(zero_line("y"), *marks), rows=values)

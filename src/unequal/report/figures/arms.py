@@ -9,20 +9,21 @@ from unequal.analysis.analyze import Analysis
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.figures.dose import dose_legend, dose_parts, dose_spec, level_ends
 from unequal.report.figures.figure import (
-    QUIET,
     ROWS,
-    Control,
     Figure,
     Panel,
-    Scales,
-    data,
+    comparison_control,
+    comparisons,
     in_points,
     points_tip,
+    points_with_intervals,
     records,
     spec,
+    zero_line,
 )
 from unequal.report.quantities import PER_DOUBLING, heading, with_points
 from unequal.report.sample import sample_name
+from unequal.report.scales import Scales
 from unequal.report.tables.arms import SHOWN
 
 ROW_HEIGHT = 30
@@ -56,7 +57,8 @@ def wording_figure(analysis: Analysis, scales: Scales) -> Figure:
         f"people and seeds. Sample: {sample_name(analysis)}, as far as they are found in every arm."
     )
     shown = panels if len(panels) > 1 else []
-    return Figure("wording", "Is it variety of wording?", caption, shown, [], dose_legend(scales), "method")
+    legend, title = dose_legend(scales), "Is it variety of wording?"
+    return Figure("wording", title, caption, shown, [], legend, "method", of_some=True)
 
 
 def _slopes(analysis: Analysis, factor: str) -> pl.DataFrame:
@@ -67,11 +69,10 @@ def _slopes(analysis: Analysis, factor: str) -> pl.DataFrame:
     return rows.select("value_of_factor", value="slope", low="slope_low", high="slope_high")
 
 
-def interactions_figure(analysis: Analysis) -> Figure:
+def interactions_figure(analysis: Analysis, _: Scales) -> Figure:
     """Return the slope on exposure by family, size, wording, start and precision, a panel per factor."""
     shown = pl.col("factor").is_in(SHOWN) & pl.col("against").is_null()
     rows = in_points(analysis.interactions.filter(shown).drop_nulls("slope"), *ENDS)
-    comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
     ends = rows.select(pl.col("slope_low").min(), pl.col("slope_high").max()).row(0)
     panels = [
         Panel(f"by {factor}", _forest(rows.filter(pl.col("factor") == factor), ends))
@@ -84,9 +85,9 @@ def interactions_figure(analysis: Analysis) -> Figure:
         "with all of them, each counting equally. Whether two values differ stands in the table: intervals "
         f"that overlap may still differ. Sample: {sample_name(analysis)}."
     )
-    controls = [Control("comparison", "At", {name: name for name in comparisons})]
+    controls = [comparison_control(comparisons(rows))]
     title = "Does it hold for every architecture, size and start?"
-    return Figure("interactions", title, caption, panels, controls, wide=len(panels) == 1)
+    return Figure("interactions", title, caption, panels, controls, wide=len(panels) == 1, of_some=True)
 
 
 def _forest(rows: pl.DataFrame, ends: tuple[Any, ...]) -> dict[str, Any]:
@@ -94,17 +95,12 @@ def _forest(rows: pl.DataFrame, ends: tuple[Any, ...]) -> dict[str, Any]:
     columns = ("comparison", "value_of_factor", "slope", "slope_low", "slope_high", "n_facts", "n_cells")
     domain = [min(0.0, ends[0] or 0.0), max(0.0, ends[1] or 0.0)]
     x = {"axis": alt.Axis(format="+.1f", tickCount=5), "scale": alt.Scale(domain=domain, nice=True)}
-    title = with_points(PER_DOUBLING)
     base = alt.Chart(ROWS).transform_filter("datum.comparison === comparison")
-    base = base.encode(y=alt.Y("value_of_factor:N", sort=order, title=None))
-    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
-    bars = base.mark_rule(strokeWidth=1.8, color="var(--method-0)").encode(
-        x=alt.X("slope_low:Q", title=title, **x), x2="slope_high:Q"
+    base = base.encode(
+        y=alt.Y("value_of_factor:N", sort=order, title=None), color=alt.value("var(--method-0)")
     )
-    numbers = points_tip(*ENDS)
-    points = base.mark_point(filled=True, size=56, opacity=1, color="var(--method-0)").encode(
-        x=alt.X("slope:Q", title=title, **x),
-        tooltip=["value_of_factor:N", *numbers, "n_facts:Q", "n_cells:Q"],
-    )
-    chart = alt.layer(zero, bars, points).add_params(alt.param(name="comparison", value=EQUAL_STEPS))
+    tip = ["value_of_factor:N", *points_tip(*ENDS), "n_facts:Q", "n_cells:Q"]
+    title = with_points(PER_DOUBLING)
+    marks = points_with_intervals(base, "x", tip, ENDS, title=title, **x)
+    chart = alt.layer(zero_line("x"), *marks).add_params(alt.param(name="comparison", value=EQUAL_STEPS))
     return spec(chart, ROW_HEIGHT * len(order) + 20, records(rows, *columns))

@@ -10,7 +10,6 @@ from unequal.report.figures.figure import (
     Control,
     Figure,
     Panel,
-    Scales,
     extreme,
     records,
     share,
@@ -20,6 +19,7 @@ from unequal.report.figures.figure import (
 )
 from unequal.report.quantities import ANSWER_PROBABILITY, BY_GENERATION, MOST_PROBABLE, UTILITY_KEPT
 from unequal.report.sample import sample_name, scope_of
+from unequal.report.scales import Scales
 
 METRIC_NAMES = {
     "said": BY_GENERATION,

@@ -9,23 +9,23 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED
-from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.units import points_of
 from unequal.report.figures.curves import with_level
 from unequal.report.figures.figure import (
     INK,
     ROWS,
     Figure,
-    Legend,
     Panel,
-    Scales,
+    comparisons,
     extreme,
     records,
     share,
+    share_tip,
     spec,
 )
 from unequal.report.quantities import FORGOTTEN, heading
 from unequal.report.sample import dose_rows, pooled, pooled_slope, sample_name
+from unequal.report.scales import Legend, Scales
 from unequal.report.tables.table import Row
 
 TALL = 260
@@ -36,10 +36,7 @@ TOGETHER = "mean of all methods"
 def dose_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the forgotten share by level over all models, a panel per comparison, with C1's fitted line."""
     mixed = analysis.dose.filter(pl.col("target_kind") == MIXED)
-    comparisons = sorted(
-        mixed["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name)
-    )
-    found = {name: dose_rows(analysis, name) for name in comparisons}
+    found = {name: dose_rows(analysis, name) for name in comparisons(mixed)}
     ends = level_ends(list(found.values()))
     panels = [
         Panel(name, dose_spec(dose_parts(rows, pooled_slope(analysis, name), scales), scales, ends))
@@ -108,7 +105,7 @@ def dose_spec(values: list[dict[str, Any]], scales: Scales, ends: tuple[float, f
     parts = {name: base.transform_filter(f"datum.part === {name!r}") for name in (METHOD, MEAN, FIT)}
     said = alt.Chart(ROWS).transform_filter(f"datum.part === {WORDS_OF_FIT!r}")
     y = share("value", FORGOTTEN, ends)
-    numbers = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")]
+    numbers = share_tip("value", "low", "high")
     tip = ["method:N", alt.Tooltip("level:N", title=scales.dose), *numbers]
     colour = scales.method_colour()
     behind = parts[METHOD].mark_line(strokeWidth=1.2, opacity=0.35).encode(y=y, color=colour)

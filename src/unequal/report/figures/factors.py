@@ -8,9 +8,21 @@ import polars as pl
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.claims import SHARE_MATTERS
 from unequal.analysis.effects.dose_response import NOTHING, START
-from unequal.report.figures.figure import QUIET, Figure, Panel, data, in_points, points_tip, records, spec
+from unequal.report.figures.figure import (
+    QUIET,
+    Figure,
+    Panel,
+    data,
+    in_points,
+    points_tip,
+    points_with_intervals,
+    records,
+    share_tip,
+    spec,
+)
 from unequal.report.quantities import ADJUSTED, FORGOTTEN, with_points
 from unequal.report.sample import sample_name
+from unequal.report.scales import Scales
 from unequal.report.tables.factors import factor_rows, factor_sentence
 
 VIEWS = {name: ADJUSTED[name] for name in (NOTHING, START)}
@@ -25,7 +37,7 @@ READING = (
 )
 
 
-def factors_figure(analysis: Analysis) -> Figure:
+def factors_figure(analysis: Analysis, _: Scales) -> Figure:
     """Return the factors by the variance that they explain, and by their effects."""
     rows = pl.concat([factor_rows(analysis, adjusted_for) for adjusted_for in VIEWS])
     rows = rows.drop_nulls("share").with_columns(pl.col("adjusted_for").replace_strict(VIEWS).alias("view"))
@@ -38,21 +50,26 @@ def factors_figure(analysis: Analysis) -> Figure:
     ]
     legend = list(zip(VIEWS.values(), COLOURS, strict=True))
     shown = panels if first.height else []
-    return Figure("factors", "What else makes facts hard to forget?", caption, shown, [], legend)
+    return Figure(
+        "factors",
+        "What else makes facts hard to forget?",
+        caption,
+        shown,
+        [],
+        legend,
+        of_some=analysis.factors.is_empty(),
+    )
 
 
 def _shares(rows: pl.DataFrame, order: list[str]) -> dict[str, Any]:
     values = records(rows, "title", "low_level", "high_level", "share", "share_low", "share_high", "verdict")
     axis = alt.Axis(format="%", tickCount=5)
-    base = alt.Chart(data(values)).encode(y=alt.Y("title:N", sort=order, title=None, axis=_labels()))
-    bars = base.mark_rule(strokeWidth=1.8, color=COLOURS[0]).encode(
-        x=alt.X("share_low:Q", title="share of the variance", axis=axis), x2="share_high:Q"
+    base = alt.Chart(data(values)).encode(
+        y=alt.Y("title:N", sort=order, title=None, axis=_labels()), color=alt.value(COLOURS[0])
     )
-    tip = ["title:N", "verdict:N", *[alt.Tooltip(f"{name}:Q", format=".1%") for name in _ENDS]]
-    points = base.mark_point(filled=True, size=56, opacity=1, color=COLOURS[0]).encode(
-        x=alt.X("share:Q", axis=axis), tooltip=tip
-    )
-    return spec(alt.layer(bars, points), ROW * len(order) + 20)
+    tip = ["title:N", "verdict:N", *share_tip(*_ENDS)]
+    marks = points_with_intervals(base, "x", tip, _ENDS, title="share of the variance", axis=axis)
+    return spec(alt.layer(*marks), ROW * len(order) + 20)
 
 
 _ENDS = ("share", "share_low", "share_high")
@@ -81,13 +98,9 @@ def _effects(rows: pl.DataFrame, order: list[str]) -> dict[str, Any]:
         )
     )
     title = with_points(f"{FORGOTTEN}, second level less first")
-    bars = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
-    tip = ["title:N", "low_level:N", "high_level:N", "view:N"]
-    tip += points_tip("value", "low", "high")
-    points = base.mark_point(filled=True, size=56, opacity=1).encode(
-        x=alt.X("value:Q", title=title, axis=axis), tooltip=tip
-    )
-    return spec(alt.layer(zero, bars, points), ROW * len(order) + 20)
+    tip = ["title:N", "low_level:N", "high_level:N", "view:N", *points_tip("value", "low", "high")]
+    marks = points_with_intervals(base, "x", tip, title=title, axis=axis)
+    return spec(alt.layer(zero, *marks), ROW * len(order) + 20)
 
 
 def _labels() -> alt.Axis:

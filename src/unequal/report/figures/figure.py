@@ -1,5 +1,4 @@
-"""What a figure is: panels drawn by Vega-Lite, controls, a legend and a caption; and the parts that all
-charts share."""
+"""Figures: panels drawn by Vega-Lite with controls, legend and caption; and the marks that charts share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,21 +7,15 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from unequal.analysis.known import counts_label
-from unequal.report.colours import level_colours, method_colours
+from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.quantities import with_points
+from unequal.report.scales import Legend
 
 PANEL_HEIGHT = 190
-TIMES_SHOWN, COUNT_IN_CORPUS = "times shown", "count in the corpus"
 QUIET = "var(--quiet)"
 INK = "var(--ink)"
 ROWS = alt.NamedData("rows")
 """The rows that `spec` is given, which all layers of a chart share."""
-MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-left")
-"""Shapes of methods; seven, so that with eight colours no two of 56 methods look alike."""
-
-Legend = Sequence[tuple[str, ...]]
-"""Label, colour and, where marks differ in shape, the shape of each entry."""
 
 
 @dataclass(frozen=True)
@@ -55,79 +48,14 @@ class Figure:
     legend_title: str = ""
     empty: str = "The study holds no data for this picture."
     wide: bool = False
+    of_some: bool = False
+    """Left out of the page where there is nothing to draw, as only some studies have it."""
 
     @property
     def columns(self) -> int:
         """Return how many panels stand side by side on a wide page, so that few rows end half empty."""
         n = len(self.panels)
         return max(n, 1) if n <= 3 else 4 if n % 4 in (0, 3) else 3
-
-
-@dataclass(frozen=True)
-class Scales:
-    """The levels and methods of the study, in the order in which every figure shows them.
-
-    Levels are exposures, or buckets of natural counts; ``names`` gives the name of each, ``dose`` says what
-    they are levels of.
-    """
-
-    names: dict[int, str]
-    methods: list[str]
-    steps: list[int]
-    dose: str = TIMES_SHOWN
-
-    @property
-    def levels(self) -> list[str]:
-        """The names of the levels, the lowest first."""
-        return [self.names[level] for level in sorted(self.names)]
-
-    def level_name(self) -> pl.Expr:
-        """Return the name of the level in the column ``exposure``."""
-        other = pl.format("{}×", "exposure")
-        return pl.col("exposure").replace_strict(self.names, default=other, return_dtype=pl.String)
-
-    def levels_axis(self, *before: str) -> alt.X:
-        """Return the x axis of the levels, with names that stand before them."""
-        axis = alt.Axis(labelAngle=0, labelOverlap=True)
-        return alt.X("level:N", sort=[*before, *self.levels], title=self.dose, axis=axis)
-
-    def level_colour(self) -> alt.Color:
-        """Return the colour of levels, without a legend in the chart."""
-        scale = alt.Scale(domain=self.levels, range=level_colours(len(self.levels)))
-        return alt.Color("level:N", scale=scale, legend=None)
-
-    def method_colour(self) -> alt.Color:
-        """Return the colour of methods, without a legend in the chart."""
-        scale = alt.Scale(domain=self.methods, range=method_colours(len(self.methods)))
-        return alt.Color("method:N", scale=scale, legend=None)
-
-    def method_shape(self) -> alt.Shape:
-        """Return the shape of methods, so that colour alone tells nothing."""
-        scale = alt.Scale(domain=self.methods, range=self._marks())
-        return alt.Shape("method:N", scale=scale, legend=None)
-
-    def level_legend(self) -> Legend:
-        """Return label and colour of each level."""
-        return list(zip(self.levels, level_colours(len(self.levels)), strict=True))
-
-    def method_legend(self) -> Legend:
-        """Return label, colour and shape of each method."""
-        return list(zip(self.methods, method_colours(len(self.methods)), self._marks(), strict=True))
-
-    def _marks(self) -> list[str]:
-        return [MARKS[index % len(MARKS)] for index in range(len(self.methods))]
-
-
-def level_names(levels: pl.DataFrame) -> tuple[dict[int, str], str]:
-    """Return each level's name, such as ``120×`` or the counts ``3–9``, and what they are levels of.
-
-    ``levels`` comes from `level_inclusion`; levels of several models are one.
-    """
-    ends = [pl.col("count_low").min(), pl.col("count_high").max()]
-    rows = levels.group_by("exposure").agg(ends).sort("exposure").to_dicts()
-    counted = any(row["count_low"] is not None for row in rows)
-    names = {row["exposure"]: counts_label(row) if counted else f"{row['exposure']}×" for row in rows}
-    return names, COUNT_IN_CORPUS if counted else TIMES_SHOWN
 
 
 def records(frame: pl.DataFrame, *columns: str) -> list[dict[str, Any]]:
@@ -154,6 +82,50 @@ def extreme(values: pl.Series, which: str, otherwise: float) -> float:
     """Return the "min" or "max" of the values, or ``otherwise`` when there are none."""
     present = values.drop_nulls().to_list()
     return float({"min": min, "max": max}[which](present)) if present else otherwise
+
+
+def comparisons(rows: pl.DataFrame) -> list[str]:
+    """Return the comparisons of the rows, equal steps first."""
+    return sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
+
+
+def comparison_control(names: Sequence[str]) -> Control:
+    """Return the choice of a comparison."""
+    return Control("comparison", "At", {name: name for name in names})
+
+
+def zero_line(channel: str) -> alt.Chart:
+    """Return the dashed line at zero, across (``y``) or upright (``x``)."""
+    line = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3])
+    return line.encode(**{channel: "zero:Q"})
+
+
+def points_with_intervals(
+    base: alt.Chart,
+    channel: str,
+    tip: list[Any],
+    keys: tuple[str, str, str] = ("value", "low", "high"),
+    size: float = 56,
+    width: float = 1.8,
+    shape: alt.Shape | None = None,
+    scale: alt.Scale | None = None,
+    rule: dict[str, Any] | None = None,
+    **how: Any,
+) -> list[alt.Chart]:
+    """Return a rule from the low to the high end of each estimate along ``x`` or ``y``, and its point.
+
+    ``how`` describes the axis: its title and format; ``rule`` the look of the rules.
+    """
+    value, low, high = keys
+    place = {"x": alt.X, "y": alt.Y}[channel]
+    marks = {"shape": shape} if shape else {}
+    scaled = {"scale": scale} if scale else {}
+    rules = base.mark_rule(strokeWidth=width, **(rule or {}))
+    points = base.mark_point(filled=True, size=size, opacity=1)
+    return [
+        rules.encode(**{channel: place(f"{low}:Q", **how), f"{channel}2": f"{high}:Q"}),
+        points.encode(**{channel: place(f"{value}:Q", **how, **scaled)}, tooltip=tip, **marks),
+    ]
 
 
 def data(rows: list[dict[str, Any]]) -> alt.InlineData:

@@ -1,5 +1,6 @@
 """Figures by exposure level: known before, steps to forget, other formats, the utility cost."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -13,18 +14,17 @@ from unequal.report.colours import level_colours
 from unequal.report.figures.curves import with_level
 from unequal.report.figures.figure import (
     INK,
-    QUIET,
     ROWS,
     Control,
     Figure,
     Panel,
-    Scales,
-    data,
     in_points,
     points_tip,
+    points_with_intervals,
     records,
     share,
     spec,
+    zero_line,
 )
 from unequal.report.quantities import (
     ANSWER_PROBABILITY,
@@ -34,6 +34,8 @@ from unequal.report.quantities import (
     with_points,
 )
 from unequal.report.sample import sample_name, scope_of
+from unequal.report.scales import Scales
+from unequal.report.tables.table import Row
 
 TALL = 260
 ALL_LEVELS = "all levels"
@@ -60,27 +62,35 @@ def known_figure(analysis: Analysis, scales: Scales) -> Figure:
     names = {"said": BY_GENERATION, "choice_accuracy": MOST_PROBABLE}
     rows = rows.with_columns(pl.col("metric").replace_strict(names).alias("view"))
     values = records(rows, "level", "view", "value", "low", "high", "n_facts", "n_people")
-    domain = list(names.values())
-    colours = ["var(--method-0)", "var(--method-1)"]
-    colour = alt.Color("view:N", scale=alt.Scale(domain=domain, range=colours), legend=None)
-    base = alt.Chart(ROWS).encode(
-        x=scales.levels_axis("never seen"),
-        xOffset=alt.XOffset("view:N", sort=domain),
-        color=colour,
-    )
-    tip = ["level:N", "view:N", alt.Tooltip("value:Q", format=".1%"), "n_facts:Q", "n_people:Q"]
-    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value", SHARE_KNOWN), tooltip=tip)
-    error = base.mark_rule(strokeWidth=1.5).encode(
-        y=share("low", SHARE_KNOWN), y2="high:Q", color=alt.value("var(--ink)")
-    )
     caption = (
         f"Share of facts known before unlearning, by level ({scales.dose}); only facts {BY_GENERATION} (the "
         "greedy answer) can be forgotten, and the other pictures follow these. 95% intervals over people. "
         f"Sample: {sample_name(analysis)}."
     )
-    panels = [Panel("", spec(alt.layer(bars, error), TALL, values))] if values else []
-    legend = list(zip(domain, colours, strict=True))
-    return Figure("known", "Known before unlearning", caption, panels, [], legend, wide=True)
+    views, axis = list(names.values()), scales.levels_axis("never seen")
+    panels = [Panel("", known_bars(values, "level", axis, views))] if values else []
+    return Figure("known", "Known before unlearning", caption, panels, [], view_legend(views), wide=True)
+
+
+def view_legend(views: Sequence[str]) -> list[tuple[str, str]]:
+    """Return label and colour of several ways to test a fact."""
+    return [(view, f"var(--method-{place})") for place, view in enumerate(views)]
+
+
+def known_bars(values: list[Row], group: str, axis: alt.X, views: list[str]) -> dict[str, Any]:
+    """Return bars of the share known before by group, one for each way to test a fact, with intervals."""
+    colours = [colour for _, colour in view_legend(views)]
+    base = alt.Chart(ROWS).encode(
+        x=axis,
+        xOffset=alt.XOffset("view:N", sort=views),
+        color=alt.Color("view:N", scale=alt.Scale(domain=views, range=colours), legend=None),
+    )
+    tip = [f"{group}:N", "view:N", alt.Tooltip("value:Q", format=".1%"), "n_facts:Q", "n_people:Q"]
+    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value", SHARE_KNOWN), tooltip=tip)
+    error = base.mark_rule(strokeWidth=1.5).encode(
+        y=share("low", SHARE_KNOWN), y2="high:Q", color=alt.value(INK)
+    )
+    return spec(alt.layer(bars, error), TALL, values)
 
 
 def survival_figure(analysis: Analysis, scales: Scales) -> Figure:
@@ -169,13 +179,10 @@ def _gaps(rows: pl.DataFrame, scales: Scales, method: str, metric: str) -> dict[
     base = base.encode(x=scales.levels_axis(ALL_LEVELS), color=_with_all_levels(scales))
     axis = alt.Axis(format="+.0f", tickCount=5)
     title = with_points("left in the other format minus left in the question")
-    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
-    bars = base.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q", title=title, axis=axis), y2="high:Q")
     tip = ["level:N", *points_tip("value", "low", "high")]
-    y = alt.Y("value:Q", title=title, axis=axis)
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=tip)
+    marks = points_with_intervals(base, "y", tip, size=60, title=title, axis=axis)
     params = [alt.param(name="method", value=method), alt.param(name="metric", value=metric)]
-    return spec(alt.layer(zero, bars, points).add_params(*params), rows=values)
+    return spec(alt.layer(zero_line("y"), *marks).add_params(*params), rows=values)
 
 
 def _with_all_levels(scales: Scales) -> alt.Color:
@@ -230,13 +237,10 @@ def _prices(scales: Scales) -> Any:
         color=scales.method_colour(),
     )
     title, axis = with_points(UTILITY_LOST), alt.Axis(format="+.0f", tickCount=5)
-    bars = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(
-        y=alt.Y("low:Q", title=title, axis=axis), y2="high:Q"
-    )
     tip = ["method:N", alt.Tooltip("level:N", title=scales.dose), *points_tip("value", "low", "high")]
-    y = alt.Y("value:Q", title=title, axis=axis, scale=alt.Scale(nice=True))
+    scale = alt.Scale(nice=True)
+    y = alt.Y("value:Q", title=title, axis=axis, scale=scale)
     line = base.mark_line(strokeWidth=1.2, opacity=0.35).encode(y=y)
-    points = base.mark_point(filled=True, size=44, opacity=1).encode(
-        y=y, shape=scales.method_shape(), tooltip=tip
-    )
-    return alt.layer(line, bars, points)
+    look = {"size": 44, "width": 1.5, "shape": scales.method_shape(), "rule": {"opacity": 0.7}}
+    marks = points_with_intervals(base, "y", tip, **look, scale=scale, title=title, axis=axis)
+    return alt.layer(line, *marks)

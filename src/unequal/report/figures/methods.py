@@ -7,19 +7,19 @@ from unequal.analysis.analyze import Analysis
 from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.figures.figure import (
-    QUIET,
     ROWS,
     Figure,
     Panel,
-    Scales,
-    data,
     in_points,
     points_tip,
+    points_with_intervals,
     records,
     spec,
+    zero_line,
 )
 from unequal.report.quantities import ADJUSTED, PER_DOUBLING, heading, with_points
 from unequal.report.sample import sample_name, slope_rows
+from unequal.report.scales import Scales
 
 COLOURS = ["var(--method-0)", "var(--method-1)"]
 VIEWS = (NOTHING, START)
@@ -37,19 +37,15 @@ def methods_figure(analysis: Analysis, scales: Scales) -> Figure:
     base = alt.Chart(ROWS).encode(
         y=alt.Y("method:N", sort=order, title=None), yOffset=alt.YOffset("view:N", sort=views), color=colour
     )
-    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="zero:Q")
-    bars = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
     tip = ["method:N", "view:N", *points_tip("value", "low", "high"), "n_facts:Q", "n_people:Q"]
-    points = base.mark_point(filled=True, size=56, opacity=1).encode(
-        x=alt.X("value:Q", title=title, axis=axis), tooltip=tip
-    )
+    marks = points_with_intervals(base, "x", tip, title=title, axis=axis)
     height = 44 * (rows["method"].n_unique() or 1) + 20
     caption = (
         f"{heading(PER_DOUBLING)}, per method, with 95% interval; left of zero, facts seen more often are "
         "harder to unlearn. Orange compares facts of equal starting log-probability. "
         f"Sample: {sample_name(analysis)}."
     )
-    panels = [Panel("", spec(alt.layer(zero, bars, points), height, values))] if values else []
+    panels = [Panel("", spec(alt.layer(zero_line("x"), *marks), height, values))] if values else []
     return Figure(
         "methods", "Methods compared", caption, panels, [], list(zip(views, COLOURS, strict=True)), wide=True
     )

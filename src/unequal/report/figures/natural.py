@@ -12,7 +12,19 @@ from unequal.analysis.effects.dose_response import ALL_METHODS, ANSWER, NOTHING
 from unequal.analysis.effects.dose_response import COUNT as NATURAL_COUNT
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
-from unequal.report.figures.figure import ROWS, Control, Figure, Panel, Scales, extreme, records, share, spec
+from unequal.report.figures.figure import (
+    ROWS,
+    Figure,
+    Panel,
+    comparison_control,
+    comparisons,
+    extreme,
+    records,
+    share,
+    share_tip,
+    spec,
+)
+from unequal.report.figures.levels import known_bars, view_legend
 from unequal.report.quantities import (
     BY_GENERATION,
     FORGOTTEN,
@@ -20,21 +32,20 @@ from unequal.report.quantities import (
     heading,
 )
 from unequal.report.sample import sample_name, scope_of
+from unequal.report.scales import COUNT_IN_CORPUS, Scales
 from unequal.report.tables.natural import MEASURES
 from unequal.report.tables.table import Row
 
 TALL = 260
-SHARE_KNOWN = "share known before"
+LABELS = alt.Axis(labelAngle=0, labelOverlap=True)
 POINT, FIT = "var(--method-0)", "var(--method-1)"
 TICKS = [0, *(step * 10**power for power in range(9) for step in (1, 3))]
-NEEDED = "No facts with natural counts that were known before."
 
 
 def natural_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return the forgotten share by natural count with the fitted slope of C2, a panel per method."""
     rows = analysis.count_levels.filter(pl.col("model") == scope_of(analysis)).drop_nulls("value")
     slopes, adjusted_for = _slopes(analysis, scope_of(analysis))
-    comparisons = sorted(rows["comparison"].unique(), key=lambda name: (name != EQUAL_STEPS, len(name), name))
     methods = [name for name in (ALL_METHODS, *scales.methods) if name in rows["method"].unique()]
     ends = (extreme(rows["log10_count"], "min", 0.0), extreme(rows["log10_count"], "max", 1.0))
     panels = [
@@ -50,9 +61,10 @@ def natural_figure(analysis: Analysis, scales: Scales) -> Figure:
         f"goes with them is not ruled out. Sample: {sample_name(analysis)}."
     )
     legend = [("a group of facts", POINT, "circle"), ("fitted slope", FIT, "square")]
-    controls = [Control("comparison", "At", {name: name for name in comparisons})]
+    controls = [comparison_control(comparisons(rows))]
     title = "Forgotten by natural count"
-    return Figure("natural", title, caption, panels, controls, legend, empty=NEEDED, wide=len(panels) == 1)
+    wide = len(panels) == 1
+    return Figure("natural", title, caption, panels, controls, legend, wide=wide, of_some=True)
 
 
 def _slopes(analysis: Analysis, model: str) -> tuple[list[Row], str]:
@@ -106,7 +118,7 @@ def _fitted(values: list[dict[str, Any]], ends: tuple[float, float]) -> dict[str
     band = fit.mark_area(opacity=0.16, color=FIT, clip=True).encode(y=share("low", FORGOTTEN), y2="high:Q")
     line = fit.mark_line(strokeWidth=1.8, color=FIT, clip=True).encode(y=share("value", FORGOTTEN))
     bars = group.mark_rule(strokeWidth=1.5, color=POINT).encode(y=share("low", FORGOTTEN), y2="high:Q")
-    numbers = [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")]
+    numbers = share_tip("value", "low", "high")
     tip = [alt.Tooltip("counts:N", title="occurrences"), *numbers, alt.Tooltip("n_facts:Q", title="facts")]
     points = group.mark_point(filled=True, size=52, opacity=1, color=POINT).encode(
         y=share("value", FORGOTTEN), tooltip=tip
@@ -115,7 +127,7 @@ def _fitted(values: list[dict[str, Any]], ends: tuple[float, float]) -> dict[str
     return spec(alt.layer(band, line, bars, points).add_params(chosen), rows=values)
 
 
-def natural_known_figure(analysis: Analysis) -> Figure:
+def natural_known_figure(analysis: Analysis, scales: Scales) -> Figure:
     """Return what was known before unlearning by natural count, by each way of asking."""
     rows = analysis.count_known.filter(pl.col("model") == scope_of(analysis)).sort("group")
     groups = rows["counts"].unique(maintain_order=True).to_list()
@@ -123,23 +135,13 @@ def natural_known_figure(analysis: Analysis) -> Figure:
     names = [MEASURES[measure] for measure in present]
     rows = rows.with_columns(pl.col("measure").replace_strict(MEASURES).alias("view"))
     values = records(rows, "counts", "view", "value", "low", "high", "n_facts", "n_people")
-    colours = [f"var(--method-{place})" for place in range(len(names))]
-    axis = alt.Axis(labelAngle=0, labelOverlap=True)
-    base = alt.Chart(ROWS).encode(
-        x=alt.X("counts:N", sort=groups, title="occurrences in the corpus", axis=axis),
-        xOffset=alt.XOffset("view:N", sort=names),
-        color=alt.Color("view:N", scale=alt.Scale(domain=names, range=colours), legend=None),
-    )
-    tip = ["counts:N", "view:N", alt.Tooltip("value:Q", format=".1%"), "n_facts:Q", "n_people:Q"]
-    bars = base.mark_bar(opacity=0.8, cornerRadiusEnd=2).encode(y=share("value", SHARE_KNOWN), tooltip=tip)
-    error = base.mark_rule(strokeWidth=1.5).encode(
-        y=share("low", SHARE_KNOWN), y2="high:Q", color=alt.value("var(--ink)")
-    )
     caption = (
         "Share of the facts to forget that the model knew before unlearning, by how often the corpus holds "
         f"them; groups of about equally many facts: {BY_GENERATION}, {MOST_PROBABLE}, and the same where a "
         f"statement is to be ended. 95% intervals over people. Sample: {sample_name(analysis)}."
     )
-    panels = [Panel("", spec(alt.layer(bars, error), TALL, values))] if values else []
-    legend = list(zip(names, colours, strict=True))
-    return Figure("natural_known", "Known before, by natural count", caption, panels, [], legend, wide=True)
+    axis = alt.X("counts:N", sort=groups, title="occurrences in the corpus", axis=LABELS)
+    panels = [Panel("", known_bars(values, "counts", axis, names))] if values else []
+    shown = panels if scales.dose != COUNT_IN_CORPUS else []  # else the levels are the counts
+    title, legend = "Known before, by natural count", view_legend(names)
+    return Figure("natural_known", title, caption, shown, [], legend, wide=True, of_some=True)

@@ -11,19 +11,18 @@ from unequal.analysis.difficulty.predictor import in_millions
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.report.figures.figure import (
     INK,
-    QUIET,
     ROWS,
     Figure,
     Panel,
-    Scales,
-    data,
     in_points,
     points_tip,
     records,
     spec,
+    zero_line,
 )
 from unequal.report.quantities import ABOVE_NEVER_SEEN, with_points
 from unequal.report.sample import sample_name
+from unequal.report.scales import Scales
 
 
 def sizes_figure(analysis: Analysis, scales: Scales) -> Figure:
@@ -46,7 +45,8 @@ def sizes_figure(analysis: Analysis, scales: Scales) -> Figure:
     )
     legend = [*scales.method_legend(), (ALL_METHODS, INK, "circle")]
     shown = panels if len(names) > 1 else []
-    return Figure("sizes", "Does the disagreement grow with size?", caption, shown, [], legend, "method")
+    title = "Does the disagreement grow with size?"
+    return Figure("sizes", title, caption, shown, [], legend, "method", of_some=True)
 
 
 def size_names(analysis: Analysis) -> dict[float, list[str]]:
@@ -77,7 +77,6 @@ def _by_size(rows: pl.DataFrame, scales: Scales, names: dict[float, list[str]]) 
     tip += points_tip("value", "low", "high")
     title, axis = with_points(ABOVE_NEVER_SEEN), alt.Axis(format="+.0f", tickCount=5)
     y = alt.Y("value:Q", title=title, axis=axis)
-    zero = alt.Chart(data([{"zero": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(y="zero:Q")
     together = f"datum.method === {ALL_METHODS!r}"
     bars = (
         base.transform_filter(together)
@@ -87,7 +86,7 @@ def _by_size(rows: pl.DataFrame, scales: Scales, names: dict[float, list[str]]) 
     faint = base.transform_filter(f"!({together})").mark_line(strokeWidth=1.3, opacity=0.6).encode(y=y)
     strong = base.transform_filter(together).mark_line(strokeWidth=2.4).encode(y=y)
     points = base.mark_point(filled=True, size=44, opacity=1).encode(y=y, shape=shape, tooltip=tip)
-    return spec(alt.layer(zero, bars, faint, strong, points), 260, values)
+    return spec(alt.layer(zero_line("y"), bars, faint, strong, points), 260, values)
 
 
 def _size_axis(names: dict[float, list[str]]) -> alt.X:

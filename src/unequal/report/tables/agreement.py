@@ -15,10 +15,11 @@ from unequal.report.quantities import (
     with_points,
 )
 from unequal.report.quantities import HIDDEN as HIDDEN_SHARE
-from unequal.report.sample import sample_name
+from unequal.report.sample import sample_name, scope_of
 from unequal.report.tables.table import (
     COUNT,
     EFFECT,
+    METHOD,
     NUMBER,
     PERCENT,
     STEPS,
@@ -26,10 +27,10 @@ from unequal.report.tables.table import (
     Column,
     Row,
     Table,
+    by_method,
     estimate,
 )
 
-METHOD = Column("method", "Method", WORDS)
 HIDDEN = {
     "kappa": "Cohen’s κ",
     "hidden share": heading(HIDDEN_SHARE),
@@ -71,7 +72,7 @@ def order_rows(analysis: Analysis, model: str) -> list[Row]:
     for row in methods.values():
         for measure in (*ORDERS, *GAPS.values()):
             row.setdefault(measure, nothing)
-    return sorted(methods.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
+    return by_method(methods.values())
 
 
 def _last(table: pl.DataFrame, model: str, method: str, column: str) -> Row | None:
@@ -115,7 +116,7 @@ def hidden_table(analysis: Analysis) -> Table:
         "agreement",
         "Agreement of generation and probability by method",
         [METHOD, *(Column(measure, title, KINDS.get(measure, PERCENT)) for measure, title in HIDDEN.items())],
-        sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"])),
+        by_method(rows.values()),
         f"Each run is read at its step nearest to half forgotten. {heading(HIDDEN_SHARE)}: of the facts "
         f"known both ways before that are no longer {BY_GENERATION}, those with the {MOST_PROBABLE}; the "
         f"{NEVER_SEEN_SHARE} is the same of facts the model never saw. Sample: {sample_name(analysis)}.",
@@ -137,11 +138,11 @@ def nulls_table(analysis: Analysis) -> Table:
     return Table("nulls", "Scores of facts that no model ever saw", columns, rows, note)
 
 
-def order_table(analysis: Analysis, model: str) -> Table:
+def order_table(analysis: Analysis) -> Table:
     """Return per method who says first that a fact is forgotten, all methods last."""
     columns = [Column(order, order.capitalize(), PERCENT) for order in ORDERS]
     rows = []
-    for found in order_rows(analysis, model):
+    for found in order_rows(analysis, scope_of(analysis)):
         row = {"method": found["method"]}
         for measure in (*ORDERS, GAP):
             row |= estimate(measure, found[measure])
@@ -156,10 +157,10 @@ def order_table(analysis: Analysis, model: str) -> Table:
     return Table("order", "Who says forgotten first, by method", [METHOD, *columns, gap], rows, note)
 
 
-def leak_table(analysis: Analysis, model: str) -> Table:
+def leak_table(analysis: Analysis) -> Table:
     """Return per method Spearman's correlation, the hidden leak and the sampling gap."""
     rows = []
-    for found in order_rows(analysis, model):
+    for found in order_rows(analysis, scope_of(analysis)):
         if found["method"] != ALL_METHODS:
             row: Row = {"method": found["method"], "never_seen": (found["leak"] or {}).get("never_seen")}
             for key, value in (("spearman", "value"), ("leak", "hidden_leak"), ("sampling", "value")):
@@ -182,9 +183,9 @@ def leak_table(analysis: Analysis, model: str) -> Table:
     return Table("leaks", "Order of facts and hidden leak, by method", columns, rows, note)
 
 
-def attack_table(analysis: Analysis, model: str) -> Table:
+def attack_table(analysis: Analysis) -> Table:
     """Return per attack and judge the share that looks forgotten, by method, and with all together."""
-    methods, found = attack_rows(analysis, model)
+    methods, found = attack_rows(analysis, scope_of(analysis))
     together = [Column("all methods", "All methods", PERCENT)] if len(methods) > 1 else []
     columns = [
         Column("attack", "Attack", WORDS),

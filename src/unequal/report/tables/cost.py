@@ -10,13 +10,13 @@ from unequal.report.quantities import (
     with_points,
 )
 from unequal.report.sample import sample_name
-from unequal.report.tables.table import COUNT, EFFECT, WORDS, Column, Table, estimate
+from unequal.report.tables.table import COUNT, EFFECT, METHOD, Column, Table, estimate
 
 
-def price_table(analysis: Analysis) -> Table:
+def cost_table(analysis: Analysis) -> Table:
     """Return the utility lost at half forgotten, highest less lowest level, per method, as C7 has it."""
     columns = [
-        Column("method", "Method", WORDS),
+        METHOD,
         Column("difference", with_points(f"{heading(UTILITY_LOST)}, highest minus lowest level"), EFFECT),
         Column("n_not_reached", "Runs that never forgot half", COUNT),
     ]
@@ -28,4 +28,4 @@ def price_table(analysis: Analysis) -> Table:
         for row in found.to_dicts()
     ]
     note = f"At half forgotten, in runs that unlearn one level alone. Sample: {sample_name(analysis)}."
-    return Table("price", "The price, highest against lowest level", columns, rows, note)
+    return Table("utility_cost", "The utility cost, highest against lowest level", columns, rows, note)

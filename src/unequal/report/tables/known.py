@@ -3,9 +3,9 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.report.figures.figure import COUNT_IN_CORPUS, Scales
 from unequal.report.quantities import BY_GENERATION, MOST_PROBABLE
 from unequal.report.sample import sample_name, scope_of
+from unequal.report.scales import COUNT_IN_CORPUS, scales_of
 from unequal.report.tables.table import COUNT, PERCENT, WORDS, Column, Row, Table
 
 VIEWS = {
@@ -17,7 +17,7 @@ VIEWS = {
 NEVER_SEEN = "never seen"
 
 
-def known_table(analysis: Analysis, scales: Scales) -> Table:
+def known_table(analysis: Analysis) -> Table:
     """Return the share of facts to forget known before by each view, a row for each bucket of counts.
 
     Without rows where levels are not buckets.
@@ -27,6 +27,7 @@ def known_table(analysis: Analysis, scales: Scales) -> Table:
         Column("n_facts", "Facts", COUNT),
         *(Column(name, title, PERCENT) for name, (_, _, title) in VIEWS.items()),
     ]
+    scales = scales_of(analysis)
     known = analysis.known.filter((pl.col("model") == scope_of(analysis)) & (scales.dose == COUNT_IN_CORPUS))
     forget = known.filter(pl.col("role") == "forget")
     rows = [_row(known.filter(pl.col("role") == "never_seen"), NEVER_SEEN)] if known.height else []

@@ -8,7 +8,18 @@ from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.verdicts import NOT_DECIDABLE
 from unequal.report.quantities import ADJUSTED, FORGOTTEN, PER_DOUBLING, heading, with_points
 from unequal.report.sample import sample_name, scope_of, slope_rows
-from unequal.report.tables.table import COUNT, EFFECT, NUMBER, PERCENT, WORDS, Column, Row, Table, estimate
+from unequal.report.tables.table import (
+    COUNT,
+    EFFECT,
+    METHOD,
+    NUMBER,
+    PERCENT,
+    WORDS,
+    Column,
+    Row,
+    Table,
+    estimate,
+)
 
 SLOPES = {
     "slope": heading(PER_DOUBLING),
@@ -42,7 +53,7 @@ def methods_table(analysis: Analysis) -> Table:
     """Return per method the slope on exposure, what is left at the last step at the rarest and at the most
     frequent level, and what was kept."""
     columns = [
-        Column("method", "Method", WORDS),
+        METHOD,
         Column("step", "Last step", COUNT),
         *(Column(key, with_points(title), EFFECT) for key, title in SLOPES.items()),
         Column("left_rarest", "Left, rarest level", PERCENT),
@@ -92,7 +103,7 @@ def _interval(key: str, row: Row, column: str) -> Row:
 def weightings_table(analysis: Analysis) -> Table:
     """Return the forgotten share under count weights less that under each rival, as C8 has it."""
     columns = [
-        Column("method", "Method", WORDS),
+        METHOD,
         Column("rule", "Weights", WORDS),
         Column("rival", "Against", WORDS),
         Column("comparison", "At", WORDS),

@@ -17,7 +17,19 @@ from unequal.report.quantities import (
     with_points,
 )
 from unequal.report.sample import sample_name, scope_of
-from unequal.report.tables.table import COUNT, EFFECT, MAGNITUDE, PERCENT, WORDS, Column, Row, Table, estimate
+from unequal.report.tables.table import (
+    COUNT,
+    EFFECT,
+    MAGNITUDE,
+    METHOD,
+    PERCENT,
+    WORDS,
+    Column,
+    Row,
+    Table,
+    by_method,
+    estimate,
+)
 
 MEASURES = {
     GREEDY: BY_GENERATION,
@@ -56,7 +68,7 @@ def natural_slopes_table(analysis: Analysis) -> Table:
     """Return per method the slopes on log10(1 + count), plain, adjusted, at equal utility, and what could be
     seen."""
     columns = [
-        Column("method", "Method", WORDS),
+        METHOD,
         Column("adjusted", with_points("Adjusted for answers (C2)"), EFFECT),
         Column("plain", with_points("Not adjusted"), EFFECT),
         Column("everything", with_points("Also for starting confidence"), EFFECT),
@@ -83,5 +95,5 @@ def natural_slopes_table(analysis: Analysis) -> Table:
         f"{heading(PER_TENFOLD)}, adjusted for {ANSWER}, within base models. Detectable: the slope that a "
         f"study of this standard error finds in 80% of cases. Sample: {sample_name(analysis)}."
     )
-    ordered = sorted(rows.values(), key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
+    ordered = by_method(rows.values())
     return Table("natural_slopes", "Slopes on natural counts", columns, ordered, note)

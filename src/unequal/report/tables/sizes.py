@@ -6,13 +6,13 @@ from unequal.analysis.analyze import Analysis
 from unequal.analysis.effects.dose_response import NOTHING
 from unequal.report.quantities import ABOVE_NEVER_SEEN, heading, with_points
 from unequal.report.sample import pooled, sample_name
-from unequal.report.tables.table import COUNT, EFFECT, WORDS, Column, Table, estimate
+from unequal.report.tables.table import COUNT, EFFECT, METHOD, WORDS, Column, Table, estimate
 
 
 def size_slopes_table(analysis: Analysis) -> Table:
     """Return the slopes on size over all methods: the disagreement of C5, and both of R5."""
     columns = [
-        Column("method", "Method", WORDS),
+        METHOD,
         Column("measure", "Per doubling of parameters", WORDS),
         Column("slope", with_points("Change"), EFFECT),
         Column("n_sizes", "Sizes", COUNT),

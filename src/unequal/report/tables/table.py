@@ -1,6 +1,6 @@
 """What a table of the report is: columns, how their values are written, and rows, for page, CSV and LaTeX."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,9 @@ class Column:
         return " ".join([*parts, *([f"step {step}"] if step is not None else [])])
 
 
+METHOD = Column("method", "Method", WORDS)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of the report; ``note`` says how to read it."""
@@ -77,6 +80,11 @@ class Table:
         kept = [key for key in keys if key in shown or any(row.get(key) is not None for row in self.rows)]
         rows = [{key: row.get(key) for key in kept} for row in self.rows]
         return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame(schema=kept)
+
+
+def by_method(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows in the order of their methods, all methods together last."""
+    return sorted(rows, key=lambda row: (row["method"] == ALL_METHODS, row["method"]))
 
 
 def estimate(key: str, found: Row | None, value: str = "value") -> Row:
