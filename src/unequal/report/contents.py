@@ -12,27 +12,13 @@ from unequal.report.figures.curves import curves_figure, frontier_figure
 from unequal.report.figures.dose import dose_figure
 from unequal.report.figures.factors import factors_figure
 from unequal.report.figures.figure import Figure
-from unequal.report.figures.levels import (
-    cost_figure,
-    formats_figure,
-    known_figure,
-    survival_figure,
-)
+from unequal.report.figures.levels import cost_figure, formats_figure, known_figure, survival_figure
 from unequal.report.figures.methods import methods_figure
-from unequal.report.figures.natural import (
-    natural_figure,
-    natural_known_figure,
-)
+from unequal.report.figures.natural import natural_figure, natural_known_figure
 from unequal.report.figures.sizes import sizes_figure
 from unequal.report.sample import named_sample, scope_of
 from unequal.report.scales import Scales, scales_of
-from unequal.report.tables.agreement import (
-    attack_table,
-    hidden_table,
-    leak_table,
-    nulls_table,
-    order_table,
-)
+from unequal.report.tables.agreement import attack_table, hidden_table, leak_table, nulls_table, order_table
 from unequal.report.tables.arms import interactions_table
 from unequal.report.tables.cost import cost_table
 from unequal.report.tables.dose import slopes_table

@@ -11,13 +11,7 @@ from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.stats.bootstrap import Array, Resampler, interval, ratio
 from unequal.analysis.stats.estimates import INTERVAL, SIZES, Schema, sample_sizes
 
-SCHEMA: Schema = {
-    "method": pl.String,
-    "measure": pl.String,
-    **SIZES,
-    **INTERVAL,
-    "reason": pl.String,
-}
+SCHEMA: Schema = {"method": pl.String, "measure": pl.String, **SIZES, **INTERVAL, "reason": pl.String}
 
 
 def half_forgotten(views: pl.DataFrame) -> pl.DataFrame:

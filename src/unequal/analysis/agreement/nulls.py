@@ -12,11 +12,7 @@ from unequal.analysis.stats.bootstrap import Array, Resampler, ratio
 from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate
 
 CHOICE_DRIFT, TRUE_FALSE = "choice accuracy since step 0", "true/false hits minus false alarms"
-SCHEMA: Schema = {
-    "method": pl.String,
-    "measure": pl.String,
-    **ESTIMATE,
-}
+SCHEMA: Schema = {"method": pl.String, "measure": pl.String, **ESTIMATE}
 
 
 def null_scores(observations: Observations, views: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
@@ -26,10 +22,7 @@ def null_scores(observations: Observations, views: pl.DataFrame, resampler: Resa
     scored there) minus that at step 0; hits minus false alarms in true/false statements after step 0.
     """
     rows: list[dict[str, Any]] = []
-    for measure, found in (
-        (CHOICE_DRIFT, _choice(views)),
-        (TRUE_FALSE, _true_false(observations)),
-    ):
+    for measure, found in ((CHOICE_DRIFT, _choice(views)), (TRUE_FALSE, _true_false(observations))):
         pooled = []
         for (method,), part in found.group_by("method", maintain_order=True):
             samples = _difference(part, resampler)

@@ -113,13 +113,7 @@ def frontier_figure(analysis: Analysis, scales: Scales) -> Figure:
     )
     shown = panels if roles else []
     return Figure(
-        "frontier",
-        "Forgetting against utility",
-        caption,
-        shown,
-        controls,
-        scales.level_legend(),
-        scales.dose,
+        "frontier", "Forgetting against utility", caption, shown, controls, scales.level_legend(), scales.dose
     )
 
 

@@ -25,12 +25,7 @@ from unequal.report.figures.figure import (
     spec,
 )
 from unequal.report.figures.levels import known_bars, view_legend
-from unequal.report.quantities import (
-    BY_GENERATION,
-    FORGOTTEN,
-    MOST_PROBABLE,
-    heading,
-)
+from unequal.report.quantities import BY_GENERATION, FORGOTTEN, MOST_PROBABLE, heading
 from unequal.report.sample import sample_name, scope_of
 from unequal.report.scales import COUNT_IN_CORPUS, Scales
 from unequal.report.tables.natural import MEASURES

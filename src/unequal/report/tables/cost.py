@@ -4,11 +4,7 @@ import polars as pl
 
 from unequal.analysis.analyze import Analysis
 from unequal.analysis.utility.cost import HIGH_MINUS_LOW, PRIMARY_TARGET
-from unequal.report.quantities import (
-    UTILITY_LOST,
-    heading,
-    with_points,
-)
+from unequal.report.quantities import UTILITY_LOST, heading, with_points
 from unequal.report.sample import sample_name
 from unequal.report.tables.table import COUNT, EFFECT, METHOD, Column, Table, estimate
 

@@ -21,10 +21,7 @@ from unequal.report.tables.table import (
     estimate,
 )
 
-SLOPES = {
-    "slope": heading(PER_DOUBLING),
-    "adjusted": heading(ADJUSTED[START]),
-}
+SLOPES = {"slope": heading(PER_DOUBLING), "adjusted": heading(ADJUSTED[START])}
 
 
 def verdict_table(analysis: Analysis) -> Table:

@@ -31,11 +31,7 @@ from unequal.report.tables.table import (
     estimate,
 )
 
-MEASURES = {
-    GREEDY: BY_GENERATION,
-    CHOICE: MOST_PROBABLE,
-    CLOZE: f"{MOST_PROBABLE}, as a statement",
-}
+MEASURES = {GREEDY: BY_GENERATION, CHOICE: MOST_PROBABLE, CLOZE: f"{MOST_PROBABLE}, as a statement"}
 
 
 def natural_table(analysis: Analysis) -> Table:
