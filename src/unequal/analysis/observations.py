@@ -48,6 +48,11 @@ class Observations:
         """Return the forget rows of runs whose forget set mixes exposure levels."""
         return self.forget.filter(pl.col("target_kind") == MIXED)
 
+    def of_known_facts(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of facts that their run's model said before unlearning."""
+        known = self.mixed().filter("known").select("run_id", "fact_id").unique()
+        return rows.join(known, on=["run_id", "fact_id"], how="semi", maintain_order="left")
+
     def pick(self, probe: str, metric: str, roles: Sequence[str]) -> pl.DataFrame:
         """Return the score rows of one probe and metric in some roles."""
         return self.scores.filter(

@@ -34,7 +34,7 @@ def at_budget(budget: float) -> str:
     return f"equal utility (−{budget:.0%})"
 
 
-def forgotten_over_steps(forget: pl.DataFrame) -> pl.DataFrame:
+def at_equal_steps(forget: pl.DataFrame) -> pl.DataFrame:
     """Return per run and fact ``forgotten`` in [0, 1]: the share of evaluated steps ≥ 1 at which it was
     wrong.
 

@@ -30,13 +30,13 @@ from unequal.analysis.factors.levels import factor_levels
 from unequal.analysis.factors.ranking import factor_effects
 from unequal.analysis.known import comparable, known_before, level_inclusion
 from unequal.analysis.observations import Observations
-from unequal.analysis.outcomes import UTILITY_BUDGETS, at_budget
+from unequal.analysis.outcomes import UTILITY_BUDGETS, at_budget, at_equal_steps
 from unequal.analysis.sizes.slopes import size_effects
 from unequal.analysis.sizes.trend import sizes
 from unequal.analysis.stats.bootstrap import Resampler, make_resampler
 from unequal.analysis.utility.cost import utility_cost
 from unequal.analysis.utility.frontier import frontier
-from unequal.analysis.utility.matched import at_equal_steps, at_equal_utility, matched_comparisons
+from unequal.analysis.utility.matched import at_equal_utility, matched_comparisons
 from unequal.analysis.utility.retained import utility_curves, utility_rows, with_readings
 from unequal.analysis.utility.two_views import utility_views
 

@@ -19,7 +19,7 @@ from unequal.report.colours import palette
 from unequal.report.contents import contents_of, main_model
 from unequal.report.fact_browser import Facts, fact_browser, fact_chart, fact_file, thinned
 from unequal.report.page import asset, environment
-from unequal.report.scripts import page_scripts
+from unequal.report.scripts import page_scripts, specs_of
 from unequal.report.sentences import attack_sentence, effect, finding, order_sentence, sample_sentence
 
 
@@ -74,43 +74,32 @@ def render(analysis: Analysis, facts: Facts, study: dict[str, Any], name: str, s
     """Return the report as one HTML text that needs no network."""
     contents = contents_of(analysis)
     scope, scales = contents.scope, contents.scales
-    specs = {
-        f"{one.figure}-{index}": panel.spec
-        for one in contents.figures
-        for index, panel in enumerate(one.panels)
-    }
+    specs = specs_of(contents.figures)
     if facts["facts"]:
         specs["fact"] = fact_chart(scales)
-    order = (one.verdict == NOT_DECIDABLE for one in analysis.verdicts)
-    verdicts = [
-        one for _, one in sorted(zip(order, analysis.verdicts, strict=True), key=lambda pair: pair[0])
-    ]
     colours = {method: colour for method, colour, _ in scales.method_legend()}
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            name=str(study.get("name") or name),
-            finding=finding(analysis),
-            sample=sample_sentence(analysis),
-            verdicts=[one for one in verdicts if one.verdict != NOT_DECIDABLE],
-            open_claims=[one for one in verdicts if one.verdict == NOT_DECIDABLE],
-            effect=effect,
-            remarks=analysis.remarks,
-            figures=contents.figures,
-            tables=contents.tables,
-            beside=contents.beside,
-            has_facts=bool(facts["facts"]),
-            browsed=facts["base"],
-            has_more=bool(facts["beside"]),
-            pictured=contents.sample,
-            order_sentence=order_sentence(analysis, scope),
-            attack_sentence=attack_sentence(analysis, scope),
-            study=study,
-            settings=analysis.settings,
-            light=palette(len(scales.levels), dark=False),
-            dark=palette(len(scales.levels), dark=True),
-            style=Markup(asset("report.css")),  # our own file
-            code=page_scripts(specs, {**facts, "colours": colours}, "report.js", small=small),
-        )
+    template = environment().get_template("report.html.j2")
+    return template.render(
+        name=str(study.get("name") or name),
+        finding=finding(analysis),
+        sample=sample_sentence(analysis),
+        verdicts=[one for one in analysis.verdicts if one.verdict != NOT_DECIDABLE],
+        open_claims=[one for one in analysis.verdicts if one.verdict == NOT_DECIDABLE],
+        effect=effect,
+        remarks=analysis.remarks,
+        figures=contents.figures,
+        tables=contents.tables,
+        beside=contents.beside,
+        has_facts=bool(facts["facts"]),
+        browsed=facts["base"],
+        has_more=bool(facts["beside"]),
+        pictured=contents.sample,
+        order_sentence=order_sentence(analysis, scope),
+        attack_sentence=attack_sentence(analysis, scope),
+        study=study,
+        settings=analysis.settings,
+        light=palette(len(scales.levels), dark=False),
+        dark=palette(len(scales.levels), dark=True),
+        style=Markup(asset("report.css")),  # our own file
+        code=page_scripts(specs, {**facts, "colours": colours}, "report.js", small=small),
     )

@@ -46,6 +46,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
+def plural(n: int, noun: str) -> str:
+    """Return a number of things, such as ``1 fact`` and ``1,200 facts``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def percent(value: float | None) -> str:
     """Return a share in whole per cent; a dash when there is none."""
     return "—" if value is None else f"{value:.0%}".replace("-", "−")

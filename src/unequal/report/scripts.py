@@ -3,13 +3,14 @@
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import vl_convert
 from markupsafe import Markup
 
-from unequal.report.figures.figure import ROWS
+from unequal.report.figures.figure import ROWS, Figure
 from unequal.report.page import asset, environment, script_json
 
 Spec = dict[str, Any]
@@ -30,6 +31,11 @@ def page_scripts(
         {"text": environment().get_template("charts.js").render() + asset(script)},
     ]
     return _compressed(elements) if small else Markup("\n").join(_element(**one) for one in elements)
+
+
+def specs_of(figures: Sequence[Figure]) -> dict[str, Spec]:
+    """Return the chart specifications of figures by the names that the page gives their places."""
+    return {f"{one.figure}-{place}": panel.spec for one in figures for place, panel in enumerate(one.panels)}
 
 
 def packed(specs: dict[str, Spec]) -> dict[str, Any]:

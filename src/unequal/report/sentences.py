@@ -6,10 +6,11 @@ import polars as pl
 from unequal.analysis.agreement.forgetting_order import ORDERS
 from unequal.analysis.agreement.knowledge_tests import CHOICE, GENERATION, PLAIN
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.effects.dose_response import ALL_METHODS
+from unequal.analysis.effects.pooled import together
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.analysis.units import in_points, points_of
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, Verdict
+from unequal.report.page import plural
 from unequal.report.quantities import FORGOTTEN
 from unequal.report.sample import pooled_levels
 
@@ -93,9 +94,7 @@ def _ends(analysis: Analysis) -> str:
 def _hidden(verdict: Verdict, analysis: Analysis) -> str:
     if verdict.verdict == NOT_DECIDABLE:
         return ""
-    rows = analysis.hidden.filter(pl.col("method") == ALL_METHODS)
-    rows = rows if rows.height else analysis.hidden
-    values = {row["measure"]: row for row in rows.to_dicts()}
+    values = {row["measure"]: row for row in together(analysis.hidden).to_dicts()}
     hidden, chance = values["hidden share"], values["never-seen share"]["value"]
     interval = "" if hidden["low"] is None else f" (95% interval {hidden['low']:.0%} to {hidden['high']:.0%})"
     base = (
@@ -111,14 +110,14 @@ def _hidden(verdict: Verdict, analysis: Analysis) -> str:
 
 def order_sentence(analysis: Analysis, model: str) -> str:
     """Return which kind of judging says first that a fact is forgotten; empty without rows."""
-    rows = analysis.signature.filter(
-        (pl.col("model") == model)
-        & (pl.col("judge") == CHOICE)
-        & pl.col("exposure").is_null()
-        & pl.col("run_id").is_null()
+    rows = together(
+        analysis.signature.filter(
+            (pl.col("model") == model)
+            & (pl.col("judge") == CHOICE)
+            & pl.col("exposure").is_null()
+            & pl.col("run_id").is_null()
+        )
     )
-    together = rows.filter(pl.col("method") == ALL_METHODS)
-    rows = together if together.height else rows
     if rows.is_empty() or rows["method"].n_unique() > 1:
         return ""
     found = {row["measure"]: row for row in rows.to_dicts()}
@@ -135,8 +134,7 @@ def order_sentence(analysis: Analysis, model: str) -> str:
 def attack_sentence(analysis: Analysis, model: str) -> str:
     """Return what the strongest attack brings back, in one sentence; empty when nothing was attacked."""
     rows = analysis.robustness.filter((pl.col("model") == model) & (pl.col("attack") != PLAIN))
-    together = rows.filter(pl.col("method") == ALL_METHODS)
-    rows = (together if together.height else rows).drop_nulls(["value", "recovered", "never_seen"])
+    rows = together(rows).drop_nulls(["value", "recovered", "never_seen"])
     rows = rows.filter(pl.col("judge").is_in([GENERATION, "leak_at_k"])).sort("recovered", descending=True)
     if rows.is_empty():
         return ""
@@ -161,18 +159,14 @@ def sample_sentence(analysis: Analysis) -> str:
     people, facts = harder.n_people, harder.n_facts
     seeds = runs["seed_cluster"].n_unique()
     parts = [
-        _plural(runs.height, "run"),
-        _plural(methods, "method"),
-        _plural(bases, "base model"),
-        _plural(seeds, "seed"),
+        plural(runs.height, "run"),
+        plural(methods, "method"),
+        plural(bases, "base model"),
+        plural(seeds, "seed"),
     ]
     who = "people" if harder.claim == "C1" else "subjects"
-    known = f"; {_plural(facts, 'fact')} about {people} {who} were known before and compared" if facts else ""
+    known = f"; {plural(facts, 'fact')} about {people} {who} were known before and compared" if facts else ""
     return f"{', '.join(parts)}{known}."
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def effect(verdict: Verdict) -> str:

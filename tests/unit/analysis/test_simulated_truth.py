@@ -16,7 +16,7 @@ from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, wri
 from unequal.analysis.effects.dose_response import slope_samples
 from unequal.analysis.known import comparable, level_inclusion
 from unequal.analysis.observations import observe
-from unequal.analysis.outcomes import EQUAL_STEPS, forgotten_over_steps
+from unequal.analysis.outcomes import EQUAL_STEPS, at_equal_steps
 from unequal.analysis.stats.bootstrap import make_resampler
 from unequal.analysis.verdicts import NOT_DECIDABLE, REFUTED, SUPPORTED, UNDECIDED, decide
 from unequal.errors import DataError
@@ -99,7 +99,7 @@ def estimates(truth, repetitions, draws):
         observations = observe(scores.filter(pl.col("metric").is_in(["said", "answer_log_prob"])))
         levels = level_inclusion(observations)
         assert levels["included"].all()  # else the slope is undefined and the question is another
-        facts = forgotten_over_steps(comparable(observations.forget, levels))
+        facts = at_equal_steps(comparable(observations.forget, levels))
         resampler = make_resampler(
             facts["person"].unique(), facts["seed_cluster"].unique(), repetition, draws
         )

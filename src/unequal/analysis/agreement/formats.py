@@ -7,8 +7,8 @@ import polars as pl
 
 from unequal.analysis.effects.dose_response import ALL_METHODS
 from unequal.analysis.observations import MIXED, Observations
-from unequal.analysis.stats.bootstrap import Array, Resampler, index_groups, interval, ratio
-from unequal.analysis.stats.estimates import INTERVAL, SIZES, Schema
+from unequal.analysis.stats.bootstrap import Array, Resampler, index_groups, interval, ratio, with_pooled
+from unequal.analysis.stats.estimates import INTERVAL, SIZES, Schema, sample_sizes
 
 OTHER_FORMATS = ("paraphrase", "cloze", "reverse")
 SCHEMA: Schema = {
@@ -81,7 +81,7 @@ def _gaps(
         chance = [
             _never_seen_rate(observations, str(method), side, resampler) for side in ("question", probe)
         ]
-        both = pl.concat([part, part.with_columns(pl.lit(None, pl.Int64).alias("exposure"))])
+        both = with_pooled(part)
         table, groups = index_groups(both, ["exposure"])
         columns = ["question", "other", "question_start", "other_start"]
         sums = resampler.sums(both, groups, both.select(columns).to_numpy(), table.height)
@@ -92,18 +92,10 @@ def _gaps(
                 pooled.setdefault(sizes["exposure"], []).append(left)
             rows.append({**_row(left, metric, chance), **sizes, "method": method, "plain": plain})
     for exposure, ones in pooled.items():
-        members = (
-            pairs.filter("plain")
-            if exposure is None
-            else pairs.filter(pl.col("plain") & (pl.col("exposure") == exposure))
-        )
-        total = index_groups(
-            members.with_columns(pl.lit(exposure, pl.Int64).alias("exposure")), ["exposure"]
-        )[0]
+        members = with_pooled(pairs.filter("plain")).filter(pl.col("exposure").eq_missing(exposure))
         mean = (np.mean([one[0] for one in ones], axis=0), np.mean([one[1] for one in ones], axis=0))
-        rows.append(
-            {**_row(mean, metric, []), **total.row(0, named=True), "method": ALL_METHODS, "plain": True}
-        )
+        labels = {"exposure": exposure, "method": ALL_METHODS, "plain": True}
+        rows.append({**_row(mean, metric, []), **sample_sizes(members), **labels})
     return [{**row, "probe": probe, "metric": metric} for row in rows]
 
 

@@ -28,7 +28,9 @@ def hidden_leak(observations: Observations, resampler: Resampler) -> pl.DataFram
     """
     rows = _wrong_answers(observations)
     if rows.is_empty():
-        return _unscored(observations, NO_RANK)
+        empty = ["never_seen", "excess", "excess_low", "excess_high"]
+        found = _unscored(observations, KEYS, NO_RANK, empty).rename({"value": "hidden_leak"})
+        return found.with_columns(pl.lit(NO_RANK).alias("excess_reason"))
     never = pl.col("role") == "never_seen"
     wrong = with_pooled(rows.filter(~never))
     table = index_groups(wrong, KEYS)[0]
@@ -55,21 +57,16 @@ def _wrong_answers(observations: Observations) -> pl.DataFrame:
     rows = wrong.filter(pl.col("step") >= 1).join(
         ranks, on=["run_id", "step", "fact_id"], how="inner", maintain_order="left"
     )
-    known = observations.mixed().filter("known").select("run_id", "fact_id").unique()
-    of_known = rows.filter(pl.col("role") == "forget").join(
-        known, on=["run_id", "fact_id"], how="semi", maintain_order="left"
-    )
+    of_known = observations.of_known_facts(rows.filter(pl.col("role") == "forget"))
     return pl.concat([of_known, rows.filter(pl.col("role") == "never_seen")]).select(*columns, "leak")
 
 
-def _unscored(observations: Observations, reason: str) -> pl.DataFrame:
-    rows = observations.mixed().filter("known")
-    nothing = pl.lit(None, pl.Int64)
-    rows = rows.with_columns(nothing.alias("exposure"), nothing.alias("step"))
-    empty = without_values(rows, KEYS, reason).rename({"value": "hidden_leak"})
-    none = pl.lit(None, pl.Float64)
-    columns = [none.alias(name) for name in ("never_seen", "excess", "excess_low", "excess_high")]
-    return empty.with_columns(*columns, pl.lit(reason).alias("excess_reason"))
+def _unscored(observations: Observations, keys: list[str], reason: str, empty: list[str]) -> pl.DataFrame:
+    """Return a row a model and method without values, with the reason."""
+    nothing = [pl.lit(None, pl.Int64).alias(name) for name in ("exposure", "step")]
+    rows = observations.mixed().filter("known").with_columns(*nothing, attack=pl.lit(None, pl.String))
+    columns = [pl.lit(None, pl.Float64).alias(name) for name in empty]
+    return without_values(rows, keys, reason).with_columns(columns)
 
 
 def sampling_gap(observations: Observations, judgements: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
@@ -83,12 +80,7 @@ def sampling_gap(observations: Observations, judgements: pl.DataFrame, resampler
     keys = ["attack", *KEYS]
     rows = _sampled(observations, judgements)
     if rows.is_empty():
-        nothing = pl.lit(None, pl.Int64)
-        known = observations.mixed().filter("known")
-        known = known.with_columns(nothing.alias("exposure"), nothing.alias("step"))
-        known = known.with_columns(pl.lit(None, pl.String).alias("attack"))
-        none = [pl.lit(None, pl.Float64).alias(name) for name in ("leak_at_k", "greedy")]
-        return without_values(known, keys, NO_SAMPLES).with_columns(*none)
+        return _unscored(observations, keys, NO_SAMPLES, ["leak_at_k", "greedy"])
     rows = with_pooled(rows)
     table = index_groups(rows, keys)[0]
     sampled, greedy = (aligned_means(resampler, rows, keys, name, table) for name in ("sampled", "greedy"))
@@ -97,9 +89,7 @@ def sampling_gap(observations: Observations, judgements: pl.DataFrame, resampler
 
 
 def _sampled(observations: Observations, judgements: pl.DataFrame) -> pl.DataFrame:
-    rows = judgements.filter(pl.col("role") == "forget")
-    known = observations.mixed().filter("known").select("run_id", "fact_id").unique()
-    rows = rows.join(known, on=["run_id", "fact_id"], how="semi", maintain_order="left")
+    rows = observations.of_known_facts(judgements.filter(pl.col("role") == "forget"))
     key = ["run_id", "step", "fact_id"]
     greedy = rows.filter((pl.col("judge") == GENERATION) & (pl.col("attack") == PLAIN))
     sampled = rows.filter(pl.col("judge") == "leak_at_k")

@@ -51,10 +51,7 @@ def _known(rows: pl.DataFrame, observations: Observations) -> tuple[pl.DataFrame
 
     At the last step ``plainly`` says whether the plain greedy answer is wrong.
     """
-    known = observations.mixed().filter("known").select("run_id", "fact_id").unique()
-    forget = rows.filter(pl.col("role") == "forget").join(
-        known, on=["run_id", "fact_id"], how="semi", maintain_order="left"
-    )
+    forget = observations.of_known_facts(rows.filter(pl.col("role") == "forget"))
     rows = pl.concat([forget, rows.filter(pl.col("role") == "never_seen")]).drop_nulls("forgotten")
     last = observations.runs.select("run_id", step="last_step").filter(pl.col("step") > 0)
     now = rows.join(last, on=["run_id", "step"], how="semi", maintain_order="left")

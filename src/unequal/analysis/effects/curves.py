@@ -24,11 +24,8 @@ def forgetting_curves(observations: Observations, resampler: Resampler) -> pl.Da
         .collect()  # of a large study only what is needed fits into memory three times
     )
     forget = rows.filter((pl.col("role") == "forget") & (pl.col("exposure") > 0))
-    known = observations.mixed().filter("known").select("run_id", "fact_id").unique()
     samples = [
-        forget.join(known, on=["run_id", "fact_id"], how="semi", maintain_order="left").with_columns(
-            pl.lit("known").alias("sample")
-        ),
+        observations.of_known_facts(forget).with_columns(pl.lit("known").alias("sample")),
         forget.with_columns(pl.lit("all").alias("sample")),
         rows.filter(pl.col("role") == "never_seen").with_columns(pl.lit("never seen").alias("sample")),
     ]

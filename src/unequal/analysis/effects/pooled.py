@@ -32,6 +32,12 @@ def with_all_models(table_of: Callable[..., pl.DataFrame], *sources: Source) -> 
     return pl.concat([own, table_of(*[as_one_model(one) for one in sources])], how="vertical_relaxed")
 
 
+def together(rows: pl.DataFrame, column: str = "method") -> pl.DataFrame:
+    """Return the rows of all methods (or models) together, or all rows where there are none."""
+    pooled = rows.filter(pl.col(column).is_in([ALL_METHODS, ALL_MODELS]))
+    return pooled if pooled.height else rows
+
+
 def with_all_methods(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the rows, and those of plain methods again under the name of all methods if they are several."""
     plain = rows.filter("plain")

@@ -7,7 +7,7 @@ import polars as pl
 
 from unequal.analysis.covariates import CONFIDENCE_BIN, confidence_bin
 from unequal.analysis.observations import MIXED
-from unequal.analysis.outcomes import EQUAL_STEPS, forgotten_at_utility, forgotten_over_steps
+from unequal.analysis.outcomes import EQUAL_STEPS, forgotten_at_utility
 from unequal.analysis.stats.bootstrap import Array, Resampler, grouped_ratio, ratio
 from unequal.analysis.stats.estimates import ESTIMATE, Schema, estimate
 from unequal.analysis.utility.cost import loss_at, run_curves
@@ -24,11 +24,6 @@ SCHEMA: Schema = {
     "n_not_reached": pl.Int64,
     **ESTIMATE,
 }
-
-
-def at_equal_steps(forget: pl.DataFrame) -> pl.DataFrame:
-    """Return per run and fact the share ``forgotten`` of the evaluated steps, in [0, 1]."""
-    return forgotten_over_steps(forget)
 
 
 def at_equal_utility(forget: pl.DataFrame, utility: pl.DataFrame, budget: float) -> pl.DataFrame:
@@ -79,7 +74,7 @@ def matched_comparisons(
     equal_steps = outcomes.filter(pl.col("comparison") == EQUAL_STEPS)
     for (model, method), part in mixed.group_by("model", "method", maintain_order=True):
         facts = equal_steps.filter((pl.col("model") == model) & (pl.col("method") == method))
-        both = [_price(part, utility, resampler), _ends(at_equal_confidence(facts), resampler)]
+        both = [_utility_cost(part, utility, resampler), _ends(at_equal_confidence(facts), resampler)]
         rows += [{**row, "model": model, "method": method} for row in both]
     others = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     return pl.concat([others, shares], how="diagonal_relaxed").sort(
@@ -87,7 +82,7 @@ def matched_comparisons(
     )
 
 
-def _price(part: pl.DataFrame, utility: pl.DataFrame, resampler: Resampler) -> dict[str, Any]:
+def _utility_cost(part: pl.DataFrame, utility: pl.DataFrame, resampler: Resampler) -> dict[str, Any]:
     losses = at_equal_forgetting(part, utility, resampler)
     clusters = dict(part.select("run_id", "seed_cluster").unique().iter_rows())
     seeds = [resampler.seeds[clusters[run]] for run in losses]

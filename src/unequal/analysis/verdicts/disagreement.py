@@ -5,6 +5,7 @@ import polars as pl
 from unequal.analysis import claims
 from unequal.analysis.agreement.nulls import CHOICE_DRIFT, TRUE_FALSE
 from unequal.analysis.effects.dose_response import ALL_METHODS
+from unequal.analysis.effects.pooled import together
 from unequal.analysis.verdicts.verdict import (
     REFUTED,
     SUPPORTED,
@@ -52,8 +53,7 @@ def other_format(formats: pl.DataFrame) -> Verdict:
     rows = formats.filter(
         pl.col("exposure").is_null() & (pl.col("metric") == "choice_accuracy") & pl.col("plain")
     )
-    scope = rows.filter(pl.col("method") == ALL_METHODS)
-    rows = scope if scope.height else rows
+    rows = together(rows)
     row = first(rows, probe="cloze")
     problem = obstacle(row, "no facts known both as a question and as a statement, scored after step 0")
     if problem or row is None:

@@ -6,13 +6,13 @@ from unequal.analysis import claims
 from unequal.analysis.claims import LEVEL_OF_TEST, Claim
 from unequal.analysis.effects.dose_response import (
     ALL_METHODS,
-    ALL_MODELS,
     ANSWER,
     COUNT,
     EVERYTHING,
     NOTHING,
     START,
 )
+from unequal.analysis.effects.pooled import together
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
 from unequal.analysis.stats.holm import holm
@@ -39,8 +39,7 @@ def primary(slopes: pl.DataFrame, comparison: str, adjusted_for: str) -> pl.Data
         & (pl.col("target_kind") == MIXED)
         & pl.col("plain")
     )
-    scope = rows.filter(pl.col("model") == ALL_MODELS)
-    return scope if scope.height else rows
+    return together(rows, "model")
 
 
 def overall(slopes: pl.DataFrame, comparison: str, adjusted_for: str = NOTHING) -> Row | None:

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from unequal.analysis.verdicts import disagreement, frequency, rival_arms, sizes
-from unequal.analysis.verdicts import utility_cost as price
+from unequal.analysis.verdicts import disagreement, frequency, rival_arms, sizes, utility_cost
 from unequal.analysis.verdicts.verdict import NOT_DECIDABLE, Verdict
 
 
@@ -24,8 +23,8 @@ def judge(tables: Mapping[str, pl.DataFrame], remarks: tuple[str, ...]) -> tuple
         disagree,
         sizes.grows(tables["size_trends"]),
         disagreement.other_format(tables["formats"]),
-        price.costlier(tables["cost"]),
-        price.knows_the_counts(tables["weightings"]),
+        utility_cost.costlier(tables["cost"]),
+        utility_cost.knows_the_counts(tables["weightings"]),
         rival_arms.wording(tables["interactions"]),
         frequency.confidence(tables["slopes"], harder),
         frequency.answers(tables["slopes"], harder),

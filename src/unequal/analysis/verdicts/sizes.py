@@ -8,12 +8,12 @@ from unequal.analysis.sizes.disagreement import EXACT, NEAREST
 from unequal.analysis.sizes.slopes import DAMAGE, HARDER
 from unequal.analysis.units import in_points
 from unequal.analysis.verdicts.verdict import (
-    REFUTED,
     SUPPORTED,
     UNDECIDED,
     Row,
     Verdict,
     decide,
+    decide_all,
     not_decidable,
     obstacle,
     of_all_methods,
@@ -75,11 +75,7 @@ def harder_and_hurt(effects: pl.DataFrame) -> Verdict:
         measure: decide(row["low"], row["high"], sides[measure], claims.SIZE_MATTERS)
         for measure, row in rows.items()
     }
-    verdict = UNDECIDED
-    if REFUTED in said.values():
-        verdict = REFUTED
-    elif set(said.values()) == {SUPPORTED}:
-        verdict = SUPPORTED
+    verdict = decide_all(said.values())
     parts = [f"{measure} {signed(row)}" for measure, row in rows.items()]
     why = f"Over {n_sizes} sizes, per doubling of parameters: {'; '.join(parts)}."
     left_out = rows[DAMAGE]["n_not_reached"]

@@ -8,12 +8,10 @@ from unequal.analysis.effects.weightings import MEAN, RIVALS, WORST
 from unequal.analysis.outcomes import EQUAL_STEPS, at_budget
 from unequal.analysis.utility.cost import HIGH_MINUS_LOW, PRIMARY_TARGET
 from unequal.analysis.verdicts.verdict import (
-    REFUTED,
-    SUPPORTED,
-    UNDECIDED,
     Row,
     Verdict,
     decide,
+    decide_all,
     first,
     not_decidable,
     obstacle,
@@ -60,11 +58,7 @@ def knows_the_counts(weightings: pl.DataFrame) -> Verdict:
     rows = {where: row for where, row in found.items() if row}
     said = {where: decide(row["low"], row["high"], 1, claims.SHARE_MATTERS) for where, row in rows.items()}
     smallest = min((rows[at_budget(0.10), rival] for rival in RIVALS), key=lambda row: row["value"])
-    verdict = UNDECIDED
-    if REFUTED in (said[at_budget(0.10), rival] for rival in RIVALS):
-        verdict = REFUTED
-    elif set(said.values()) == {SUPPORTED}:
-        verdict = SUPPORTED
+    verdict = decide_all(said.values(), [said[at_budget(0.10), rival] for rival in RIVALS])
     parts = [f"{rival.replace('_', ' ')} {signed(rows[at_budget(0.10), rival])}" for rival in RIVALS]
     why = f"At equal utility, forgotten share under count weights minus that under: {'; '.join(parts)}."
     details = [

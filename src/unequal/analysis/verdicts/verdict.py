@@ -1,5 +1,6 @@
 """A verdict: what it holds, how an interval decides, and how a row of estimates becomes one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,13 @@ def decide(low: float, high: float, side: int, matters: float) -> str:
     if (high < 0 and side < 0) or (low > 0 and side > 0):
         return SUPPORTED
     return REFUTED if low > 0 or high < 0 else UNDECIDED
+
+
+def decide_all(verdicts: Collection[str], refuting: Collection[str] | None = None) -> str:
+    """Return supported where all are, refuted where one of the ``refuting`` (else of all) is."""
+    if REFUTED in (verdicts if refuting is None else refuting):
+        return REFUTED
+    return SUPPORTED if set(verdicts) == {SUPPORTED} else UNDECIDED
 
 
 def not_decidable(claim: Claim, why: str = "") -> Verdict:

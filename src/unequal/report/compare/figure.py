@@ -7,7 +7,8 @@ import altair as alt
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.effects.dose_response import ALL_METHODS, ALL_MODELS, NOTHING
+from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING
+from unequal.analysis.effects.pooled import together
 from unequal.analysis.observations import MIXED
 from unequal.analysis.outcomes import EQUAL_STEPS
 from unequal.report.colours import method_colours
@@ -35,9 +36,7 @@ COLUMNS = ("method", "comparison", "value", "low", "high", "n_facts")
 def _slopes(analysis: Analysis) -> pl.DataFrame:
     """Return the unadjusted slopes of runs with mixed levels, over all models where there are several."""
     rows = analysis.slopes.filter((pl.col("adjusted_for") == NOTHING) & (pl.col("target_kind") == MIXED))
-    together = rows.filter(pl.col("model") == ALL_MODELS)
-    chosen = together if together.height else rows
-    return chosen.select(COLUMNS).drop_nulls("value").filter(pl.col("value").is_finite())
+    return together(rows, "model").select(COLUMNS).drop_nulls("value").filter(pl.col("value").is_finite())
 
 
 def slope_rows(studies: Sequence[Named]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from unequal.report.compare.figure import slope_rows, slopes_figure
 from unequal.report.compare.settings import differing, flat
 from unequal.report.page import asset, environment
 from unequal.report.sample import sample_name
-from unequal.report.scripts import page_scripts
+from unequal.report.scripts import page_scripts, specs_of
 from unequal.report.sentences import effect, sample_sentence
 from unequal.report.tables.methods import method_rows
 
@@ -73,32 +73,28 @@ def render_comparison(studies: Sequence[Study]) -> str:
     figure = slopes_figure([(study.label, study.analysis) for study in studies])
     settings = differing([flat(study.record.get("settings", {})) for study in studies])
     versions = differing([flat(study.record.get("versions", {})) for study in studies])
-    specs = {f"{figure.figure}-{index}": panel.spec for index, panel in enumerate(figure.panels)}
-    return (
-        environment()
-        .get_template("compare.html.j2")
-        .render(
-            name=" · ".join(labels),
-            labels=labels,
-            finding=[*_finding(verdicts, labels), _settings_sentence(settings)],
-            samples=[(study.label, sample_sentence(study.analysis)) for study in studies],
-            sample="",
-            verdicts=[row for row in verdicts if _decided(row)],
-            open_claims=[row for row in verdicts if not _decided(row)],
-            effect=effect,
-            points=in_points,
-            figure_of_slopes=figure,
-            slopes=slope_rows([(study.label, study.analysis) for study in studies]),
-            methods=_methods(studies),
-            settings=settings,
-            versions=versions,
-            commands=[(study.label, study.record.get("commands", [])) for study in studies],
-            remarks=[(study.label, study.analysis.remarks) for study in studies if study.analysis.remarks],
-            light=palette(1, dark=False),
-            dark=palette(1, dark=True),
-            style=Markup(asset("report.css")),  # our own file
-            code=page_scripts(specs, {}, "compare.js"),
-        )
+    template = environment().get_template("compare.html.j2")
+    return template.render(
+        name=" · ".join(labels),
+        labels=labels,
+        finding=[*_finding(verdicts, labels), _settings_sentence(settings)],
+        samples=[(study.label, sample_sentence(study.analysis)) for study in studies],
+        sample="",
+        verdicts=[row for row in verdicts if _decided(row)],
+        open_claims=[row for row in verdicts if not _decided(row)],
+        effect=effect,
+        points=in_points,
+        figure_of_slopes=figure,
+        slopes=slope_rows([(study.label, study.analysis) for study in studies]),
+        methods=_methods(studies),
+        settings=settings,
+        versions=versions,
+        commands=[(study.label, study.record.get("commands", [])) for study in studies],
+        remarks=[(study.label, study.analysis.remarks) for study in studies if study.analysis.remarks],
+        light=palette(1, dark=False),
+        dark=palette(1, dark=True),
+        style=Markup(asset("report.css")),  # our own file
+        code=page_scripts(specs_of([figure]), {}, "compare.js"),
     )
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from unequal.counting.protocol import COUNT_SCHEMA
 from unequal.facts.schema import Fact
+from unequal.report.page import plural
 
 ENDS = 15
 SOURCE = ("engine", "corpus_id", "definition", "window", "window_unit")
@@ -131,11 +132,6 @@ def number(value: float | None) -> str:
     if value is None:
         return "—"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-
-
-def plural(n: int, noun: str) -> str:
-    """Return a number of things, such as ``1 fact`` and ``1,200 facts``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def have(n_facts: int) -> str:

@@ -18,7 +18,6 @@ from unequal.report.counts.data import (
     have,
     never_together,
     number,
-    plural,
     rarest,
     summary,
 )
@@ -31,8 +30,8 @@ from unequal.report.counts.words import (
     settings_of,
     source_sentence,
 )
-from unequal.report.page import asset, environment
-from unequal.report.scripts import page_scripts
+from unequal.report.page import asset, environment, plural
+from unequal.report.scripts import page_scripts, specs_of
 
 MAX_LISTED = 20_000
 """Facts up to which the page holds a table of all of them."""
@@ -63,35 +62,31 @@ def build_count_report(
 def render_counts(view: CountView, metadata: dict[str, Any]) -> str:
     """Return the page as one HTML text that needs no network."""
     figures = [spread_figure(view), names_figure(view)]
-    specs = {f"{one.figure}-{index}": panel.spec for one in figures for index, panel in enumerate(one.panels)}
     about = _sorted_metadata(metadata)
-    return (
-        environment()
-        .get_template("counts.html.j2")
-        .render(
-            name=page_name(view, metadata),
-            finding=[sentence for sentence in count_finding(view, metadata) if sentence],
-            sample=source_sentence(view),
-            corpus=corpus_name(view, metadata),
-            view=view,
-            figures=figures,
-            summary=summary(view),
-            ends=_ends(view),
-            estimated=_rows(view, view.estimated.head(ENDS)),
-            n_estimated=view.estimated.height,
-            listed=view.table.height <= MAX_LISTED,
-            max_listed=MAX_LISTED,
-            sources=[_source(one) for one in view.sources],
-            settings=_shorten(settings_of(metadata)),
-            command=metadata.get("command") or command(settings_of(metadata)),
-            versions=_versions(),
-            plural=plural,
-            light={**palette(0, dark=False), **density_palette(dark=False)},
-            dark={**palette(0, dark=True), **density_palette(dark=True)},
-            style=Markup(asset("report.css")),  # our own file
-            code=page_scripts(specs, _listed(view), "counts.js"),
-            **about,
-        )
+    template = environment().get_template("counts.html.j2")
+    return template.render(
+        name=page_name(view, metadata),
+        finding=[sentence for sentence in count_finding(view, metadata) if sentence],
+        sample=source_sentence(view),
+        corpus=corpus_name(view, metadata),
+        view=view,
+        figures=figures,
+        summary=summary(view),
+        ends=_ends(view),
+        estimated=_rows(view, view.estimated.head(ENDS)),
+        n_estimated=view.estimated.height,
+        listed=view.table.height <= MAX_LISTED,
+        max_listed=MAX_LISTED,
+        sources=[_source(one) for one in view.sources],
+        settings=_shorten(settings_of(metadata)),
+        command=metadata.get("command") or command(settings_of(metadata)),
+        versions=_versions(),
+        plural=plural,
+        light={**palette(0, dark=False), **density_palette(dark=False)},
+        dark={**palette(0, dark=True), **density_palette(dark=True)},
+        style=Markup(asset("report.css")),  # our own file
+        code=page_scripts(specs_of(figures), _listed(view), "counts.js"),
+        **about,
     )
 
 

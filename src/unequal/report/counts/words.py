@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from unequal.report.counts.data import CountView, have, median, number, plural, window_in_words
+from unequal.report.counts.data import CountView, have, median, number, window_in_words
+from unequal.report.page import plural
 
 
 def count_finding(view: CountView, metadata: dict[str, Any]) -> list[str]:

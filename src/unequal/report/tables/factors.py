@@ -3,7 +3,8 @@
 import polars as pl
 
 from unequal.analysis.analyze import Analysis
-from unequal.analysis.effects.dose_response import ALL_METHODS, NOTHING, START
+from unequal.analysis.effects.dose_response import NOTHING, START
+from unequal.analysis.effects.pooled import together
 from unequal.analysis.factors.ranking import FORGOTTEN, KNOWN, MATTERS, OPEN, TOGETHER
 from unequal.analysis.factors.rows import TITLES
 from unequal.analysis.outcomes import EQUAL_STEPS
@@ -24,8 +25,7 @@ def factor_rows(analysis: Analysis, adjusted_for: str = NOTHING) -> pl.DataFrame
         & (pl.col("adjusted_for") == adjusted_for)
         & (pl.col("factor") != TOGETHER)
     )
-    together = rows.filter(pl.col("method") == ALL_METHODS)
-    return (together if together.height else rows).sort("rank", nulls_last=True, maintain_order=True)
+    return together(rows).sort("rank", nulls_last=True, maintain_order=True)
 
 
 def explained_together(analysis: Analysis) -> Row | None:
@@ -36,8 +36,7 @@ def explained_together(analysis: Analysis) -> Row | None:
         & (pl.col("adjusted_for") == NOTHING)
         & (pl.col("factor") == TOGETHER)
     )
-    together = rows.filter(pl.col("method") == ALL_METHODS)
-    rows = together if together.height else rows
+    rows = together(rows)
     return rows.row(0, named=True) if rows.height and rows["share"][0] is not None else None
 
 
