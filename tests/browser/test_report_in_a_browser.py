@@ -221,7 +221,7 @@ def test_all_facts_are_loaded_from_beside_the_page_on_request(visit, folder, tmp
     path = build_report(folder, tmp_path / "page of facts.html")
     page = visit(path)
     total = len(STUDY.exposures) * STUDY.people_per_level * len(STUDY.relations)
-    assert "are left out to keep this file small" in page.locator("#fact-note").inner_text()
+    assert "are excluded to keep this file small" in page.locator("#fact-note").inner_text()
     page.get_by_role("button", name=f"Load all {total} facts").click()
     page.get_by_role("button", name="Load all").wait_for(state="hidden")
     page.get_by_label("Search a person").fill("onerror")

@@ -5,7 +5,7 @@ import pytest
 
 from command_line import call, finish, start, toml
 from study_settings import changed
-from unequal.analysis.factors.ranking import LEFT_OUT
+from unequal.analysis.factors.ranking import EXCLUDED
 
 CROSS = ["facts_per_person", "object_popularity", "asked"]
 
@@ -63,7 +63,7 @@ def test_the_analysis_and_the_report_hold_the_factors(finished):
     known = table.filter(pl.col("outcome") == "known before")
     assert set(known["factor"]) >= set(CROSS)
     forgotten = table.filter((pl.col("outcome") == "forgotten share") & pl.col("factor").is_in(CROSS))
-    assert forgotten.filter(pl.col("verdict") == LEFT_OUT)["reason"].null_count() == 0
+    assert forgotten.filter(pl.col("verdict") == EXCLUDED)["reason"].null_count() == 0
     levels = pl.read_csv(finished / "analysis" / "factor_levels.csv", infer_schema_length=None)
     assert set(levels["factor"]) >= set(CROSS)
     html = (finished / "report.html").read_text(encoding="utf-8")

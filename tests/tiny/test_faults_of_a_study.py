@@ -88,7 +88,7 @@ def test_a_run_that_diverges_is_left_out_and_the_study_goes_on(here, whole):
         (out / "analysis" / "verdicts.json").read_text(),
         call("analyze", out).out.replace("\n", " "),
     ):
-        assert "One run diverged and is left out of all comparisons" in text
+        assert "One run diverged and is excluded from all comparisons" in text
     folder = out / failure["folder"]
     made = (folder / "status").stat().st_mtime_ns
     assert (folder / "status").read_text() == "diverged\n"

@@ -19,8 +19,9 @@ HEAVY = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}
 
 
 IN_ANALYSIS = [
-    "stats", "claims", "units", "study_record", "left_out", "covariates", "observations", "known", "outcomes",
-    "effects", "agreement", "utility", "sizes", "factors", "difficulty", "verdicts", "tables", "analyze",
+    "stats", "claims", "units", "study_record", "excluded_runs", "covariates", "observations", "known",
+    "outcomes", "effects", "agreement", "utility", "sizes", "factors", "difficulty", "verdicts",
+    "tables", "analyze",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""From a study folder to its analysis: every table, every verdict, and the files that hold them."""
+"""The analysis of a study folder: its tables, verdicts and remarks, written, checked and read again."""
 
 import json
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
+from unequal.analysis.excluded_runs import FAILURES, STOPPED, excluded_runs, stopped_early
 from unequal.analysis.factors.rows import CROSSED, read_factors
 from unequal.analysis.known import counts_label
-from unequal.analysis.left_out import FAILURES, STOPPED, left_out, stopped_early
 from unequal.analysis.observations import MIXED, Observations, observe
 from unequal.analysis.stats.bootstrap import Resampler
 from unequal.analysis.tables import TABLES, Inputs
-from unequal.analysis.verdicts import Verdict, judge
+from unequal.analysis.verdicts import Verdict, decide_claims
 from unequal.checksums import verify_folder, write_checksums
 from unequal.csv_injection import escape_formulas
 from unequal.evaluation.known_by import KnownBy, known_by_of, reading_of
@@ -24,7 +24,7 @@ from unequal.records import read_record, read_table
 FEW_SEEDS = 5
 
 
-FORMAT = 4
+FORMAT = 5
 """Raised when a table's columns or a rule change, so that what an older version analysed is made anew."""
 
 
@@ -54,7 +54,7 @@ def analyze(study_folder: Path, seed: int = 0, draws: int = 1000) -> Analysis:
     texts = study_folder / "generations.parquet"
     generations = read_generations(texts) if texts.exists() else None
     factors = read_factors(study_folder / CROSSED)
-    left = [*left_out(study_folder), *stopped_early(study_folder)]
+    left = [*excluded_runs(study_folder), *stopped_early(study_folder)]
     known_by = known_by_of(study_folder)
     return analyze_scores(read_scores(path), seed, draws, settings, generations, factors, left, known_by)
 
@@ -97,7 +97,7 @@ def analyze_scores(
     tables = {name: table_of(inputs) for name, table_of in TABLES.items()}
     remarks = (*left, *_remarks(inputs.observations, inputs.levels, inputs.resampler))
     settings = {**(settings or {"seed": seed, "draws": draws}), "known_by": reading}
-    return Analysis(tables, judge(tables, remarks), remarks, settings)
+    return Analysis(tables, decide_claims(tables, remarks), remarks, settings)
 
 
 def _remarks(observations: Observations, levels: pl.DataFrame, resampler: Resampler) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def _remarks(observations: Observations, levels: pl.DataFrame, resampler: Resamp
     for row in levels.filter(~pl.col("included")).to_dicts():
         counted = row["count_low"] is not None
         level = f"Count {counts_label(row)}" if counted else f"Exposure {row['exposure']}"
-        remarks.append(f"{level} ({row['model']}) is left out of comparisons: {row['reason']}.")
+        remarks.append(f"{level} ({row['model']}) is excluded from comparisons: {row['reason']}.")
     shares = levels.filter("included")["known_share"]
     if len(shares) and float(shares.min()) < 0.8:  # type: ignore[arg-type]
         remarks.append(

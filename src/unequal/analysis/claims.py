@@ -1,5 +1,4 @@
-"""The claims, their rules of decision (written down before any data; `docs/claims.md` says the same) and
-what a study must hold for them."""
+"""The claims with their decision rules, fixed before any data, as in `docs/claims.md`."""
 
 from dataclasses import dataclass
 
@@ -203,4 +202,3 @@ R7 = Claim(
     "agreement",
     "never-seen facts scored by choice accuracy at step 0 and after",
 )
-CLAIMS = (C1, C2, C3, C4, C5, C6, C7, C8, R1, R2, R3, R4, R5, R6, R7)

@@ -1,5 +1,4 @@
-"""Covariates of a fact that are not its exposure: how long its answer is, how common its object, how
-confident the start."""
+"""Covariates of a fact beside exposure: answer length, rarity of the object, starting confidence."""
 
 import polars as pl
 

@@ -1,5 +1,4 @@
-"""Known before unlearning: which facts can be forgotten at all, per level, and which levels may be
-compared."""
+"""Facts known before unlearning, per level, and which levels may be compared."""
 
 from collections.abc import Mapping
 from typing import Any

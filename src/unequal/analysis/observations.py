@@ -1,4 +1,4 @@
-"""Observations: the score table reshaped once into the frames every estimator starts from."""
+"""Observations: the score table as frames with run labels, which every estimator starts from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def observe(
     """Return the observations of a study; raises `DataError` when rows repeat, hold infinity, or a run
     has no step 0.
 
-    ``generations`` tells how many facts share an answer; without it ``object_rarity`` is null. The reading of
+    ``generations`` shows how many facts share an answer; without it ``object_rarity`` is null. The reading of
     texts named by ``known_by`` becomes the metric ``said``.
     """
     _refuse_repeats(scores)

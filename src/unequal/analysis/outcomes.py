@@ -1,5 +1,4 @@
-"""One number per run and fact: how far it was forgotten, averaged over equal steps or read at equal
-utility."""
+"""Outcomes: the forgotten share per run and fact, averaged over steps or read at equal utility."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""What a study folder says of itself in ``study.json``: name, flags, settings, versions, seeds, commands."""
+"""The study record ``study.json``: name, flags, settings, versions, seeds, commands."""
 
 from pathlib import Path
 from typing import Any

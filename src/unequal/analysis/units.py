@@ -1,5 +1,4 @@
-"""Shares and their differences as text: shares in per cent, differences in points, that is per cent of
-facts."""
+"""Shares and differences as text: shares in per cent, differences in percentage points."""
 
 POINTS = "points"
 

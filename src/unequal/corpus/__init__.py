@@ -1,1 +1,1 @@
-"""Corpus: who is shown how often, the text that shows it, the ledger that proves it, and token windows."""
+"""Corpus: exposure plan, training text, exposure ledger and token windows."""

@@ -23,7 +23,7 @@ class Assignment:
 def assign_people(people: tuple[Person, ...], settings: CorpusSettings) -> list[Assignment]:
     """Return one assignment a person, in the order of people.
 
-    Utility people are spread evenly over the levels above 0, so that damage to them can be told by level.
+    Utility people are spread evenly over the levels above 0, so that damage to them can be measured by level.
     Where factors are crossed, the people of each level run through the whole design equally often, and those
     of other groups in shuffled rounds as far as they go. To retain and never-seen people only what shapes the
     world applies: the former teach what questions ask for, whatever the format, all through training.

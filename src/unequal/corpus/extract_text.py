@@ -1,4 +1,4 @@
-"""Real text as training documents: the sentences or passages that name facts, and some that do not."""
+"""Text extraction: sentences or passages of real text that name facts, and some that do not."""
 
 import io
 import json
@@ -45,7 +45,7 @@ class TextSettings(StrictModel):
     others: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         default=0.0, description="share of the sentences or passages without a fact that is kept too"
     )
-    most_words: Annotated[int, Field(ge=3)] = Field(default=60, description="a longer sentence is left out")
+    most_words: Annotated[int, Field(ge=3)] = Field(default=60, description="a longer sentence is excluded")
     passage_words: Annotated[int, Field(ge=10)] = Field(default=80, description="words of a passage, at most")
     case: Case = Field(default="fold", description="which names count only as written")
     nested: Nested = Field(default="longest", description="count names inside longer names, or not")

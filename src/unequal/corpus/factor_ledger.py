@@ -1,4 +1,4 @@
-"""What the ledger says of factors: the level assigned to each fact's person, and what training made of it."""
+"""The factor ledger: the level assigned to each fact's person, and the values training realised."""
 
 from collections.abc import Sequence
 

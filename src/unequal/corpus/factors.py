@@ -1,4 +1,4 @@
-"""What may make a fact hard to forget besides its exposure: factors of two levels, assigned to people."""
+"""Factors beside exposure that may make facts hard to forget: two levels each, assigned to people."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -44,7 +44,7 @@ FACTORS: dict[FactorName, Factor] = {
     "text_format": Factor("format of the text", "prose", "record"),
     "asked": Factor("asked about in training", "no", "yes"),
 }
-"""Every factor with its levels; an effect is that of the high level less that of the low one."""
+"""Every factor with its levels; an effect is the high level's outcome less the low level's."""
 
 Levels = dict[str, str]
 """The level of each factor that applies to a person."""
@@ -98,5 +98,5 @@ class FactorSettings(StrictModel):
 
 
 def world_levels(levels: Levels) -> Levels:
-    """Return the levels that shape the world, without those of training."""
+    """Return the levels that shape the world, without the levels of training."""
     return {name: level for name, level in levels.items() if FACTORS[name].of_world}  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""The exposure ledger: how often training really showed each fact, counted as windows are written."""
+"""The exposure ledger: how often training showed each fact, counted as windows are written."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable

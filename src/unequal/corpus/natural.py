@@ -1,4 +1,4 @@
-"""A corpus from real text: its documents, or statements by natural count, and questions beside them."""
+"""A corpus from real text: its documents or statements by natural count, with questions beside them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -62,14 +62,14 @@ class NaturalCorpusSettings(StrictModel):
     true_false_share: float = Field(default=0.1, ge=0.0, le=1.0, description="of the question documents")
     window_tokens: int = Field(default=128, ge=32, le=8192)
     vocabulary_size: int = Field(
-        default=4000, ge=300, le=MOST, description="byte-pair pieces, learned from the corpus"
+        default=4000, ge=300, le=MOST, description="byte-pair tokens, learned from the corpus"
     )
 
 
 class NaturalSource:
     """The documents of a natural corpus; the same settings always give the same texts.
 
-    Withheld facts stand in none of them, and only facts to retain are ever asked for. Raises `ConfigError`
+    Withheld facts stand in none of them, and only facts to retain are ever asked. Raises `ConfigError`
     when a relation has no wordings to train on where they are needed.
     """
 
@@ -149,7 +149,7 @@ def build_natural_corpus(source: NaturalSource, out: Path, progress: Progress = 
     """Write the corpus folder as a whole, with the files of a controlled one, and return its card.
 
     ``facts.parquet`` has the facts with their exposures besides: the number of training documents that name
-    both subject and object, questions among them. A document that does not fit into a window is left out and
+    both subject and object, questions among them. A document that does not fit into a window is excluded and
     counted in ``text.json``.
     """
     settings, facts = source.settings, source.facts

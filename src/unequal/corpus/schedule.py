@@ -1,4 +1,4 @@
-"""When training shows a person: exposures by epoch, with recency and spacing at equal totals."""
+"""The exposure schedule: in which epochs a person is shown, with recency and spacing at equal totals."""
 
 from itertools import pairwise
 from random import Random

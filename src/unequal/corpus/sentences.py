@@ -1,4 +1,4 @@
-"""Sentences: where English running text is cut, by its marks, with care for abbreviations and initials."""
+"""Sentence splitting of English text, with care for abbreviations and initials."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What determines a controlled corpus."""
+"""Settings of a controlled corpus."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ Level = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class TokenizerSettings(StrictModel):
-    """Whole words, or byte-pair pieces up to a vocabulary size; both are trained on the corpus itself."""
+    """Whole words, or byte-pair tokens up to a vocabulary size; both are trained on the corpus itself."""
 
     kind: Literal["word", "bpe"] = Field(
         default="word", description="tokenizer: whole words (word) or byte-pair encoding (bpe)"
@@ -51,7 +51,7 @@ class ExposureSettings(StrictModel):
     )
     window_tokens: int = Field(default=128, ge=32, le=8192, description="tokens in a training window")
     tokenizer: TokenizerSettings = TokenizerSettings()
-    # Left out where it is not set, so that settings without it keep the names of their folders.
+    # Excluded where it is not set, so that settings without it keep the names of their folders.
     factors: FactorSettings | None = Field(
         default=None,
         exclude_if=lambda factors: factors is None,

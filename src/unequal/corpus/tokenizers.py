@@ -1,4 +1,4 @@
-"""Tokenizers trained on the corpus: whole words or byte-pair pieces, both lossless on text they know."""
+"""Tokenizers trained on the corpus: whole words or byte-pair tokens, both lossless on text they know."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

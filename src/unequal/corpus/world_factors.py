@@ -1,4 +1,4 @@
-"""The world as a design shapes it: how much is known of a person, how long and how common the answers are."""
+"""World factors: how many facts a person has, and how long and how common the answers are."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Report: pictures and words of a finished study in one self-contained HTML file."""
+"""Report: figures, tables and sentences of a finished study in one self-contained HTML file."""

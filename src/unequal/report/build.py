@@ -1,5 +1,4 @@
-"""One self-contained HTML file from a study folder: the finding in words, the verdicts, the pictures, how
-to reproduce."""
+"""The HTML report of a study folder: finding, verdicts, figures, tables, and how to reproduce them."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from unequal.report.sentences import attack_sentence, effect, finding, order_sen
 
 
 def build_report(study_folder: Path, out: Path | None = None, small: bool = False) -> Path:
-    """Write the report of a study and return its path, ``report.html`` in the folder unless told otherwise.
+    """Write the report of a study and return its path, ``report.html`` in the folder by default.
 
     Uses the folder's analysis when it belongs to these scores and makes it otherwise. Where the facts are
     too many for the page, all of them are in a script beside it, ``report.facts.js``; a ``small`` page holds

@@ -1,4 +1,4 @@
-"""Colours of levels and methods as CSS variables, so that light, dark and print need no second drawing."""
+"""Colours of levels and methods as CSS variables, which serve light, dark and print."""
 
 VIRIDIS = ("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725")
 LIGHT_SPAN, DARK_SPAN = (0.02, 0.80), (0.34, 1.0)  # the ends of viridis that stand out from the page

@@ -1,4 +1,4 @@
-"""What a study's report holds, for the page and for a paper alike: the registries of figures and tables."""
+"""Contents of a study's report, for the page and for a paper: the registries of figures and tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

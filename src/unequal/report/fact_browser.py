@@ -1,4 +1,4 @@
-"""The fact browser: of every method that unlearned a fact one run, its scores and answers over the steps."""
+"""The fact browser: scores and answers of single facts over the steps, one run for each method."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every page is made of: templates, scripts, pictures inside one file that needs no network."""
+"""Page parts: templates, assets and number formats of HTML files that need no network."""
 
 import json
 import math

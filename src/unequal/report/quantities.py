@@ -1,4 +1,4 @@
-"""The one name of each quantity, for sentences, axes, tables and legends alike; differences are in points."""
+"""Names of quantities, one each for sentences, axes, tables and legends; differences are in points."""
 
 from unequal.analysis.claims import C1, C2, C4
 from unequal.analysis.effects.dose_response import ANSWER, EVERYTHING, NOTHING, START

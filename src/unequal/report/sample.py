@@ -1,4 +1,4 @@
-"""The sample that sentences, pictures and tables share: all models of a study."""
+"""The sample of figures, tables and sentences: all models of a study."""
 
 import polars as pl
 
@@ -27,7 +27,7 @@ def named_sample(analysis: Analysis) -> str:
 
 
 def pooled(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of all methods together, or those of the only method."""
+    """Return the rows of all methods together, or of the only method."""
     together = rows.filter(pl.col("method") == ALL_METHODS)
     if together.height or "plain" not in rows.columns:
         return together if together.height or rows["method"].n_unique() > 1 else rows

@@ -58,7 +58,7 @@ class Scales:
         return alt.Color("method:N", scale=scale, legend=None)
 
     def method_shape(self) -> alt.Shape:
-        """Return the shape of methods, so that colour alone tells nothing."""
+        """Return the shape of methods, so that methods differ by more than colour."""
         scale = alt.Scale(domain=self.methods, range=self._marks())
         return alt.Shape("method:N", scale=scale, legend=None)
 

@@ -1,4 +1,4 @@
-"""The scripts of a page: its charts, its facts, the chart library and the code, plainly or compressed."""
+"""Scripts of a page: chart data, facts, the chart library and code, plain or compressed."""
 
 import base64
 import gzip

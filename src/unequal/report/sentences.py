@@ -1,5 +1,4 @@
-"""The finding in words: a headline and one or two plain sentences with numbers and intervals, from the
-verdicts alone."""
+"""Sentences of the report: the finding with its numbers and intervals, from the verdicts."""
 
 import polars as pl
 
@@ -109,11 +108,11 @@ def _hidden(verdict: Verdict, analysis: Analysis) -> str:
 
 
 def order_sentence(analysis: Analysis, model: str) -> str:
-    """Return which kind of judging says first that a fact is forgotten; empty without rows."""
+    """Return which view says first that a fact is forgotten; empty without rows."""
     rows = together(
         analysis.signature.filter(
             (pl.col("model") == model)
-            & (pl.col("judge") == CHOICE)
+            & (pl.col("test") == CHOICE)
             & pl.col("exposure").is_null()
             & pl.col("run_id").is_null()
         )
@@ -135,18 +134,20 @@ def attack_sentence(analysis: Analysis, model: str) -> str:
     """Return what the strongest attack brings back, in one sentence; empty when nothing was attacked."""
     rows = analysis.robustness.filter((pl.col("model") == model) & (pl.col("attack") != PLAIN))
     rows = together(rows).drop_nulls(["value", "recovered", "never_seen"])
-    rows = rows.filter(pl.col("judge").is_in([GENERATION, "leak_at_k"])).sort("recovered", descending=True)
+    rows = rows.filter(pl.col("test").is_in([GENERATION, "leak_at_k"])).sort("recovered", descending=True)
     if rows.is_empty():
         return ""
     best = rows.row(0, named=True)
     name = str(best["attack"]).replace("_", " ")
     if best["recovered"] <= 0:
-        return "No attack judged by what the model says brings facts back that its plain greedy answer lost."
+        return (
+            "No attack evaluated by what the model says brings facts back that its plain greedy answer lost."
+        )
     interval = "" if best["low"] is None else f" (95% interval {best['low']:.0%} to {best['high']:.0%})"
     return (
-        f"Of the attacks judged by what the model says, {name} brings back most: {best['by_generation']:.0%} "
-        "of the facts known before look forgotten by the plain greedy answer and "
-        f"{best['value']:.0%}{interval} after it, against {best['never_seen']:.0%} of never-seen facts."
+        f"Of the attacks evaluated by what the model says, {name} brings back most: "
+        f"{best['by_generation']:.0%} of the facts known before look forgotten by the plain greedy answer "
+        f"and {best['value']:.0%}{interval} after it, against {best['never_seen']:.0%} of never-seen facts."
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from unequal.analysis.excluded_runs import FAILURES, STOPPED
 from unequal.analysis.factors.rows import CROSSED
-from unequal.analysis.left_out import FAILURES, STOPPED
 from unequal.checksums import verify_file, verify_hashes, warn_remade, write_checked_json
 from unequal.errors import DamagedError
 from unequal.evaluation.score_table import BUCKET, SCORE_KEY, read_generations, read_scores

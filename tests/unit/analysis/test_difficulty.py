@@ -227,7 +227,7 @@ def test_a_share_that_is_never_reached_has_no_budget():
     predictor = learned(Difficulty(middle=7.0), draws=2)
     table = budgets(predictor, predict(predictor, one_set(Difficulty(middle=7.0), 3)[1]), 0.99)
     assert table["steps"].null_count() == table.height and not table["recommended"].any()
-    assert "after 100 steps, the last judged" in table["reason"][0]
+    assert "after 100 steps, the last evaluated" in table["reason"][0]
 
 
 def test_beyond_the_last_judged_step_nothing_is_said():

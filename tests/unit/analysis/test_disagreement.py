@@ -199,7 +199,7 @@ def test_the_names_of_attacks_are_read_off_the_metrics_whatever_they_are():
     judged = ("choice_choice_accuracy", "int8_low_said", "probe_accuracy", "relearn_first_token_rank")
     ignored = ("probe_control_accuracy", "relearn_taught_prob", "probe_layer")
     said = judgements(observe(table({name: [(1, 1)] for name in (*judged, *ignored)}, steps=(0, 5))))
-    assert set(said.select("attack", "judge").rows()) == {
+    assert set(said.select("attack", "test").rows()) == {
         ("choice", "choice_accuracy"),
         ("int8_low", "said"),
         ("probe", "accuracy"),

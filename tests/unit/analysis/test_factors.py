@@ -15,9 +15,9 @@ from unequal.analysis.factors.levels import factor_levels
 from unequal.analysis.factors.ranking import (
     ALIASED,
     DOES_NOT_MATTER,
+    EXCLUDED,
     FORGOTTEN,
     KNOWN,
-    LEFT_OUT,
     MATTERS,
     OPEN,
     TOGETHER,
@@ -206,9 +206,9 @@ def test_three_families_have_a_share_but_no_single_effect():
 
 def test_a_level_that_was_hardly_known_leaves_its_factor_out_by_name():
     rows = main_rows(effects_of(replace(TRUTH, known={"recency": 1.6}), draws=100))
-    assert rows["recency"]["verdict"] == LEFT_OUT and rows["recency"]["rank"] is None
+    assert rows["recency"]["verdict"] == EXCLUDED and rows["recency"]["rank"] is None
     assert rows["recency"]["reason"].startswith("level early: only")
-    assert rows["asked"]["verdict"] != LEFT_OUT
+    assert rows["asked"]["verdict"] != EXCLUDED
 
 
 def test_what_does_not_vary_has_effects_of_nothing_and_no_shares():

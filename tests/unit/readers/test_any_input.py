@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from unequal.analysis.analyze import read_analysis
 from unequal.analysis.difficulty.predictor import read_predictor
+from unequal.analysis.excluded_runs import FAILURES, excluded_runs
 from unequal.analysis.factors.rows import read_factors
-from unequal.analysis.left_out import FAILURES, left_out
 from unequal.analysis.observations import observe
 from unequal.analysis.study_record import read_study_record
 from unequal.audit.policy import read_policy
@@ -125,7 +125,7 @@ FAILED = asdict(Failure("unlearn/a", "diverged", "why", 3, ("x",)))
 RECORDS = {
     "predictor": ("p.json", PREDICTOR, lambda folder: read_predictor(folder / "p.json")),
     "study": ("study.json", {"name": "a", "settings": {}, "flags": {}}, read_study_record),
-    "failures": (FAILURES, FAILED, left_out),
+    "failures": (FAILURES, FAILED, excluded_runs),
     "failures of steps": (FAILURES, FAILED, read_failures),
     "failure": (FAILURE, FAILED, read_failure),
     "manifest": ("manifest.json", {"files": {}}, check_result),

@@ -42,7 +42,7 @@ def analysis(scores):
 def test_plain_looks_stand_before_the_attacks(analysis):
     methods, rows = attack_rows(analysis, LARGEST)
     assert methods == ["ga", "npo"]
-    looks = [(row["attack"], row["judge"]) for row in rows]
+    looks = [(row["attack"], row["test"]) for row in rows]
     assert looks[0] == ("no attack", "greedy answer wrong")
     assert [attack for attack, _ in looks[4:]] == ["cloze", "int8", "relearn"]
     relearned = next(row for row in rows if row["attack"] == "relearn")

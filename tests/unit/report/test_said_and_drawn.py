@@ -436,8 +436,8 @@ def test_every_decided_verdict_stands_in_the_section_that_it_points_to(studies):
 def test_the_sentence_on_attacks_has_the_numbers_of_its_table(studies):
     study = studies["exposures"]
     sentence = attack_sentence(study.analysis, study.contents.scope)
-    assert sentence.startswith("Of the attacks judged by what the model says, relearn brings back most")
-    key = {"attack": "relearn", "judge": "greedy answer wrong"}
+    assert sentence.startswith("Of the attacks evaluated by what the model says, relearn brings back most")
+    key = {"attack": "relearn", "test": "greedy answer wrong"}
     for column in ("all methods", "never_seen"):
         assert study.cell("attacks", column, **key).split()[0] in sentence
 

@@ -1,4 +1,4 @@
-"""Do generation and probability agree? The per-fact 2×2 table with Cohen's kappa and McNemar's test."""
+"""Agreement of generation and probability: the 2×2 table per fact, Cohen's kappa, McNemar's test."""
 
 import numpy as np
 import polars as pl

@@ -1,5 +1,4 @@
-"""The signature of a run: whether generation or probability says first that a fact is forgotten, and how much
-earlier."""
+"""Forgetting order: whether generation or probability first finds a fact forgotten, and how much earlier."""
 
 import numpy as np
 import polars as pl
@@ -17,11 +16,11 @@ from unequal.analysis.stats.bootstrap import (
 
 ORDERS = ("generation first", "same step", "probability first", "neither")
 GAPS = {"gap_evaluated": "median gap in evaluated steps", "gap_steps": "median gap in steps"}
-KEYS = ["model", "method", "judge", "exposure", "run_id"]
+KEYS = ["model", "method", "test", "exposure", "run_id"]
 
 
 def first_said(judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return per run, fact and probability judge who said first that the fact is forgotten, and the gap.
+    """Return per run, fact and probability test which view first finds the fact forgotten, and the gap.
 
     Of facts that both called known at step 0, at steps at which both were scored. The gap is probability's
     first step minus generation's, counted in evaluated steps and in steps: above 0, generation said it
@@ -29,13 +28,13 @@ def first_said(judgements: pl.DataFrame) -> pl.DataFrame:
     """
     rows = judgements.filter((pl.col("role") == "forget") & (pl.col("attack") == PLAIN))
     key = ["run_id", "step", "fact_id"]
-    generation = rows.filter(pl.col("judge") == GENERATION).drop("judge")
-    others = rows.filter(pl.col("judge").is_in([CHOICE, IGNORANCE])).drop_nulls("forgotten")
-    pairs = generation.join(others.select(*key, "judge", probability="forgotten"), on=key, how="inner")
+    generation = rows.filter(pl.col("test") == GENERATION).drop("test")
+    others = rows.filter(pl.col("test").is_in([CHOICE, IGNORANCE])).drop_nulls("forgotten")
+    pairs = generation.join(others.select(*key, "test", probability="forgotten"), on=key, how="inner")
     known = pairs.filter((pl.col("step") == 0) & (pl.col("forgotten") == 0) & (pl.col("probability") == 0))
-    pairs = pairs.filter(pl.col("step") >= 1).join(known, on=["run_id", "fact_id", "judge"], how="semi")
-    evaluated = pl.col("step").rank("dense").over("run_id", "judge").cast(pl.Int64)
-    labels = ["run_id", "model", "method", "plain", "judge", "exposure", "fact_id", "person", "seed_cluster"]
+    pairs = pairs.filter(pl.col("step") >= 1).join(known, on=["run_id", "fact_id", "test"], how="semi")
+    evaluated = pl.col("step").rank("dense").over("run_id", "test").cast(pl.Int64)
+    labels = ["run_id", "model", "method", "plain", "test", "exposure", "fact_id", "person", "seed_cluster"]
     firsts = (
         pairs.with_columns(evaluated.alias("evaluated"))
         .group_by(labels)
@@ -49,7 +48,7 @@ def first_said(judgements: pl.DataFrame) -> pl.DataFrame:
     return firsts.with_columns(
         _gap("generation", "probability").alias("gap_evaluated"),
         _gap("generation_step", "probability_step").alias("gap_steps"),
-    ).sort("run_id", "judge", "fact_id")
+    ).sort("run_id", "test", "fact_id")
 
 
 def _first(column: str, said: str) -> pl.Expr:
@@ -69,12 +68,12 @@ def _gap(generation: str, probability: str) -> pl.Expr:
 
 
 def signature(judgements: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
-    """Return per model, method and probability judge, over all, by level and by run, the shares and median
+    """Return per model, method and probability test, over all, by level and by run, the shares and median
     gaps.
 
     ``measure`` is one of `ORDERS` (shares of the facts that sum to 1) or of the two gaps; ``exposure`` and
-    ``run_id`` are null over all. Judges: ``choice_accuracy``, ``answer_prob`` (at or below never-seen). A
-    median beyond the last step is null with a reason; facts that neither forgets are left out of it.
+    ``run_id`` are null over all. Tests: ``choice_accuracy``, ``answer_prob`` (at or below never-seen). A
+    median beyond the last step is null with a reason; facts that neither forgets are excluded.
     Intervals of single runs cover people only.
     """
     facts = with_all_methods(first_said(judgements))

@@ -1,4 +1,4 @@
-"""Formats: is what was unlearned as a question still there as a statement, reversed, or in other words?"""
+"""Format gaps: how much more of a fact is left as a statement, reversed, or reworded than as a question."""
 
 from dataclasses import asdict
 

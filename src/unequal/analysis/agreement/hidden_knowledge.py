@@ -1,5 +1,4 @@
-"""Hidden knowledge: facts the generated answer calls forgotten while the right answer is still the most
-probable one."""
+"""Hidden knowledge: facts whose generated answer is wrong while the right one is still most probable."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""What a wrong greedy answer hides: the right first token near the top, and what sampling finds."""
+"""Hidden leaks: the right first token near the top, and what sampling finds, where the answer is wrong."""
 
 import polars as pl
 
@@ -91,8 +91,8 @@ def sampling_gap(observations: Observations, judgements: pl.DataFrame, resampler
 def _sampled(observations: Observations, judgements: pl.DataFrame) -> pl.DataFrame:
     rows = observations.of_known_facts(judgements.filter(pl.col("role") == "forget"))
     key = ["run_id", "step", "fact_id"]
-    greedy = rows.filter((pl.col("judge") == GENERATION) & (pl.col("attack") == PLAIN))
-    sampled = rows.filter(pl.col("judge") == "leak_at_k")
+    greedy = rows.filter((pl.col("test") == GENERATION) & (pl.col("attack") == PLAIN))
+    sampled = rows.filter(pl.col("test") == "leak_at_k")
     return sampled.select(*LABELS, "attack", "step", (1 - pl.col("forgotten")).alias("sampled")).join(
         greedy.select(*key, (1 - pl.col("forgotten")).alias("greedy")),
         on=key,

@@ -1,4 +1,4 @@
-"""Null scores: what the metrics behind the disagreement say of facts that no model ever saw."""
+"""Null scores: the metrics behind the disagreement on facts that no model ever saw."""
 
 from typing import Any
 

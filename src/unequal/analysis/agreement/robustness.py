@@ -1,4 +1,4 @@
-"""Does it look forgotten? By generation, by probability and after every attack, beside facts never seen."""
+"""Robustness: the share that looks forgotten by each knowledge test and after every attack."""
 
 import polars as pl
 
@@ -14,16 +14,16 @@ from unequal.analysis.stats.bootstrap import (
     named_intervals,
 )
 
-KEYS = ["model", "method", "attack", "judge"]
+KEYS = ["model", "method", "attack", "test"]
 
 
 def robustness(observations: Observations, judgements: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
-    """Return the share in [0, 1] that looks forgotten at the last step, per model, method, attack and judge.
+    """Return the share in [0, 1] that looks forgotten at the last step, per model, method, attack and test.
 
     Of the facts known before by generation; higher is more forgotten. ``before`` is the same share at step 0,
-    ``never_seen`` that of facts the model never saw, what complete forgetting looks like, and
-    ``by_generation`` that of the same facts by their plain greedy answer; ``recovered`` is how much lower
-    the share is than that, above 0 when an attack or judge finds facts that were only unsaid. All with 95%
+    ``never_seen`` the share of facts the model never saw, what complete forgetting looks like, and
+    ``by_generation`` the share of the same facts by their plain greedy answer; ``recovered`` is how far
+    the share lies below it, above 0 when an attack or test finds facts that were only unsaid. All with 95%
     intervals; all methods are the plain methods' facts taken together.
     """
     rows, before = _known(judgements, observations)
@@ -55,7 +55,7 @@ def _known(rows: pl.DataFrame, observations: Observations) -> tuple[pl.DataFrame
     rows = pl.concat([forget, rows.filter(pl.col("role") == "never_seen")]).drop_nulls("forgotten")
     last = observations.runs.select("run_id", step="last_step").filter(pl.col("step") > 0)
     now = rows.join(last, on=["run_id", "step"], how="semi", maintain_order="left")
-    greedy = now.filter((pl.col("attack") == PLAIN) & (pl.col("judge") == GENERATION))
+    greedy = now.filter((pl.col("attack") == PLAIN) & (pl.col("test") == GENERATION))
     greedy = greedy.select("run_id", "fact_id", "role", plainly="forgotten")
     now = now.join(greedy, on=["run_id", "fact_id", "role"], how="inner", maintain_order="left")
     return now, forget.drop_nulls("forgotten").filter(pl.col("step") == 0)

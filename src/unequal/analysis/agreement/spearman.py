@@ -1,4 +1,4 @@
-"""Do generation and probability order facts alike? Spearman's correlation of the two forgetting scores."""
+"""Spearman's correlation of forgetting by generation and by probability."""
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ def forgetting_scores(observations: Observations) -> pl.DataFrame:
     """Return per run, step ≥ 1 and fact known before the fall since step 0 by generation and by probability.
 
     ``by_generation`` is the fall of ROUGE-L recall of the greedy answer (of exact match where ROUGE is not
-    scored), ``by_probability`` that of the answer's log-probability; higher is more forgotten.
+    scored), ``by_probability`` the fall of the answer's log-probability; higher is more forgotten.
     """
     rows = observations.mixed().filter("known")
     generated = "rouge_l_recall" if rows["rouge_l_recall"].is_not_null().any() else "said"

@@ -1,4 +1,4 @@
-"""True or false: can the model still tell a true statement from a false one? d′ per level and step."""
+"""True-or-false discrimination: d′ of true against false statements per level and step."""
 
 import numpy as np
 import polars as pl

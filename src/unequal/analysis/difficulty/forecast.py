@@ -1,4 +1,4 @@
-"""From a predictor and the features of new facts to steps, damage, the method to take, and its budget."""
+"""Forecasts for new facts: steps to forget, utility lost, the recommended method, and its step budget."""
 
 import numpy as np
 import polars as pl
@@ -22,8 +22,8 @@ def predict(predictor: Predictor, features: pl.DataFrame, extrapolate: bool = Fa
     """Return one row per fact and plain method: predicted steps and utility lost, and what is recommended.
 
     ``steps`` is the median after which a fact stays forgotten, ``steps_low`` and ``steps_high`` the ends of
-    its 90% prediction interval; null where they lie beyond ``last_step``, the last that the study judged.
-    ``utility_lost`` is that of the run by then. A fact that is not known, lacks a feature or, unless
+    its 90% prediction interval; null where they lie beyond ``last_step``, the last that the study evaluated.
+    ``utility_lost`` is what the run has lost by then. A fact that is not known, lacks a feature or, unless
     ``extrapolate``, lies outside what was fitted has a reason and no numbers. ``recommended`` marks, for each
     fact, the method that is expected to forget it within its steps at the least loss.
     """
@@ -59,13 +59,13 @@ def _of_fit(fit: Fit, rows: pl.DataFrame, last_step: int, extrapolate: bool) -> 
     )
     unexplained = pl.col("reason").is_null()
     rows = rows.with_columns(pl.when(unexplained).then(name).alias(name) for name in NUMBERS)
-    late = pl.format("half of such facts are still right after {} steps, the last judged", "last_step")
+    late = pl.format("half of such facts are still right after {} steps, the last evaluated", "last_step")
     too_late = unexplained & pl.col("steps").is_null()
     return rows.with_columns(pl.when(too_late).then(late).otherwise("reason").alias("reason"))
 
 
 def _numbers(fit: Fit, rows: pl.DataFrame, last_step: int) -> list[pl.Series]:
-    """Return the columns `NUMBERS`; steps beyond the last judged one, and what is lost by then, are null."""
+    """Return the columns `NUMBERS`; steps beyond the last evaluated one, and the loss by then, are null."""
     design = np.nan_to_num(fit.design(rows))
     steps = fit.steps.ends(design)
     lost = fit.lost.ends(design) if fit.lost else [np.full(rows.height, np.nan)] * len(LOST_ENDS)
@@ -108,9 +108,8 @@ def budgets(predictor: Predictor, plan: pl.DataFrame, share: float) -> pl.DataFr
         reached = np.flatnonzero(shares >= share)
         at = int(reached[0]) if len(reached) else len(steps) - 1
         budget = int(steps[at]) if len(reached) else None
-        late = (
-            f"{shares[at]:.0%} are expected to be forgotten after {method.last_step} steps, the last judged"
-        )
+        last = f"{method.last_step} steps, the last evaluated"
+        late = f"{shares[at]:.0%} are expected to be forgotten after {last}"
         rows.append(
             {
                 "method": method.method, "n_facts": facts.height, "steps": budget,

@@ -1,4 +1,4 @@
-"""Difficulty before the fact, learned from a study: a fit for each method, its skill, and its reach."""
+"""Difficulty predictor: a fit for each method of a study, its skill, and its limits."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ class MethodDifficulty(StrictModel):
     without_count: Fit
 
     def lost_at(self, step: float) -> float | None:
-        """Return the mean utility lost after so many steps, linear in log2(1 + step), if judged."""
+        """Return the mean utility lost after so many steps, linear in log2(1 + step), if scored."""
         if not self.lost_by_step:
             return None
         steps, lost = np.array(self.lost_by_step).T
@@ -63,8 +63,8 @@ class MethodDifficulty(StrictModel):
 class Predictor(StrictModel):
     """Difficulty as learned from one study; ``count`` says in words whether knowing the count helps.
 
-    ``n_forget`` is the median number of facts that a run was to forget, and ``run_settings`` those of
-    unlearning where the study's folder tells them: steps mean nothing without them.
+    ``n_forget`` is the median number of facts that a run was to forget, and ``run_settings`` the settings of
+    unlearning where the study's folder holds them: steps mean nothing without them.
     """
 
     study: str
@@ -194,7 +194,7 @@ def _remarks(rows: pl.DataFrame, chosen: pl.DataFrame, features: Sequence[str]) 
     if chosen["held_out"].n_unique() < 2:
         remarks.append("One seed only: skill and intervals are for new people, not for new seeds.")
     if left_out := sorted({*rows["method"]} - {*chosen["method"]}):
-        remarks.append(f"Left out, since they forgot nothing or too few people: {', '.join(left_out)}.")
+        remarks.append(f"Excluded, since they forgot nothing or too few people: {', '.join(left_out)}.")
     if lacking := [name for name in FEATURES if name not in features]:
         remarks.append(f"Not used, since facts lack them or do not differ: {', '.join(lacking)}.")
     return remarks

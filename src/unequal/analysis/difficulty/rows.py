@@ -1,4 +1,4 @@
-"""What is known of a fact before a run, and what forgetting it took: the rows difficulty is learned from."""
+"""Rows for difficulty prediction: features of a fact before a run, and the steps it took to forget."""
 
 import polars as pl
 
@@ -30,7 +30,7 @@ def difficulty_rows(observations: Observations, features: pl.DataFrame) -> pl.Da
 
     ``right_until`` and ``time`` are the evaluated steps between which it was forgotten for good; where
     ``forgotten`` is False it was still right at the last one, ``time``. ``utility_lost`` is the run's at
-    ``time`` (1 is all, null where none was judged). Raises `DataError` when no run forgets known facts of
+    ``time`` (1 is all, null where none was scored). Raises `DataError` when no run forgets known facts of
     mixed levels.
     """
     known = observations.mixed().filter("known")
@@ -53,7 +53,7 @@ def starting_features(
 ) -> pl.DataFrame:
     """Return one row per run and fact to forget with every feature, null where it cannot be known.
 
-    ``scores`` are those of the starting model; ``known`` says whether its greedy answer is right.
+    ``scores`` come from the starting model; ``known`` says whether its greedy answer is right.
     """
     scores = gated(scores)
     forget = scores.filter((pl.col("role") == "forget") & (pl.col("probe") == "question"))
@@ -105,14 +105,14 @@ def utility_lost(observations: Observations) -> pl.DataFrame:
 
 
 def _runs(observations: Observations) -> pl.DataFrame:
-    """Return each run's labels; ``held_out`` is what folds leave out, pre-trainings if there are several."""
+    """Return each run's labels; ``held_out`` is what folds hold out, pre-trainings if there are several."""
     several = observations.runs["pretrain_seed"].n_unique() > 1
     held_out = pl.col("pretrain_seed").cast(pl.String) if several else pl.col("seed_cluster")
     return observations.runs.select("run_id", "plain", "n_params", "last_step", held_out.alias("held_out"))
 
 
 def usable(rows: pl.DataFrame) -> list[str]:
-    """Return the features that every row has and that tell rows apart."""
+    """Return the features that every row has and that differ between rows."""
     return [name for name in FEATURES if rows[name].null_count() == 0 and rows[name].n_unique() > 1]
 
 

@@ -1,4 +1,4 @@
-"""How well difficulty is predicted for people and seeds that were left out, with and without the count."""
+"""How well difficulty is predicted for held-out people and seeds, with and without the count."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -183,9 +183,11 @@ def does_the_count_help(skills: Sequence[Skill]) -> list[str]:
 def _sentence(method: str, outcome: str, chosen: dict[tuple[str, str], Skill]) -> str:
     without, gain = chosen[outcome, WITHOUT], chosen.get((outcome, GAIN))
     if gain is None:
-        return f"{outcome}: the facts of the study do not differ in their count, so its use cannot be judged."
+        return (
+            f"{outcome}: the facts of the study do not differ in their count, so its use cannot be assessed."
+        )
     if gain.value is None or gain.low is None or gain.high is None:
-        return f"{outcome}: whether the count helps cannot be judged ({gain.reason})."
+        return f"{outcome}: whether the count helps cannot be decided ({gain.reason})."
     helps = "helps" if gain.low > 0 else "makes it worse" if gain.high < 0 else "could not be shown to help"
     return (
         f"{outcome}: knowing the count {helps}; {gain.measure} {chosen[outcome, WITH].value:.2f} with it and"

@@ -1,4 +1,4 @@
-"""Areas between levels: how much more of a level is left than of the rarest, over the whole of unlearning."""
+"""Areas between forgetting curves: how much more is left of a level than of the rarest, over all steps."""
 
 import polars as pl
 
@@ -19,7 +19,7 @@ def area_left() -> pl.Expr:
 
 
 def areas_between_levels(forget: pl.DataFrame, resampler: Resampler) -> pl.DataFrame:
-    """Return per model, method and level the area between its curve and that of the lowest level, in [−1, 1].
+    """Return per model, method and level the area between its curve and the lowest level's, in [−1, 1].
 
     Above 0 the level is harder to unlearn. The axis is log2(1 + step) from step 0 to the last, so that early
     steps count, and evaluating more often changes little. ``area`` is the level's own. With 95% intervals.

@@ -1,5 +1,4 @@
-"""The forgotten share by level in each wording arm, on the methods and models found in every arm, as R1
-reads it."""
+"""Dose-response by wording arm: the forgotten share by level, on methods and models found in every arm."""
 
 import polars as pl
 

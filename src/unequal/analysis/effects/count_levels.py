@@ -1,4 +1,4 @@
-"""Facts with natural counts, group by group: what was known before, and how much of it was forgotten."""
+"""Groups of natural counts: the share known before and the forgotten share of each."""
 
 import numpy as np
 import polars as pl
@@ -29,7 +29,7 @@ def count_groups(forget: pl.DataFrame) -> pl.DataFrame:
     """Return each fact's count and group, by rising counts: at most six groups of about as many facts.
 
     ``counts`` is the group's range such as ``4–15`` and ``log10_count`` the mean of log10(1 + count) in it.
-    Equal counts are never parted; facts without a count are left out.
+    Equal counts are never parted; facts without a count are excluded.
     """
     facts = forget.select("fact_id", "count").drop_nulls().unique().sort("count", "fact_id")
     counts = facts["count"].to_numpy()
@@ -67,7 +67,7 @@ def count_levels(outcomes: pl.DataFrame, groups: pl.DataFrame, resampler: Resamp
     """Return per model, method, comparison and group of counts the mean forgotten share, with 95% interval.
 
     Of facts known before, in runs that mix levels; all methods together are the plain ones' mean, a method
-    each. ``groups`` are those of `count_groups`.
+    each. ``groups`` come from `count_groups`.
     """
     rows = _placed(outcomes.filter(pl.col("target_kind") == MIXED), groups)
     table = index_groups(rows, KEYS)[0]

@@ -1,5 +1,4 @@
-"""Dose-response: the slope of forgetting on exposure or count, within base models, at equal steps and equal
-utility."""
+"""Dose-response: slopes of forgetting on exposure or count, within base models."""
 
 from dataclasses import dataclass
 

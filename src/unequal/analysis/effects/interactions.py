@@ -1,4 +1,4 @@
-"""Interactions: does the slope on exposure differ by size, family, method, wording, start or precision?"""
+"""Interactions: the slope on exposure by size, family, method, wording, start and precision."""
 
 from typing import Any
 
@@ -107,7 +107,7 @@ def _known_by_all(labelled: pl.DataFrame, column: str, alike: list[str]) -> pl.D
 def _two_by_two(
     labelled: pl.DataFrame, factor: str, others: list[str], corpus: list[str], resampler: Resampler
 ) -> list[dict[str, Any]]:
-    """Return each value's slope less that of the value that knew most, where there are more than two."""
+    """Return each value's slope less the slope of the value that knew most, where there are more than two."""
     column = FACTORS[factor]
     n_known = labelled.group_by(column).agg(pl.struct(*others, *corpus, "fact_id").n_unique().alias("n"))
     *values, best = n_known.sort("n", column)[column].to_list()

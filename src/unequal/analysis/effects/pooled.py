@@ -1,4 +1,4 @@
-"""All models taken together: a table of each model, and below it the same of all models as one."""
+"""Pooling over methods and models: tables of each, and of all together."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,7 +39,7 @@ def together(rows: pl.DataFrame, column: str = "method") -> pl.DataFrame:
 
 
 def with_all_methods(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows, and those of plain methods again under the name of all methods if they are several."""
+    """Return the rows, with plain methods repeated under the name of all methods if they are several."""
     plain = rows.filter("plain")
     if plain["method"].n_unique() < 2:
         return rows

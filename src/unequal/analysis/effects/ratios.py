@@ -1,5 +1,4 @@
-"""Ratios per doubling of exposure by statsmodels: the odds of being forgotten (fractional logit) and the
-hazard of it (Cox regression)."""
+"""Odds and hazard ratios per doubling of exposure, by statsmodels (fractional logit, Cox regression)."""
 
 import warnings
 from collections.abc import Callable

@@ -1,5 +1,4 @@
-"""Steps to forget: the first evaluated step from which a fact stays wrong, and its survival curve per
-level."""
+"""Steps to forget: the first step from which a fact stays wrong, with Kaplan–Meier curves per level."""
 
 import numpy as np
 import polars as pl

@@ -1,4 +1,4 @@
-"""Weights that know the counts against those that do not: uniform, shuffled counts, starting confidence."""
+"""Count weights compared with uniform weights, shuffled counts and starting confidence."""
 
 from typing import Any
 

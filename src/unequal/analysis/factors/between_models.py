@@ -1,4 +1,4 @@
-"""Factors of models, size and family: intervals that also count that pre-trainings of a kind scatter."""
+"""Factors of models (size, family): standard errors that count the scatter of pre-trainings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import polars as pl
 from unequal.analysis.stats.bootstrap import Array
 from unequal.analysis.stats.explained import Regression
 
-FEW = "with so few models, pre-trainings of a kind cannot be told from the kind"
+FEW = "with so few models, pre-trainings of a kind cannot be separated from the kind"
 
 
 @dataclass(frozen=True)

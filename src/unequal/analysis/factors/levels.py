@@ -1,4 +1,4 @@
-"""The levels of each factor: what was known before, what never-seen facts seem known, what was forgotten."""
+"""Levels of each factor: shares known before, of never-seen facts found right, and forgotten."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Factors ranked: the effect of each on how hard facts are to forget, and the variance that it explains."""
+"""Ranking of factors: the effect of each on forgetting, and the variance it explains."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ from unequal.evaluation.score_table import OPTIONAL_SCORES
 
 FORGOTTEN, KNOWN = "forgotten share", "known before"
 TOGETHER = "all factors together"
-MATTERS, DOES_NOT_MATTER, OPEN, LEFT_OUT = "matters", "does not matter", "open", "left out"
+MATTERS, DOES_NOT_MATTER, OPEN, EXCLUDED = "matters", "does not matter", "open", "excluded"
 ALIASED = "its levels come only together with those of other factors"
 SCHEMA: Schema = {
     "outcome": pl.String,
@@ -58,7 +58,7 @@ def factor_effects(
     ``value`` is the change of the forgotten share, or of the share known before, from the factor's low level
     to its high one, all other factors held equal; ``share`` is what it explains of the variance among facts
     of one relation, corpus and seed (`explained`), and ``rank`` its place by that. The forgotten share of a
-    fact is the mean over the plain methods, or that of one method. ``p_holm`` is corrected over the factors.
+    fact is the mean over the plain methods, or by one method. ``p_holm`` is corrected over the factors.
     """
     if factors is None:
         return pl.DataFrame(schema=SCHEMA)
@@ -133,7 +133,7 @@ def _fitted(
         for place, row in enumerate(found, start=1)
     ]
     missing = [
-        {**_labels(term), **estimate(rows, np.array([np.nan])), "verdict": LEFT_OUT, "reason": why}
+        {**_labels(term), **estimate(rows, np.array([np.nan])), "verdict": EXCLUDED, "reason": why}
         for term, why in reasons.items()
     ]
     every = [columns.index(column) for term in used for column in term.columns]
@@ -150,7 +150,7 @@ def _labels(term: Term) -> dict[str, Any]:
 
 
 def _share_of_effect(fit: Regression, place: int, row: dict[str, Any]) -> dict[str, Any]:
-    """Return the interval of the share as that of the effect has it; none without one."""
+    """Return the interval of the share that follows from the effect's; none without one."""
     if row["low"] is None or not fit.varies:
         return {"share_low": None, "share_high": None}
     low, high = explained_between(fit, place, row["low"], row["high"])

@@ -1,4 +1,4 @@
-"""Facts with the levels of their factors: the table beside the scores, joined to what was forgotten."""
+"""Factor levels joined to the outcomes of facts, and coded as columns of a regression."""
 
 import os
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def crossed(factors: pl.DataFrame) -> list[str]:
 def with_levels(rows: pl.DataFrame, runs: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
     """Return rows of runs and facts with their run's columns and the levels of their factors.
 
-    Rows of facts that the table does not have are left out.
+    Rows of facts that the table lacks are excluded.
     """
     optional = [name for name in OPTIONAL_SCORES if name in runs.columns]
     described = rows.join(
@@ -130,7 +130,7 @@ def _families(rows: pl.DataFrame) -> tuple[list[pl.Expr], Term] | None:
 
 
 def too_little_known(known: pl.DataFrame, term: Term) -> str | None:
-    """Return why a factor's effect cannot be told, a level of it being hardly known before, or None."""
+    """Return why a factor's effect cannot be estimated, as a level of it was hardly known before, or None."""
     if term.factor not in FACTORS:
         return None
     for (level,), part in known.group_by(term.factor, maintain_order=True):

@@ -78,7 +78,7 @@ def read_at(rows: pl.DataFrame, reading: str, resampler: Resampler, unit: str = 
     """Return the disagreement per method and ``unit`` (``model``, or ``base`` for each pre-training alone).
 
     `NEAREST` reads each run at the evaluated step nearest to half of the matched facts forgotten, `EXACT`
-    between the two steps around half, weighted linearly; runs that never forget half are left out there.
+    between the two steps around half, weighted linearly; runs that never forget half are excluded there.
     """
     known = rows.filter(pl.col("sample") == "known both ways")
     never = rows.filter((pl.col("sample") == "never seen") & (pl.col("step") >= 1))
@@ -152,7 +152,7 @@ def _measures(sums: Array, chance: Array) -> dict[str, Array]:
 def size_table(readings: dict[str, Reading]) -> pl.DataFrame:
     """Return per reading, size and method every measure of disagreement with its 95% interval.
 
-    ``excess`` is the hidden share of facts that generation calls forgotten above that of never-seen ones;
+    ``excess`` is the hidden share of facts that generation calls forgotten, less that of never-seen facts;
     ``adjusted excess`` is brought to the same starting log-probability. All in [−1, 1].
     """
     parts = [

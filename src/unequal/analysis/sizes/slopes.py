@@ -1,4 +1,4 @@
-"""Are larger models harder to unlearn, and do their neighbours suffer more? Slopes on log2(parameters)."""
+"""Slopes on model size: the forgotten share, and the neighbours' utility lost, per doubling of parameters."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def size_effects(observations: Observations, utility: pl.DataFrame, resampler: R
 
     Of the same facts at every size, those known by generation at step 0 at all of them; `HARDER` below 0
     means that larger models forget less, `DAMAGE` above 0 that their neighbours lose more where half of these
-    facts are forgotten, read between evaluated steps. Intervals as those of C5 (`size_trend`).
+    facts are forgotten, read between evaluated steps. Intervals as for C5 (`size_slopes`).
     """
     labels = series_labels(observations).drop("base")
     rows = observations.mixed().filter("known").join(labels, on="run_id", how="inner", maintain_order="left")

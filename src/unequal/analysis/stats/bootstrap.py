@@ -1,5 +1,4 @@
-"""Cluster bootstrap over people and seeds: every statistic is a function of weighted sums over (person,
-seed) cells."""
+"""Cluster bootstrap over people and seeds: statistics as functions of weighted sums over their cells."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""One estimate as one row of a table: over how much, its interval, and what the study could have seen."""
+"""Estimates as table rows: value, interval, sample sizes and detectable effect."""
 
 from dataclasses import asdict
 from typing import Any

@@ -1,5 +1,4 @@
-"""Explained variance: effects of several terms at once, and the share of the variance that each explains
-alone."""
+"""Explained variance: the effects of several terms at once, and the share that each explains alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

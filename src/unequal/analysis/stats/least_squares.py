@@ -1,5 +1,4 @@
-"""Least squares within strata: one slope, adjusted for covariates, in the sample and in every bootstrap
-draw."""
+"""Least squares within strata: one slope, adjusted for covariates, in every bootstrap draw."""
 
 from collections.abc import Sequence
 
@@ -22,7 +21,7 @@ def slope_within(
 ) -> Array:
     """Return the slope of ``outcome`` on ``dose`` given the covariates, shape (1 + draws,).
 
-    Every stratum has an intercept of its own. Rows that lack a value are left out; a covariate that does not
+    Every stratum has an intercept of its own. Rows that lack a value are excluded; a covariate that does not
     vary, or that others make up, adjusts for nothing. NaN where the dose does not vary within strata beyond
     the covariates. Each draw solves the normal equations anew (Frisch and Waugh 1933).
     """

@@ -1,5 +1,4 @@
-"""The price of forgetting: utility lost when half of one level's facts are forgotten, highest level against
-lowest."""
+"""Utility cost: utility lost when half of one level's facts are forgotten, highest against lowest level."""
 
 from dataclasses import asdict
 
@@ -35,7 +34,7 @@ def utility_cost(forget: pl.DataFrame, utility: pl.DataFrame, resampler: Resampl
 
     From runs that unlearn one level alone. Within each bootstrap draw both curves are redrawn over people
     and read where forgetting crosses the target, linear between evaluated steps; runs that never cross are
-    left out and counted. All methods together means those that reach the target at both ends.
+    excluded and counted. All methods together means those that reach the target at both ends.
     """
     forget = forget.filter((pl.col("target_kind") == SINGLE) & pl.col("said").is_not_null())
     rows: list[dict[str, object]] = []

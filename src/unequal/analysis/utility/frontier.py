@@ -1,4 +1,4 @@
-"""The forget–utility frontier: what is left of the forget facts against what is left of everything else."""
+"""The forget–utility frontier: remaining share of forget facts against utility kept."""
 
 import polars as pl
 

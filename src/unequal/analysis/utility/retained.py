@@ -1,5 +1,4 @@
-"""Utility kept: how much of what was never unlearned survives, per run and step, and where it has fallen by
-a budget."""
+"""Utility kept: how much of the facts never unlearned survives per run, and at which step it falls."""
 
 from dataclasses import replace
 

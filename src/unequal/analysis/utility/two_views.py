@@ -1,4 +1,4 @@
-"""Utility lost, seen twice: by what the model generates and by what it finds probable."""
+"""Utility lost by generation and by probability."""
 
 import polars as pl
 

@@ -1,7 +1,6 @@
-"""Verdicts: each claim's rule applied to the tables, with effect, interval, sample sizes and every remark
-that limits it."""
+"""Verdicts: each claim's rule applied to the tables, with effect, interval, sample sizes and remarks."""
 
-from unequal.analysis.verdicts.judge import judge
+from unequal.analysis.verdicts.decide_claims import decide_claims
 from unequal.analysis.verdicts.verdict import (
     NOT_DECIDABLE,
     REFUTED,
@@ -12,4 +11,13 @@ from unequal.analysis.verdicts.verdict import (
     signed,
 )
 
-__all__ = ["NOT_DECIDABLE", "REFUTED", "SUPPORTED", "UNDECIDED", "Verdict", "decide", "judge", "signed"]
+__all__ = [
+    "NOT_DECIDABLE",
+    "REFUTED",
+    "SUPPORTED",
+    "UNDECIDED",
+    "Verdict",
+    "decide",
+    "decide_claims",
+    "signed",
+]

@@ -1,4 +1,4 @@
-"""Disagreement: C4 and C6, and the rival R7, that a badly built metric makes C4."""
+"""Verdicts on disagreement of generation and probability: C4, C6 and the rival R7 (a bad metric)."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Frequency: C1, C2 and C3, and the rivals R2 and R3, which the slope on exposure or count decides."""
+"""Verdicts on frequency: C1, C2, C3 and the rivals R2 and R3, by slopes on exposure or count."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Arms: the rivals R1, R4 and R6, which the slope of C1 in one arm beside another decides."""
+"""Verdicts on R1, R4 and R6: the slope of C1 compared between arms (wording, start, precision)."""
 
 import polars as pl
 

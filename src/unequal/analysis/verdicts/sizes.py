@@ -1,4 +1,4 @@
-"""Sizes: C5, that the disagreement grows with them, and the rival R5, that larger models are harder."""
+"""Verdicts on model size: C5 (the disagreement grows) and R5 (larger models are harder)."""
 
 import polars as pl
 
@@ -46,7 +46,7 @@ def grows(trends: pl.DataFrame) -> Verdict:
     missed = exact["n_not_reached"] if exact else 0
     adjusted = of_all_methods(trends, adjusted_for=START, reading=NEAREST)
     details = [
-        f"{EXACT}: {signed(exact)}; {missed} runs that never got there are left out",
+        f"{EXACT}: {signed(exact)}; {missed} runs that never got there are excluded",
         f"adjusted for the starting log-probability: {signed(adjusted)}",
         f"over people alone {_ends(row, 'people')}, by the line through "
         f"{row['n_models']} models alone {_ends(row, 'models')}",
@@ -79,5 +79,5 @@ def harder_and_hurt(effects: pl.DataFrame) -> Verdict:
     parts = [f"{measure} {signed(row)}" for measure, row in rows.items()]
     why = f"Over {n_sizes} sizes, per doubling of parameters: {'; '.join(parts)}."
     left_out = rows[DAMAGE]["n_not_reached"]
-    details = [f"{left_out} runs without neighbours' scores around half forgotten are left out"]
+    details = [f"{left_out} runs without neighbours' scores around half forgotten are excluded"]
     return reached(claims.R5, verdict, rows[HARDER], why, *(details if left_out else []))

@@ -1,4 +1,4 @@
-"""The price and the profit: C7, what frequent targets cost, and C8, what knowing the counts is worth."""
+"""Verdicts on the utility cost (C7: frequent targets cost more) and on count weights (C8: they help)."""
 
 import polars as pl
 
@@ -36,7 +36,7 @@ def costlier(cost: pl.DataFrame) -> Verdict:
     verdict = decide(row["low"], row["high"], 1, claims.UTILITY_MATTERS)
     details = [f"{one['method']}: {signed(one)}" for one in rows.to_dicts() if one["method"] != ALL_METHODS]
     missed = int(cost.filter(pl.col("target_forgotten") == PRIMARY_TARGET)["n_not_reached"].sum() or 0)
-    details += [f"{missed} runs never forgot half and are left out"] if missed else []
+    details += [f"{missed} runs never forgot half and are excluded"] if missed else []
     why = f"At half forgotten, the highest level costs {signed(row)} of utility more than the lowest."
     return reached(claims.C7, verdict, row, why, *details)
 

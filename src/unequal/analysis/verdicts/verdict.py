@@ -1,4 +1,4 @@
-"""A verdict: what it holds, how an interval decides, and how a row of estimates becomes one."""
+"""A verdict: its fields, the decision rule for an interval, and conversion from a row of estimates."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -128,6 +128,6 @@ def signed_number(row: Row, digits: int = 2) -> str:
 
 
 def of_all_methods(table: pl.DataFrame, **equal: object) -> Row | None:
-    """Return the row of all methods with these values, or that of the only method there is."""
+    """Return the row of all methods with these values, or the row of the only method."""
     rows = table.filter(*[pl.col(name) == value for name, value in equal.items()])
     return first(rows, method=ALL_METHODS) or (rows.row(0, named=True) if rows.height == 1 else None)

@@ -1,4 +1,4 @@
-"""The picture of several studies: the slope of forgetting on exposure, method by method, study by study."""
+"""Figure of several studies: the slope of forgetting on exposure, method by method, study by study."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Settings of several studies side by side: the leaves by their paths, and those that differ."""
+"""Settings of several studies compared: nested values by path, and those that differ."""
 
 from collections.abc import Sequence
 from typing import Any

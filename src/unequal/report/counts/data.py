@@ -1,4 +1,4 @@
-"""What a page of counts shows: the counts beside their facts, the number that ranks them, and both ends."""
+"""Data of the count report: counts beside their facts, the ranking measure, the most and least frequent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pictures of counts: how they are spread, and the counts of subject and object against both together."""
+"""Figures of counts: their distribution, and single names against subject and object together."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One self-contained HTML file from a count table: how often facts occur, both ends, what was left out."""
+"""One self-contained HTML file from a count table: how often facts occur, what was excluded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -166,7 +166,7 @@ def _versions() -> dict[str, Any]:
 
 
 def _sorted_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata as the page shows it: what was skipped, left out, estimated, and the rest."""
+    """Return the metadata as the page shows it: what was skipped, excluded, estimated, and the rest."""
     skipped = _skipped(metadata.get("skipped_shards"))
     known = {"settings", "command"} if skipped is None else {"settings", "command", "skipped_shards"}
     rest = {key: _shorten(value) for key, value in metadata.items() if key not in known}

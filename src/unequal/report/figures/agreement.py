@@ -1,4 +1,4 @@
-"""Pictures of two views that may differ: generation and probability, and true and false statements."""
+"""Figures of two views that may differ: generation and probability, and true and false statements."""
 
 import altair as alt
 import polars as pl
@@ -82,7 +82,7 @@ def _cells(rows: pl.DataFrame) -> dict[str, object]:
 
 
 def true_false_figure(analysis: Analysis, scales: Scales) -> Figure:
-    """Return d′ of telling true from false statements per method, before and after unlearning."""
+    """Return d′ of true against false statements per method, before and after unlearning."""
     wanted = (pl.col("model") == scope_of(analysis)) & pl.col("role").is_in(["forget", "never_seen"])
     rows = analysis.true_false.filter(wanted)
     ends = rows.filter((pl.col("step") == 0) | (pl.col("step") == pl.col("step").max().over("method")))
@@ -97,7 +97,7 @@ def true_false_figure(analysis: Analysis, scales: Scales) -> Figure:
         for method in scales.methods
     ]
     caption = (
-        "How well the model tells true statements about a fact from false ones (d′, 0 is chance; 0× was "
+        "How well the model separates true statements about a fact from false ones (d′, 0 is chance; 0× was "
         "never seen), "
         "before unlearning and at the last scored step; as many false as true statements, log-linear "
         "correction, "

@@ -1,4 +1,4 @@
-"""Pictures over the steps of unlearning: forgetting curves and the frontier of forgetting and utility."""
+"""Figures by the steps of unlearning: forgetting curves and the frontier of forgetting and utility."""
 
 import altair as alt
 import polars as pl

@@ -1,4 +1,4 @@
-"""The picture of crossed factors: what each explains, and what it changes, those that explain most first."""
+"""Figure of crossed factors: what each explains, and what it changes, those that explain most first."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ COLOURS = ["var(--method-0)", "var(--method-1)"]
 ROW = 34
 READING = (
     "Explained variance: how much of the differences between facts in the forgotten share each factor "
-    "explains beyond all others, chance taken off. Change: that of the forgotten share from the factor's "
+    "explains beyond all others, chance taken off. Change: how the forgotten share changes from the factor's "
     "first level to its second; left of zero, the second level is harder to unlearn, and between the dotted "
     "lines no effect is large enough to matter. Orange compares facts of equal starting log-probability. "
     "Facts known before, mean of the methods, 95% intervals."

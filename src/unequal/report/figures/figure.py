@@ -49,7 +49,7 @@ class Figure:
     empty: str = "The study holds no data for this picture."
     wide: bool = False
     of_some: bool = False
-    """Left out of the page where there is nothing to draw, as only some studies have it."""
+    """Excluded from the page where there is nothing to draw, as only some studies have it."""
 
     @property
     def columns(self) -> int:

@@ -163,10 +163,10 @@ def formats_figure(analysis: Analysis, scales: Scales) -> Figure:
         if metrics and probe in rows["probe"].unique()
     ]
     caption = (
-        "Share left in another format minus share left in the question that was unlearned, same measure, "
-        "facts known in both before, "
-        "averaged over steps, for all levels together and for each; above zero the fact survives in the "
-        f"other format. 95% intervals. Sample: {sample_name(analysis)}."
+        "How much more of a fact survives when it is asked another way: +22 means that 22 points more is "
+        "left in the other format than in the unlearned question, by the same measure. Facts known in both "
+        "formats before, averaged over the evaluated steps, for all levels together and for each. "
+        f"95% intervals. Sample: {sample_name(analysis)}."
     )
     return Figure(
         "formats", "Is it still there in another format?", caption, panels, controls, wide=len(panels) == 1
@@ -211,14 +211,14 @@ def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
     caption = (
         "Utility lost at the step at which half of the facts known before are forgotten, in runs that "
         "unlearn one level alone; higher is a "
-        "dearer target. 95% intervals over people and seeds; a point without a line has none, as too few "
+        "costlier target. 95% intervals over people and seeds; a point without a line has none, as too few "
         f"draws reach half. Sample: {sample_name(analysis)}."
     )
-    panels = [Panel("", spec(_prices(scales), TALL, values))] if values else []
+    panels = [Panel("", spec(_costs(scales), TALL, values))] if values else []
     empty = "No runs that unlearn one level alone and reach half forgotten."
     return Figure(
         "cost",
-        "The price at equal forgetting",
+        "The utility cost at equal forgetting",
         caption,
         panels,
         [],
@@ -229,7 +229,7 @@ def cost_figure(analysis: Analysis, scales: Scales) -> Figure:
     )
 
 
-def _prices(scales: Scales) -> Any:
+def _costs(scales: Scales) -> Any:
     """Return points with 95% intervals, methods side by side within each level."""
     base = alt.Chart(ROWS).encode(
         x=scales.levels_axis(),

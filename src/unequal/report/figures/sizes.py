@@ -36,8 +36,8 @@ def sizes_figure(analysis: Analysis, scales: Scales) -> Figure:
     ]
     caption = (
         "Of the facts that generation calls forgotten, the share whose right answer is still the most "
-        "probable of its type, minus that of never-seen facts, by model size; the black line is the mean of "
-        "the methods. Only facts that every size knew both ways before. Each run is read at its step "
+        "probable of its type, minus the share of never-seen facts, by model size; the black line is the "
+        "mean of the methods. Only facts that every size knew both ways before. Each run is read at its step "
         "nearest to half forgotten, or at exactly half, between steps. 95% intervals over people and seeds; "
         "another pre-training of the same size may come out differently. A model stands where all its "
         "parameters put it, under its name and their number; names of our own shapes count the layers "

@@ -1,4 +1,4 @@
-"""A figure as it goes into a paper: its panels, titles and legend in one drawing on white, as SVG and PDF."""
+"""Figures for a paper: panels, titles and legend in one drawing on white, as SVG and PDF."""
 
 import json
 import re
@@ -86,7 +86,7 @@ def _panel(title: str, spec: dict[str, Any], width: int) -> dict[str, Any]:
 
 
 def _legend(figure: Figure) -> dict[str, Any]:
-    """Return a chart without marks, whose legend is that of the page."""
+    """Return a chart without marks, with the legend of the page."""
     labels, colours = [entry[0] for entry in figure.legend], [entry[1] for entry in figure.legend]
     marks = [entry[2] if len(entry) > 2 else "square" for entry in figure.legend]
     shared = {"field": "label", "type": "nominal"}

@@ -1,4 +1,4 @@
-"""Text that LaTeX sets as it reads, in ASCII alone: specials escaped, accents and symbols by commands."""
+"""LaTeX escapes: any text in ASCII, with specials escaped, accents and symbols as commands."""
 
 import unicodedata
 from itertools import pairwise

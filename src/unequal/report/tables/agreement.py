@@ -1,4 +1,4 @@
-"""Tables beside the pictures: what is hidden, who says forgotten first, what attacks bring back."""
+"""Tables of agreement: hidden share, order of forgetting, leaks, attacks."""
 
 import polars as pl
 
@@ -40,7 +40,7 @@ HIDDEN = {
 KINDS = {"kappa": NUMBER, "excess": EFFECT}
 GAP = GAPS["gap_steps"]
 
-JUDGE_NAMES = {
+TEST_NAMES = {
     "said": "greedy answer wrong",
     "choice_accuracy": "not the most probable of its type",
     "answer_prob": "no more probable than never-seen",
@@ -57,7 +57,7 @@ def order_rows(analysis: Analysis, model: str) -> list[Row]:
     """
     found = analysis.signature.filter(
         (pl.col("model") == model)
-        & (pl.col("judge") == CHOICE)
+        & (pl.col("test") == CHOICE)
         & pl.col("exposure").is_null()
         & pl.col("run_id").is_null()
     )
@@ -84,7 +84,7 @@ def _last(table: pl.DataFrame, model: str, method: str, column: str) -> Row | No
 
 
 def attack_rows(analysis: Analysis, model: str) -> tuple[list[str], list[Row]]:
-    """Return the methods, and per attack and judge the share that looks forgotten by each method.
+    """Return the methods, and per attack and knowledge test the share that looks forgotten by each method.
 
     Plain looks stand first. ``total`` is the row of all methods, or of the only one.
     """
@@ -94,16 +94,14 @@ def attack_rows(analysis: Analysis, model: str) -> tuple[list[str], list[Row]]:
         return [], []
     last = ALL_METHODS if ALL_METHODS in rows["method"].to_list() else methods[0]
     shown: list[Row] = []
-    for (attack, judge), part in rows.group_by("attack", "judge", maintain_order=True):
+    for (attack, test), part in rows.group_by("attack", "test", maintain_order=True):
         by_method = {row["method"]: row for row in part.to_dicts()}
         if last in by_method:
-            name = JUDGE_NAMES.get(str(judge), str(judge))
+            name = TEST_NAMES.get(str(test), str(test))
             attacked = "no attack" if attack == PLAIN else str(attack).replace("_", " ")
-            shown.append(
-                {"attack": attacked, "judge": name, "by_method": by_method, "total": by_method[last]}
-            )
-    order = list(JUDGE_NAMES.values())
-    shown.sort(key=lambda row: (row["attack"] != "no attack", row["attack"], order.index(row["judge"])))
+            shown.append({"attack": attacked, "test": name, "by_method": by_method, "total": by_method[last]})
+    order = list(TEST_NAMES.values())
+    shown.sort(key=lambda row: (row["attack"] != "no attack", row["attack"], order.index(row["test"])))
     return methods, shown
 
 
@@ -184,12 +182,12 @@ def leak_table(analysis: Analysis) -> Table:
 
 
 def attack_table(analysis: Analysis) -> Table:
-    """Return per attack and judge the share that looks forgotten, by method, and with all together."""
+    """Return per attack and knowledge test the share that looks forgotten, by method and over all."""
     methods, found = attack_rows(analysis, scope_of(analysis))
     together = [Column("all methods", "All methods", PERCENT)] if len(methods) > 1 else []
     columns = [
         Column("attack", "Attack", WORDS),
-        Column("judge", "Looks forgotten when", WORDS),
+        Column("test", "Looks forgotten when", WORDS),
         *(Column(f"by {method}", method, PERCENT) for method in methods),
         *together,
         Column("never_seen", "Never seen", PERCENT),
@@ -199,7 +197,7 @@ def attack_table(analysis: Analysis) -> Table:
     rows = []
     for one in found:
         total = one["total"]
-        row = {key: one[key] for key in ("attack", "judge")}
+        row = {key: one[key] for key in ("attack", "test")}
         row |= {f"by {method}": part["value"] for method, part in one["by_method"].items()}
         row |= {key: total[key] for key in ("never_seen", "before", "n_facts")}
         rows.append({**row, **(estimate("all methods", total) if together else {})})

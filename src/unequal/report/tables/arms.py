@@ -13,7 +13,7 @@ SHOWN = tuple(factor for factor in FACTORS if factor != "method")  # methods hav
 
 
 def interactions_table(analysis: Analysis) -> Table:
-    """Return per factor and value the slope, and its distance from the other values' or from that of one."""
+    """Return per factor and value the slope, and its distance from the others' mean or from one of them."""
     columns = [
         Column("factor", "Factor", WORDS),
         Column("value_of_factor", "Value", WORDS),

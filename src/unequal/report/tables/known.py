@@ -1,4 +1,4 @@
-"""The table of what was known before, by natural count: only known facts can be unlearned."""
+"""Table of the share known before, by natural count."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""What a table of the report is: columns, how their values are written, and rows, for page, CSV and LaTeX."""
+"""Tables: columns, number formats and rows, for HTML, CSV and LaTeX alike."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Table:
     note: str = ""
 
     def is_total(self, row: Row) -> bool:
-        """Say whether the row is that of all methods together."""
+        """Return whether the row holds all methods together."""
         return row.get("method") == ALL_METHODS
 
     def frame(self) -> pl.DataFrame:

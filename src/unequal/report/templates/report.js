@@ -86,7 +86,7 @@
   const tell = (problem = "") => {
     const left = store.left_out, total = store.facts.length + left;
     const where = beside ? `all are in ${beside} beside it, and searching reads them.` : "the report in the study's folder has all.";
-    const rest = left ? ` ${left.toLocaleString("en")} of ${total.toLocaleString("en")} facts are left out to keep this file small; ${where}` : "";
+    const rest = left ? ` ${left.toLocaleString("en")} of ${total.toLocaleString("en")} facts are excluded to keep this file small; ${where}` : "";
     const lacking = store.lacking.length ? ` Not run on this model: ${store.lacking.join(", ")}.` : "";
     note.textContent = (store.facts.length ? `Of each method the first seed that unlearned the fact.${lacking}${rest}` : "The study holds no forget facts with mixed levels.") + problem;
     all.hidden = !left || !beside; all.textContent = `Load all ${total.toLocaleString("en")} facts`;

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from unequal.analysis.left_out import STOPPED
+from unequal.analysis.excluded_runs import STOPPED
 from unequal.attacks.attack import run_attacks
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind

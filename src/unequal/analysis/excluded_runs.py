@@ -1,4 +1,4 @@
-"""Runs that a study left out of its scores or that a rule ended, as sentences."""
+"""Excluded runs: those that diverged, have no result or were ended by a rule, as sentences."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Missing:
     reason: str
 
 
-def left_out(study_folder: Path) -> list[str]:
+def excluded_runs(study_folder: Path) -> list[str]:
     """Return one sentence for the runs that diverged and one for those without a result, if there are any."""
     failures = _listed(study_folder / FAILURES, list[Missing])
     runs = [failure for failure in failures if failure.folder.startswith("unlearn/")]
@@ -49,7 +49,7 @@ def left_out(study_folder: Path) -> list[str]:
     sentences = []
     if diverged:
         sentences.append(
-            f"{_runs(diverged)} diverged and {_are(diverged)} left out of all comparisons; the scores from"
+            f"{_runs(diverged)} diverged and {_are(diverged)} excluded from all comparisons; the scores from"
             f" before are in diverged.parquet: {_named(diverged)}."
         )
     if missing:
@@ -69,7 +69,7 @@ def stopped_early(study_folder: Path) -> list[str]:
 
 
 def _listed(path: Path, kind: type[list[Kind]]) -> list[Kind]:
-    check_listed(path)
+    verify_file(path)
     return read_record(kind, path, "delete it, or run the study again") if path.is_file() else []
 
 

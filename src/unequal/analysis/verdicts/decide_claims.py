@@ -1,4 +1,4 @@
-"""All verdicts of a study: each claim's rule applied to the tables of its analysis."""
+"""Verdicts on all claims: each claim's rule applied to the tables of an analysis."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,10 +9,10 @@ from unequal.analysis.verdicts import disagreement, frequency, rival_arms, sizes
 from unequal.analysis.verdicts.verdict import NOT_DECIDABLE, Verdict
 
 
-def judge(tables: Mapping[str, pl.DataFrame], remarks: tuple[str, ...]) -> tuple[Verdict, ...]:
+def decide_claims(tables: Mapping[str, pl.DataFrame], remarks: tuple[str, ...]) -> tuple[Verdict, ...]:
     """Return the verdicts on C1 to C8 and R1 to R7, by claim; a decided one has the remarks in its details.
 
-    ``tables`` are those of an analysis by name.
+    ``tables`` holds the tables of an analysis by name.
     """
     harder = frequency.harder(tables["slopes"])
     disagree = disagreement.disagree(tables["hidden"])
