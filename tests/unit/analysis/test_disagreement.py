@@ -227,8 +227,8 @@ def test_robustness_shows_each_look_and_attack_beside_never_seen_facts_and_the_s
     rows = robustness(observations, judgements(observations), resampler_of(observations))
     columns = ("n_facts", "value", "before", "never_seen", "by_generation", "recovered")
 
-    def row(attack, judge):
-        return tuple(found(rows, attack=attack, judge=judge)[name] for name in columns)
+    def row(attack, test):
+        return tuple(found(rows, attack=attack, test=test)[name] for name in columns)
 
     assert row("none", "said") == (4, 0.75, 0.0, 1.0, 0.75, 0.0)
     assert row("none", "choice_accuracy") == (4, 0.25, 0.25, 0.75, 0.75, 0.5)
