@@ -25,9 +25,9 @@ from unequal.unlearning.hidden_state_objective import (
     HiddenStateObjective,
     decoder_layers,
     random_direction,
-    training_only,
 )
 from unequal.unlearning.methods import METHODS
+from unequal.unlearning.objective import training_only
 from unequal.unlearning.reference_scores import reinforced
 from unequal.unlearning.run import Run
 from unequal.unlearning.sam_objective import SharpnessAwareObjective
