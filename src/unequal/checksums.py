@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 def warn_remade(what: str, reason: object) -> None:
     """Warn in one line that a cached file is damaged and is made again."""
-    logger.warning("%s is damaged (%s); it is made anew", what, reason)
+    logger.warning("%s is damaged (%s); it is made again", what, reason)
 
 
 def write_checksums(folder: Path) -> None:

@@ -85,6 +85,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+def first_line(error: object) -> str:
+    """Return the first line of an error's message, or the name of its type."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def listed(problems: Sequence[str], limit: int = 50, n_all: int | None = None) -> str:
     """Return a list of problems as one line, truncated to the length of a message, with the number omitted.
 

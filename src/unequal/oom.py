@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from unequal import distributed_env
-from unequal.errors import OutOfMemoryError
+from unequal.errors import OutOfMemoryError, first_line
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -84,11 +84,6 @@ def free_memory() -> float:
             if line.startswith("MemAvailable:"):
                 return 1024.0 * float(line.split()[1])
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or the name of its type."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def retry_with_smaller_batches(work: Callable[Given, Made]) -> Callable[Given, Made]:

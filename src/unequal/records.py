@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from unequal.checksums import read_checked_json, verify_file, without_checksum
-from unequal.errors import DamagedError, DataError
+from unequal.errors import DamagedError, DataError, first_line
 from unequal.files import read_json
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ def read_table(path: Path, advice: str) -> "pl.DataFrame":
     except FileNotFoundError as error:
         raise DataError(f"cannot read {path}: No such file or directory; {advice}") from error
     except OSError as error:
-        raise DataError(f"cannot read {path}: {_first_line(error.strerror or error)}; {advice}") from error
+        raise DataError(f"cannot read {path}: {first_line(error.strerror or error)}; {advice}") from error
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # a panic of polars is no Exception
-        reason = _first_line(error)
+        reason = first_line(error)
         raise DataError(f"{path} is not a readable Parquet file: {reason}; {advice}") from error
 
 
@@ -139,7 +139,3 @@ def _type_name(kind: Any) -> str:
 
     names = {pl.String: "a text", pl.Int64: "a whole number", pl.Float64: "a number"}
     return names.get(kind, str(kind))
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -78,7 +78,7 @@ FACT_FILES = {
     "duplicate id": (
         "f.jsonl",
         lines(GOOD[0], GOOD[0]),
-        ["f.jsonl:2: column fact_id: 'a' stands on line 1 already", "must be unique"],
+        ["f.jsonl:2: column fact_id: 'a' is on line 1 already", "must be unique"],
     ),
     "wrong type": (
         "f.jsonl",

@@ -215,7 +215,7 @@ def test_a_flipped_byte_in_an_input_is_found_and_mended(pattern, here, run_file,
     flip(path)
     result = call(*words)
     assert (result.code, result.err) == (0, "")
-    assert f"{path.name} has not the SHA-256 it was written with); it is made anew" in result.out
+    assert f"{path.name} has not the SHA-256 it was written with); it is made again" in result.out
     assert_same(out, whole)
 
 
@@ -231,7 +231,7 @@ def test_a_flipped_byte_in_a_result_is_found_and_mended(here, run_file, whole):
     (out / "collected.json").unlink()
     result = call("study", "run", run_file, "--out", out, "--workers", 1)
     assert (result.code, result.err) == (0, "")
-    assert "is damaged; it is made anew" in result.out
+    assert "is damaged; it is made again" in result.out
     assert_same(out, whole)
 
 

@@ -145,7 +145,7 @@ def test_an_input_with_a_flipped_byte_is_made_anew(tmp_path):
     assert run(tmp_path, DONE, user, listener=listener) == [DONE, user]
     assert result.read_bytes() == whole
     assert listener.said == [
-        f"{DONE.folder} is damaged (result has not the SHA-256 it was written with); it is made anew"
+        f"{DONE.folder} is damaged (result has not the SHA-256 it was written with); it is made again"
     ]
     assert marks(tmp_path / user.folder) == ["begins", "ends"]  # it never began on the damaged one
     assert marks(tmp_path / DONE.folder) == ["begins", "ends"] * 2

@@ -10,8 +10,8 @@ from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from unequal import __version__
 from unequal import distributed_env as launched
-from unequal.errors import ConfigError, UserError
-from unequal.oom import first_line, is_out_of_memory
+from unequal.errors import ConfigError, UserError, first_line
+from unequal.oom import is_out_of_memory
 from unequal.streams import output_failure, prepare, print_error
 from unequal.strict import value_problem
 

@@ -147,6 +147,6 @@ def _show(table: "pl.DataFrame", metadata: dict[str, Any]) -> None:
     if n_estimated:
         say(f"{n_estimated} counts are estimates (column approx)")
     for skipped in metadata.get("skipped_shards", []):
-        say(f"left out: {skipped['reason']}")
+        say(f"skipped: {skipped['reason']}")
     if metadata.get("repeated_documents"):
         say(f"{metadata['repeated_documents']} repeated documents were counted once")

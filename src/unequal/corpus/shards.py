@@ -15,8 +15,7 @@ from pydantic import Field, model_validator
 
 from unequal.checksums import verify_folder
 from unequal.corpus.packing import Window
-from unequal.errors import DataError
-from unequal.oom import first_line
+from unequal.errors import DataError, first_line
 from unequal.records import read_record
 from unequal.strict import MOST, StrictModel
 

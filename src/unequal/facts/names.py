@@ -65,7 +65,7 @@ def valid_lists(
             if key in reasons:
                 lost.append(ExcludedItem(column, name, reasons[key]))
             else:
-                reasons[key] = "it stands there already"
+                reasons[key] = "it is a duplicate"
                 kept.append(name)
         changed[column] = tuple(kept)
     return changed, lost

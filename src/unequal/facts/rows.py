@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from unequal.csv_injection import MARK, unescape_formula
-from unequal.errors import DataError, did_you_mean
+from unequal.errors import DataError, did_you_mean, first_line
 from unequal.facts.names import name_key
 from unequal.facts.problems import KEPT, Findings, shown
 from unequal.facts.schema import REQUIRED_COLUMNS, Fact
@@ -75,7 +75,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise DuplicateKeyError(f"the key {shown(twice)} stands twice in one object; leave one of them out")
+        raise DuplicateKeyError(f"the key {shown(twice)} occurs twice in one object; remove one of them")
     return row
 
 
@@ -138,7 +138,7 @@ def _read_csv(path: Path, file: IO[bytes], findings: Findings, progress: Progres
             if len(cells) != len(columns):
                 findings.bad.add(
                     f"{path}:{first}: the row does not have {len(columns)} cells, as the first line has, but"
-                    f" {len(cells)}; a text that holds a comma stands between double quotes"
+                    f" {len(cells)}; a text with a comma must be in double quotes"
                 )
                 continue
             row = {column: cell for column, cell in zip(columns, cells, strict=True) if cell != ""}
@@ -182,8 +182,7 @@ def _read_parquet(path: Path, file: IO[bytes], findings: Findings, progress: Pro
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        first = (str(error).splitlines() or [""])[0]
-        raise DataError(f"{path} is not a readable parquet file: {first}") from error
+        raise DataError(f"{path} is not a readable parquet file: {first_line(error)}") from error
 
 
 def _values(column: Any, name: str) -> list[Any]:

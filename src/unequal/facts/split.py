@@ -16,7 +16,7 @@ from unequal.seeds import random_stream
 from unequal.strict import StrictModel
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-WRITTEN = "made-up name that stands in the corpus"
+WRITTEN = "fictitious name that occurs in the corpus"
 UNCOUNTED = "no count"
 NOT_DRAWN = "count 0, not drawn as never-seen"
 

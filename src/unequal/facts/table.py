@@ -51,7 +51,7 @@ def iter_facts(path: Path, findings: Findings, progress: Progress | None = None)
         earlier = first_line.setdefault(fact.fact_id, line)
         if earlier != line:
             findings.bad.add(
-                f"{path}:{line}: column fact_id: {shown(fact.fact_id)} stands on line {earlier} already;"
+                f"{path}:{line}: column fact_id: {shown(fact.fact_id)} is on line {earlier} already;"
                 " every fact_id must be unique"
             )
         yield fact
@@ -65,7 +65,7 @@ def summary(path: Path, findings: Findings) -> Iterator[str]:
     """Yield a message on excluded items and each note."""
     if findings.left_out.n:
         yield (
-            f"{path}: {findings.left_out.n} distractors or other names are left out, the first at"
+            f"{path}: {findings.left_out.n} distractors or other names are excluded, the first at"
             f" {findings.left_out.first[0]} (unequal facts check names them)"
         )
     for note in findings.notes:
@@ -89,7 +89,7 @@ def _fact(place: str, row: dict[str, Any], findings: Findings) -> Fact | None:
             findings.bad.add(f"{place}: column {problem}")
         return None
     for one in lost:
-        findings.left_out.add(f"{place}: column {one.column}: {shown(one.value)} is left out: {one.why}")
+        findings.left_out.add(f"{place}: column {one.column}: {shown(one.value)} is excluded: {one.why}")
     return fact
 
 
@@ -112,7 +112,7 @@ def _without_empty_items(place: str, row: dict[str, Any], findings: Findings) ->
         if isinstance(value, list | tuple) and any(map(_is_empty, value)):
             found = True
             row[column] = [item for item in value if not _is_empty(item)]
-            findings.left_out.add(f"{place}: column {column}: an item is left out: it is empty")
+            findings.left_out.add(f"{place}: column {column}: an empty item is excluded")
     return found
 
 

@@ -12,10 +12,9 @@ import yaml
 from jinja2 import BaseLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError, DataError, first_line
 from unequal.lm_eval_bridge.export import LOADER
 from unequal.models.reasons import TRUSTED
-from unequal.oom import first_line
 
 FUNCTION = "!function"
 CORE = "tag:yaml.org,2002:"

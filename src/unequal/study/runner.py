@@ -131,7 +131,7 @@ def _damaged_runs(out: Path, steps: Sequence[Step], progress: StudyProgress) -> 
         folder = out / step.folder
         ended = step.is_done(out) or read_status(folder) == "diverged"
         if isinstance(step, UnlearnStep) and ended and not is_whole(folder):
-            progress.say(f"{step.folder} is damaged; it is made anew")
+            progress.say(f"{step.folder} is damaged; it is made again")
             mark_damaged(folder)
             found.append(step)
     return found

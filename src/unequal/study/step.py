@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from unequal.checksums import hashes
-from unequal.errors import DivergedError, OutOfMemoryError
+from unequal.errors import DivergedError, OutOfMemoryError, first_line
 from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
-from unequal.oom import first_line, is_out_of_memory, smaller_batches
+from unequal.oom import is_out_of_memory, smaller_batches
 from unequal.progress import Progress
 from unequal.study.step_status import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 from unequal.temporary import remove_leftovers_below

@@ -33,7 +33,7 @@ def test_a_table_a_page_and_what_was_left_out(folder):
     assert (
         "1 of 1 facts have subject and object within 6 characters of each other at least once" in result.out
     )
-    assert "left out: b.jsonl:1: not valid JSON" in result.out
+    assert "skipped: b.jsonl:1: not valid JSON" in result.out
     assert "1 repeated documents were counted once" in result.out
     table = pl.read_parquet(folder / "counts.parquet")
     assert table.select("docs_window", "anchored", "window_unit").row(0) == (1, 1, "characters")

@@ -32,8 +32,8 @@ def test_what_is_left_out_is_named_with_its_place(here):
     assert (result.code, result.err) == (0, "")
     for shown in (
         "3 facts",
-        "facts.jsonl:1: column distractors: 'OSLO' is left out: it is the answer or one of its",
-        "facts.jsonl:3: column distractors: 'Rome' is left out: it stands there already",
+        "facts.jsonl:1: column distractors: 'OSLO' is excluded: it is the answer or one of its",
+        "facts.jsonl:3: column distractors: 'Rome' is excluded: it is a duplicate",
     ):
         assert shown in result.out
 

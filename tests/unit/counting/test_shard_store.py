@@ -107,7 +107,7 @@ def test_nothing_damaged_is_counted_with(count, corpus, choices, caplog):
             assert count(**choices)[0] == found, harm
             (note,) = caplog.messages
             assert note.startswith(f"{path} is damaged ("), harm
-            assert note.endswith("; it is made anew")
+            assert note.endswith("; it is made again")
             assert count(**choices)[0] == found, "it was not written again"
 
 

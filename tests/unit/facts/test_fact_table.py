@@ -132,7 +132,7 @@ def test_all_bad_rows_are_reported_at_once_with_place_value_and_what_is_allowed(
         f"{path}:6: column count: found -1; it should be greater than or equal to 0",
         f"{path}:7: column role: found 'victim'; it should be 'forget', 'retain'",
         f"{path}:8: column object: found nothing; a text is required",
-        f"{path}:9: column fact_id: 'f1' stands on line 1 already",
+        f"{path}:9: column fact_id: 'f1' is on line 1 already",
     ):
         assert expected in message
 
@@ -284,7 +284,7 @@ def test_right_distractors_are_left_out_with_one_note(tmp_path, capsys):
     path = write_jsonl(tmp_path / "facts.jsonl", rows)
     assert [fact.distractors for fact in read_facts(path)] == [("Rome",), ("Bern",)]
     note = capsys.readouterr().out
-    assert f"note: {path}: 3 distractors or other names are left out, the first at {path}:1: column" in note
+    assert f"note: {path}: 3 distractors or other names are excluded, the first at {path}:1: column" in note
     read_facts(path)
     assert capsys.readouterr().out == ""
 
@@ -311,8 +311,8 @@ def test_a_key_twice_is_an_error(tmp_path):
     row = json.dumps(ROW)[:-1]
     (tmp_path / "facts.jsonl").write_text(row + ', "answer": "WRONG"}\n' + row + ', "x": {"a": 1, "a": 2}}\n')
     message = problems_of(tmp_path / "facts.jsonl")
-    assert "facts.jsonl:1: the key 'answer' stands twice in one object" in message
-    assert "facts.jsonl:2: the key 'a' stands twice in one object" in message
+    assert "facts.jsonl:1: the key 'answer' occurs twice in one object" in message
+    assert "facts.jsonl:2: the key 'a' occurs twice in one object" in message
 
 
 @pytest.mark.parametrize("suffix", WRITERS)

@@ -105,7 +105,7 @@ def test_made_up_names_that_stand_in_the_corpus_are_left_out():
     found = split([*FACTS, *made], counts)
     kept = [f.fact_id for f in found.facts if f.model_extra.get("made_up")]
     assert kept == ["t-r-m0", "t-r-m2", "t-r-m3"]
-    assert found.dropped["made-up name that stands in the corpus"] == 1
+    assert found.dropped["fictitious name that occurs in the corpus"] == 1
     uncounted = split([*FACTS, *made], counts_of(FACTS).drop("subject_count"))
     assert sum(bool(f.model_extra.get("made_up")) for f in uncounted.facts) == 4
 

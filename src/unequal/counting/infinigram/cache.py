@@ -61,7 +61,7 @@ class AnswerCache:
         if not rows:
             return None
         if content_hash(request, rows[0][0]) != rows[0][1]:
-            logger.warning("an answer in %s is damaged; it is asked again", self.path)
+            logger.warning("a cached response in %s is damaged; it is requested again", self.path)
             return None
         answer: dict[str, Any] = json.loads(rows[0][0])
         return answer
@@ -85,8 +85,8 @@ class AnswerCache:
                 return self._execute(statement, values)
         except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
             raise DataError(
-                f"the cache {self.path} cannot be used ({error}); delete it, and its answers are asked again,"
-                " or choose another --cache"
+                f"the cache {self.path} cannot be used ({error}); delete it, and its responses are requested"
+                " again, or choose another --cache"
             ) from error
 
     def _execute(self, statement: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
@@ -105,7 +105,7 @@ class AnswerCache:
         self.path.replace(beside)
         self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
         logger.warning(
-            "%s is damaged (%s) and set aside as %s; its answers are asked again",
+            "%s is damaged (%s) and set aside as %s; its responses are requested again",
             self.path, error, beside.name,
         )  # fmt: skip
 

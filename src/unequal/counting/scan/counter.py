@@ -174,7 +174,7 @@ class ScanCounter:
                 yield job, result
             elif self.running.on_bad_shard == "skip":
                 self._skipped[job.shard] = str(result)
-                logger.warning("left out: %s", result)
+                logger.warning("skipped: %s", result)
             else:
                 raise result
 

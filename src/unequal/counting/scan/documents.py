@@ -20,7 +20,7 @@ from unequal.counting.scan.shards import (
     TEXT,
     Shard,
 )
-from unequal.errors import DataError, did_you_mean
+from unequal.errors import DataError, did_you_mean, first_line
 
 CHUNK = 1 << 18
 BATCH_ROWS = 256
@@ -135,7 +135,7 @@ def _read_parquet(file: _HashedFile, shard: Shard, text_key: str) -> Iterator[Do
     except UnicodeDecodeError as error:
         raise DataError(f"{shard}: column '{text_key}' is not UTF-8 after row {row}") from error
     except pa.ArrowException as error:
-        raise DataError(f"{shard} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{shard} is not a readable Parquet file: {first_line(error)}") from error
 
 
 _READERS: dict[str, Reader] = {

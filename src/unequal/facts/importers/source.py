@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import zstandard
 
-from unequal.errors import DataError, MissingExtraError
+from unequal.errors import DataError, MissingExtraError, first_line
 from unequal.facts.rows import DECODER, LONGEST_CELL, check_once, decoded
 
 LARGEST_WINDOW = 1 << 31
@@ -68,8 +68,7 @@ def hub_source(dataset: str, revision: str | None = None) -> Source:
         pinned = {} if revision is None else {"revision": revision}
         found = load_dataset(name, config or None, split=split or None, **pinned)
     except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"cannot load the data set {dataset}: {first}") from error
+        raise DataError(f"cannot load the data set {dataset}: {first_line(error)}") from error
     if isinstance(found, dict):
         if len(found) != 1:
             splits = ", ".join(found)
@@ -87,8 +86,7 @@ def _parquet_rows(path: Path) -> Rows:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except pl.exceptions.PolarsError as error:
-        first = (str(error).splitlines() or [""])[0]
-        raise DataError(f"{path} is not a readable parquet file: {first}") from error
+        raise DataError(f"{path} is not a readable parquet file: {first_line(error)}") from error
     return enumerate(frame.iter_rows(named=True), start=1)
 
 

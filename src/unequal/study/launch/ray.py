@@ -12,9 +12,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from unequal.errors import OutOfMemoryError, UserError
+from unequal.errors import OutOfMemoryError, UserError, first_line
 from unequal.files import write_text
-from unequal.oom import first_line
 from unequal.ray_cluster import connected, load_ray
 from unequal.records import read_record
 from unequal.study.launch.launcher import Ending, ExecutorSettings, NodeLostError, ProgressListener

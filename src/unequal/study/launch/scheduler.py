@@ -147,7 +147,7 @@ class Scheduler:
         self._missing[step.folder] = {folder}
         self._needed_by[folder].append(step.folder)
         if folder not in self._missing:
-            self._say(f"{folder} is damaged ({error.what}); it is made anew")
+            self._say(f"{folder} is damaged ({error.what}); it is made again")
             mark_damaged(self._study / folder)
             self._missing[folder] = set()
             self._made_anew.add(folder)
