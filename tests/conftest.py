@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from fault_table import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401
+from gate import of_families
 from tiny_world import PROMPTS, WORLD, corpus_settings, vocabulary_of
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.table import read_facts
@@ -69,7 +70,7 @@ def probes(facts):
     return [probe for fact in facts[::10] for probe in maker.probes(fact, PROBE_KINDS)]
 
 
-@pytest.fixture(scope="session", params=["gpt2", "llama"])
+@pytest.fixture(scope="session", params=of_families(["gpt2", "llama"], "gpt2"))
 def model(request, corpus):
     """A two-layer random model of each family, in evaluation mode; no test may change it."""
     from unequal.models.load import scratch_model

@@ -77,6 +77,7 @@ def test_it_opens_without_a_complaint_and_draws_every_picture(visit):
     assert page.locator("h1").inner_text().endswith(".")
 
 
+@pytest.mark.full
 def test_the_fact_browser_finds_a_fact_and_shows_its_curve_and_answers(visit):
     page = visit()
     page.get_by_label("Search a person").fill("person 0-5 university")
@@ -101,6 +102,7 @@ def changed(page, old, how="!=="):
     )
 
 
+@pytest.mark.full
 def test_charts_react_to_a_choice_and_go_back(visit):
     page = visit()
     choice = page.get_by_label("Measure").first
@@ -113,6 +115,7 @@ def test_charts_react_to_a_choice_and_go_back(visit):
     assert lines(page, "curves") == first
 
 
+@pytest.mark.full
 def test_a_fact_whose_text_is_a_script_stays_text(visit):
     page = visit()
     title = page.title()
@@ -123,6 +126,7 @@ def test_a_fact_whose_text_is_a_script_stays_text(visit):
     assert page.title() == title
 
 
+@pytest.mark.full
 def test_everything_can_be_reached_and_used_by_keyboard(visit):
     page = visit()
     page.keyboard.press("Tab")
@@ -152,6 +156,7 @@ def test_everything_can_be_reached_and_used_by_keyboard(visit):
     changed(page, first[0])
 
 
+@pytest.mark.full
 def test_light_and_dark_follow_the_reader_and_charts_with_them(visit):
     colours = {}
     for scheme in ("light", "dark"):
@@ -166,6 +171,7 @@ def test_light_and_dark_follow_the_reader_and_charts_with_them(visit):
     assert all(light != dark for light, dark in zip(colours["light"], colours["dark"], strict=True))
 
 
+@pytest.mark.full
 def test_on_paper_it_is_light_and_has_every_picture_with_what_was_chosen(visit, tmp_path):
     page = visit(color_scheme="dark")
     page.emulate_media(media="print")
@@ -178,6 +184,7 @@ def test_on_paper_it_is_light_and_has_every_picture_with_what_was_chosen(visit, 
     assert pdf.startswith(b"%PDF") and len(pdf) > 50_000
 
 
+@pytest.mark.full
 def test_what_is_not_drawn_yet_is_drawn_before_printing(browser, folder):
     page = browser.new_page()
     page.add_init_script("window.setTimeout = () => 0;")  # no picture is drawn in passing
@@ -189,6 +196,7 @@ def test_what_is_not_drawn_yet_is_drawn_before_printing(browser, folder):
     page.close()
 
 
+@pytest.mark.full
 def test_the_picture_that_a_reader_jumps_to_is_drawn_before_those_above(visit, browser, folder):
     page = browser.new_page()
     order = (
@@ -203,6 +211,7 @@ def test_the_picture_that_a_reader_jumps_to_is_drawn_before_those_above(visit, b
     page.close()
 
 
+@pytest.mark.full
 def test_the_small_page_does_all_that_the_whole_one_does(visit, folder, tmp_path):
     page = visit(build_report(folder, tmp_path / "small.html", small=True))
     assert page.locator(".chart:has(svg path)").count() == page.locator(".chart").count() > 10
@@ -210,12 +219,14 @@ def test_the_small_page_does_all_that_the_whole_one_does(visit, folder, tmp_path
     assert page.locator("#fact-count").inner_text() == "1 fact"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_no_width_makes_the_page_scroll_sideways(visit, width):
     page = visit(viewport={"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.full
 def test_all_facts_are_loaded_from_beside_the_page_on_request(visit, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(fact_browser, "MAX_BYTES", 6_000)
     path = build_report(folder, tmp_path / "page of facts.html")
@@ -228,6 +239,7 @@ def test_all_facts_are_loaded_from_beside_the_page_on_request(visit, folder, tmp
     assert page.locator("#fact-list button").count() == len(STUDY.relations)
 
 
+@pytest.mark.full
 def test_a_search_reads_the_facts_beside_the_page(visit, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(fact_browser, "MAX_BYTES", 6_000)
     page = visit(build_report(folder, tmp_path / "report.html"))
@@ -236,6 +248,7 @@ def test_a_search_reads_the_facts_beside_the_page(visit, folder, tmp_path, monke
     assert page.get_by_role("button", name="Load all").is_hidden()
 
 
+@pytest.mark.full
 def test_a_page_that_was_moved_alone_says_what_it_lacks(browser, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(fact_browser, "MAX_BYTES", 6_000)
     path = build_report(folder, tmp_path / "report.html")

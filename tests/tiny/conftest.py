@@ -5,17 +5,17 @@ import pytest
 from tiny_world import PROMPTS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def forget(facts):
     return [fact for fact in facts if fact.role == "forget"][:6]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def retain(facts):
     return [fact for fact in facts if fact.role == "retain"][:6]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def score(tokenizer, forget):
     """Return S of every answer to forget, exactly."""
     from unequal.unlearning.examples import FactEncoder, score_in_batches

@@ -35,6 +35,7 @@ def command(known, *words, settings="prompts.toml"):
     return call(*words[:1], *facts, *words[1:])
 
 
+@pytest.mark.full
 def test_evaluation_finds_every_fact_known_and_says_by_which_reading(known):
     result = command(known, "evaluate", "--facts", known / "forget.parquet", "--out", known / "scores")
     assert result.code == 0, result.err
@@ -44,6 +45,7 @@ def test_evaluation_finds_every_fact_known_and_says_by_which_reading(known):
     assert {"exact_match", "contains_answer"} <= set(scores["metric"])
 
 
+@pytest.mark.full
 def test_unlearning_and_tuning_begin_with_known_facts_and_say_what_they_advise(known):
     files = ("--forget", known / "forget.parquet", "--utility", known / "utility.parquet")
     (known / "run.toml").write_text(f"{(known / 'prompts.toml').read_text()}{RUN}")
@@ -94,6 +96,7 @@ def test_a_model_that_says_nothing_is_not_unlearned(tmp_path):
     assert "known: 0 of 6 facts (0%)" in asked.out
 
 
+@pytest.mark.full
 def test_attacks_are_judged_by_the_same_reading(known):
     result = command(
         known, "attack", "--facts", known / "forget.parquet", "--kind", "int8", "--out", known / "attacked"
@@ -126,6 +129,7 @@ facts = {{tables = [{{name = "people", file = "{folder / "people.parquet"}"}}]}}
     )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("known", ["sentences that go on", "sentences in a chat"], indirect=True)
 def test_a_study_finds_the_facts_known_and_a_run_that_stops_says_so(known, tmp_path):
     write_run_file(tmp_path, known / "model", (known / "prompts.toml").read_text())
@@ -139,6 +143,7 @@ def test_a_study_finds_the_facts_known_and_a_run_that_stops_says_so(known, tmp_p
     assert f"One run ended early by a stopping rule (utility 1), such as {stopped['run']}" in report
 
 
+@pytest.mark.full
 def test_a_study_of_models_that_say_nothing_ends_before_it_unlearns(tmp_path):
     write_model("sentences", tmp_path / "model", steps=1)
     write_run_file(tmp_path, tmp_path / "model", prompts("sentences"))

@@ -195,6 +195,7 @@ def done(tmp_path_factory):
     return folder, {step.kind: step for step in steps}, reports
 
 
+@pytest.mark.full
 def test_a_study_attacks_the_starting_model_and_the_last(done):
     folder, steps, _ = done
     scores = pl.read_parquet(folder / steps["unlearn"].folder / "scores.parquet")

@@ -15,6 +15,8 @@ from unequal.facts.refusals import REFUSALS
 from unequal.facts.table import facts_frame, read_facts
 from unequal.models.load import load_tokenizer
 
+pytestmark = pytest.mark.full
+
 STEPS, RATE, BATCH = 200, 4e-3, 32
 ATTACKS = [
     {"kind": "relearn", "learning_rate": 1e-3, "steps": 10},

@@ -10,6 +10,8 @@ from command_line import call
 from unequal.audit.page import render_audit
 from unequal.facts.table import facts_frame
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module", params=ANSWERS)
 def audited(request, tmp_path_factory):

@@ -9,6 +9,8 @@ from unequal.models.layers import last_layer_at
 from unequal.scoring.decode import Decoding
 from unequal.scoring.prefix_tree import grow, tree_mask
 
+pytestmark = pytest.mark.full
+
 
 class Unheard(LlamaConfig):
     """A Llama by another name."""

@@ -38,6 +38,8 @@ from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
 from unequal.unlearning.examples import FactEncoder
 
+pytestmark = pytest.mark.full
+
 SYSTEM = "Answer in few words."
 PROMPTS = PromptFormat(chat=True, system=SYSTEM)
 

@@ -18,6 +18,8 @@ from unequal.facts.packaged import packaged_facts
 from unequal.facts.table import read_facts
 from waiting import HANGS
 
+pytestmark = pytest.mark.full
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROMPT = "Question: {question}\nAnswer:"
 CAPITALS = [fact for fact in read_facts(packaged_facts()) if fact.subject != fact.object][:120]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from command_line import call
+from gate import only_in_full
 from tiny_world import PROMPTS
 from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import Evaluator
@@ -47,10 +48,12 @@ def test_every_metric_is_computed_from_all_passes(model, tokenizer, facts, some)
 @pytest.mark.parametrize(
     ("passes", "missing"),
     [
-        (Passes(moments=False), {"samples", "moments", "reference", "gradient_norm"}),
         (Passes(), {"samples", "reference", "gradient_norm"}),
-        (Passes(gradient_norms=True), {"samples", "reference"}),
-        (Passes(samples=SampleSettings(n=2)), {"reference", "gradient_norm"}),
+        *only_in_full(
+            (Passes(moments=False), {"samples", "moments", "reference", "gradient_norm"}),
+            (Passes(gradient_norms=True), {"samples", "reference"}),
+            (Passes(samples=SampleSettings(n=2)), {"reference", "gradient_norm"}),
+        ),
     ],
 )
 def test_a_pass_that_is_not_asked_for_leaves_its_metrics_out(passes, missing, model, tokenizer, facts, some):
@@ -59,6 +62,7 @@ def test_a_pass_that_is_not_asked_for_leaves_its_metrics_out(passes, missing, mo
     assert set(scores["metric"]) == expected
 
 
+@pytest.mark.full
 def test_few_samples_leave_a_reason(model, tokenizer, facts, some):
     few = Passes(samples=SampleSettings(n=2))
     scores = evaluator(tokenizer, facts, some[:1], passes=few, metrics=["leak_at_1", "leak_at_10"])
@@ -143,6 +147,7 @@ def saved(model, tokenizer, facts, tmp_path):
     return tmp_path
 
 
+@pytest.mark.full
 def test_the_command_asks_for_passes_by_flags(saved):
     words = ("evaluate", "--model", saved / "model", "--facts", saved / "facts.parquet")
     flags = ("--samples", 3, "--top-p", 0.9, "--reference", saved / "model", "--gradient-norms")

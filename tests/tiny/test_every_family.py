@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gate import of_families
 from tiny_world import PROMPTS, vocabulary_of
 from unequal.facts.probes import ProbeMaker
 from unequal.models import FAMILIES
@@ -80,7 +81,7 @@ def teach(corpus, tokenizer, batch):
     return make
 
 
-@pytest.fixture(scope="module", params=list(FAMILIES))
+@pytest.fixture(scope="module", params=of_families(FAMILIES, "gpt2"))
 def family(request):
     return request.param
 

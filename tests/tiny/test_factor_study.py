@@ -7,6 +7,8 @@ from command_line import call, finish, start, toml
 from study_settings import changed
 from unequal.analysis.factors.ranking import EXCLUDED
 
+pytestmark = pytest.mark.full
+
 CROSS = ["facts_per_person", "object_popularity", "asked"]
 
 

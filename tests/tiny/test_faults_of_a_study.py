@@ -18,6 +18,8 @@ from unequal.study.expand import plan_steps
 from unequal.study.runner import load_study
 from waiting import wait_until
 
+pytestmark = pytest.mark.full
+
 
 def write(path, **changes):
     path.write_text(toml(changed() | changes))

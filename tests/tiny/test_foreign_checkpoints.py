@@ -21,6 +21,8 @@ from unequal.scoring.log_probs import AnswerPass
 from unequal.scoring.logits import logits_at
 from unequal.unlearning.examples import Example, score_examples
 
+pytestmark = pytest.mark.full
+
 SPECIAL = {"vocab_size": 60, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 0}
 SIZES = {
     "hidden_size": 32,

@@ -29,14 +29,18 @@ echo $? > "$5/again.code"
 cp -r "$1/study" "$5/study"
 """
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux"
-    or shutil.which("unshare") is None
-    or subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True
-    ).returncode,
-    reason="this system lets no user make a disk of his own",
-)
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(
+        sys.platform != "linux"
+        or shutil.which("unshare") is None
+        or subprocess.run(
+            ["unshare", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"],
+            capture_output=True,
+        ).returncode,
+        reason="this system lets no user make a disk of his own",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

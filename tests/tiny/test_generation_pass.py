@@ -5,6 +5,7 @@ import random
 import pytest
 import torch
 
+from gate import only_in_full
 from unequal.errors import DataError
 from unequal.facts.probes import EXTRA_TOKENS, Probe
 from unequal.models.load import scratch_model
@@ -39,8 +40,9 @@ def test_texts_equal_those_of_transformers(model, tokenizer, probes):
     assert texts == [by_transformers(model, tokenizer, probe) for probe in probes]
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 256])
-def test_a_text_depends_on_neither_batch_nor_order(model, tokenizer, probes, batch_size):
+@pytest.mark.parametrize(("n", "batch_size"), [(6, 4), *only_in_full((None, 1), (None, 3), (None, 256))])
+def test_a_text_depends_on_neither_batch_nor_order(model, tokenizer, probes, n, batch_size):
+    probes = probes[:n]
     expected = generate(model, tokenizer, probes)
     order = list(range(len(probes)))
     random.Random(0).shuffle(order)

@@ -19,6 +19,8 @@ from unequal.study.sources import study_settings
 from unequal.study.step_status import check_result
 from unequal.study.steps.checkpoint import CheckpointSettings, CheckpointStep
 
+pytestmark = pytest.mark.full
+
 N_KILLS = 5
 """Of each of the ten kinds of steps in the slow test: fifty in all."""
 

@@ -37,6 +37,7 @@ def run(*words):
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.full
 def test_accelerate_launches_a_command_that_says_and_writes_everything_once(judged, tmp_path):
     alone = call(*judged, "--out", tmp_path / "alone")
     launch = ["launch", "--multi_gpu", "--num_processes", 2, "-m", "unequal"]
@@ -61,6 +62,7 @@ def test_an_error_of_one_process_ends_all_with_one_message(judged, tmp_path):
     assert "Traceback" not in found.err
 
 
+@pytest.mark.full
 def test_an_error_of_all_processes_is_said_once(tmp_path):
     found = run(UNEQUAL, "launch", "--processes", 2, "evaluate", "--model", tmp_path, "--facts", "none.csv")
     assert found.code == 2

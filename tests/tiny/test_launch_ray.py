@@ -14,6 +14,8 @@ from unequal.errors import DataError, MissingExtraError, UserError
 from unequal.facts.packaged import packaged_facts
 from unequal.facts.table import read_facts
 
+pytestmark = pytest.mark.full
+
 TEXT = "Conakry is the capital of Guinea, and Tokyo that of Japan. Others follow at some distance. "
 
 

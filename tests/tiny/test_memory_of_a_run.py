@@ -91,6 +91,7 @@ class Widths:
         )
 
 
+@pytest.mark.full
 def test_smaller_batches_change_no_score(model, tokenizer, facts):
     watched = copy.deepcopy(model)
     widths = Widths(watched)

@@ -22,6 +22,8 @@ from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
 from unequal.unlearning.unlearn import unlearn
 
+pytestmark = pytest.mark.full
+
 PICTURES = {
     "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
     "image_size": 28, "patch_size": 14,

@@ -12,6 +12,8 @@ from natural_text import facts, times, write_text
 from unequal.evaluation.score_table import SCORE_KEY, SCORE_SCHEMA
 from unequal.facts.write import write_facts
 
+pytestmark = pytest.mark.full
+
 KINDS = ("facts", "text", "count", "split", "corpus", "pretrain", "baseline", "unlearn")
 
 

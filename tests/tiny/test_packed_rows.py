@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from gate import of_families
 from read_rows import count_rows
 from unequal.models import FAMILIES
 from unequal.models.capabilities import capabilities_of
@@ -17,6 +18,7 @@ from unequal.unlearning.examples import Example, score_groups
 VOCABULARY = Vocabulary(size=50, window_tokens=24, end_token_id=0, padding_token_id=1)
 SHAPE = Shape(width=32, layers=2, heads=4)
 STATES = {"mamba", "mamba2", "falcon_h1"}
+PACKED = of_families([family for family in FAMILIES if family not in STATES], "gpt2", "llama")
 LENGTHS = (9, 5, 24, 5, 2, 13)
 
 
@@ -42,7 +44,7 @@ def scored(model, groups, whole=()):
 
 
 @pytest.mark.parametrize("whole", [(), ("one",)], ids=["tokens", "distributions"])
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
+@pytest.mark.parametrize("family", PACKED)
 def test_scores_and_gradients_are_those_of_each_row_alone(family, whole):
     model, given = made(family), rows()
     assert capabilities_of(model).supports_packing(max(LENGTHS))
@@ -56,7 +58,7 @@ def test_scores_and_gradients_are_those_of_each_row_alone(family, whole):
     torch.testing.assert_close(gradient, sum(one for _, one in alone), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in STATES])
+@pytest.mark.parametrize("family", PACKED)
 def test_a_beginning_that_all_rows_share_is_read_once(family):
     """As that of a chat template, which may be longer than question and answer."""
     model = made(family)
@@ -81,7 +83,7 @@ GROUPED = ("llama", "qwen3", "gemma3", "olmoe", "mistral", "phi3")
 
 
 @pytest.mark.parametrize("beginning", [0, 6])
-@pytest.mark.parametrize("family", GROUPED)
+@pytest.mark.parametrize("family", of_families(GROUPED, "llama"))
 def test_heads_that_share_keys_and_answers_of_one_token_are_read_alike(family, beginning):
     config = FAMILIES.get(family)(SHAPE, VOCABULARY)
     config.num_key_value_heads = 2
@@ -122,7 +124,7 @@ def test_a_beginning_is_not_shared_where_it_is_scored_or_saves_little():
     assert _shared([[1, 2], [3, 4]], [(1, 2)] * 2) == 0
 
 
-@pytest.mark.parametrize("family", sorted(STATES))
+@pytest.mark.parametrize("family", of_families(sorted(STATES), "mamba"))
 def test_models_that_carry_a_state_along_the_row_are_given_padded_rows(family):
     model = made(family)
     assert not capabilities_of(model).supports_packing(5)

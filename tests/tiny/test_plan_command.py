@@ -22,6 +22,8 @@ from unequal.study.steps.corpus import CorpusStep
 from unequal.study.steps.pretrain import PretrainStep
 from unequal.study.steps.unlearn import UnlearnStep
 
+pytestmark = pytest.mark.full
+
 RUN = {
     "unlearn": {"steps": 8, "batch_size": 16, "evaluate_at": [1, 2, 4]},
     "probes": ["question"],

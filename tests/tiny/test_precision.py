@@ -133,6 +133,7 @@ def test_settings_that_cannot_be_are_refused(change, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.full
 def test_a_study_of_all_precisions_names_those_of_weights_in_its_scores(tmp_path):
     values = changed() | {"precisions": ["fp32", "bf16", "bf16-pure"], "seeds": [0], "methods": ["ga"]}
     (tmp_path / "study.toml").write_text(toml(values))

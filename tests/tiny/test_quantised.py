@@ -90,6 +90,7 @@ class TestTheModel:
             module._shape[0] for module in linear))  # fmt: skip
         assert not any(weight.requires_grad for module in linear for weight in module.parameters())
 
+    @pytest.mark.full
     def test_scores_and_texts_are_those_of_the_rounded_model(self, model, scheme, tokenizer, probes):
         found, expected = packed(model, scheme), plain(model, scheme)
         pairs = zip(log_probs(found, tokenizer, probes), log_probs(expected, tokenizer, probes), strict=True)
@@ -247,6 +248,7 @@ class TestRuns:
         assert seen[3] == pytest.approx(other[3], rel=1e-3)
         assert seen[3] != pytest.approx(seen[0], rel=1e-2)
 
+    @pytest.mark.full
     def test_killed_at_any_step_it_ends_as_if_it_had_not_been(self, run, scheme, tmp_path):
         whole, _ = run("npo", scheme=scheme, steps=5)
         for killed_at in (3, 4):

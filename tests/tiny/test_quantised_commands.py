@@ -16,6 +16,8 @@ from unequal.study import preflight
 from unequal.study.expand import plan_steps
 from unequal.study.sources import study_settings
 
+pytestmark = pytest.mark.full
+
 pytest.importorskip("bitsandbytes")
 pytest.importorskip("peft")
 UNLEARN = {"steps": 2, "batch_size": 8, "adapter": {"rank": 4}, "quantise": "nf4"}

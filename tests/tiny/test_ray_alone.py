@@ -46,6 +46,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.full
 @pytest.mark.fault(
     "a Ray cluster is made of this machine alone",
     "all its processes listen on the loopback interface and ask for a token; no token is left on the disk",

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from gate import only_in_full
 from unequal.errors import ConfigError
 from unequal.facts.probes import EXTRA_TOKENS, Probe
 from unequal.scoring.encoding import open_prompt
@@ -83,9 +84,11 @@ def sample(model, tokenizer, probes, n=5, seed=2, batch_size=256):
     return SamplePass(tokenizer, probes, n, 1.0, 0.9, seed, batch_size).run(model)
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_samples_depend_on_neither_batch_nor_order_nor_the_other_probes(model, tokenizer, probes, batch_size):
-    probes = probes[::2]
+@pytest.mark.parametrize(("n", "batch_size"), [(6, 4), *only_in_full((None, 1), (None, 7), (None, 64))])
+def test_samples_depend_on_neither_batch_nor_order_nor_the_other_probes(
+    model, tokenizer, probes, n, batch_size
+):
+    probes = probes[::2][:n]
     expected = sample(model, tokenizer, probes)
     assert len({text for texts in expected for text in texts}) > 3 * len(probes)
     assert sample(model, tokenizer, probes[::-1], batch_size=batch_size)[::-1] == expected
@@ -103,6 +106,7 @@ def test_at_temperature_zero_all_samples_are_the_greedy_text(model, tokenizer, p
     assert texts == [[text] * 3 for text in generate(model, tokenizer, probes[:9])]
 
 
+@pytest.mark.full
 def test_a_grid_gives_what_its_points_give_and_reads_each_prompt_once(model, tokenizer, probes, monkeypatch):
     probes = probes[:6]
     ready = SamplePass(tokenizer, probes, 4, 1.0, 1.0, seed=5)

@@ -15,6 +15,8 @@ from unequal.facts.write import write_facts
 from unequal.models.load import load_tokenizer, scratch_model
 from unequal.models.shapes import ModelSettings, Shape
 
+pytestmark = pytest.mark.full
+
 EXACT = ("evaluated/scores", "evaluated/generations", "evaluated/aggregates", "attacked/generations")
 """Of models that nothing is trained in; their batches are the same."""
 

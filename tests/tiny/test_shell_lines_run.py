@@ -20,6 +20,8 @@ from unequal.cli.app import app
 from unequal.corpus.tokenizers import CHAT_TEMPLATE
 from unequal.facts.table import facts_frame
 
+pytestmark = pytest.mark.full
+
 ONLY_PARSED = {
     "unequal.cli.plan": "needs a finished study whose models know something",
     "unequal.cli.launch": "starts several processes, as its own tests do",

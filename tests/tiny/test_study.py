@@ -205,6 +205,7 @@ def is_done(out: Path, kind: str, n_steps: int = 1) -> bool:
     return sum(path.read_text() == "done\n" for path in out.glob(f"{kind}/*/status")) >= n_steps
 
 
+@pytest.mark.full
 @pytest.mark.fault(
     "the command of a study is killed with all its processes, again and again",
     "the same command goes on from there; the scores are the same bits",
@@ -251,6 +252,7 @@ def assert_same_results(whole: Path, resumed: Path) -> None:
     assert (resumed / verdicts).read_bytes() == (whole / verdicts).read_bytes()
 
 
+@pytest.mark.full
 def test_an_interrupt_is_one_sentence_and_leaves_nobody(run_file):
     out = run_file.parent / "interrupted"
     process = start("study", "run", run_file, "--out", out, "--workers", 2)

@@ -20,6 +20,8 @@ from unequal.study.launch.launcher import ExecutorSettings
 from unequal.study.launch.run import run_steps
 from unequal.study.launch.scheduler import StepError
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -138,6 +138,7 @@ def coverage(truth: Difficulty, repetitions: int) -> tuple[float, float]:
     return float(steps_held), float(lost_held)
 
 
+@pytest.mark.full
 def test_intervals_cover_new_people_and_new_seeds():
     """Nominally 90%; fits to fewer facts than there are widen them a little, and runs are few."""
     steps, lost = coverage(replace(Difficulty(), loss=ONE_METHOD, seeds=(0, 1, 2, 3)), repetitions=8)

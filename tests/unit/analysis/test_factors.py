@@ -301,6 +301,7 @@ def check_long_run(found, truth, covered, false):
     assert abs(found.filter(pl.col("factor") == TOGETHER)["share"][0]) < 0.03
 
 
+@pytest.mark.full
 def test_effects_and_shares_are_unbiased_and_covered():
     found = long_run(TRUTH, repetitions=20, draws=150)
     check_long_run(found, TRUTH, covered=0.8, false=0.06)  # 0.95 less three standard errors of 20

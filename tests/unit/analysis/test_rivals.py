@@ -213,6 +213,7 @@ def verdict_of(claim, scores, generations=None, draws=150):
     return next(one for one in analysis.verdicts if one.claim == claim)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("other", "expected"), [(-0.1, REFUTED), (0.1, SUPPORTED)])
 def test_wording_arms_of_a_whole_study_decide_r1(other, expected):
     arms = {"rerendered": -0.1, "verbatim": other}
@@ -242,6 +243,7 @@ def test_without_the_columns_the_verdicts_say_what_is_needed():
         assert found[claim.claim].verdict == NOT_DECIDABLE and claim.needs in found[claim.claim].why
 
 
+@pytest.mark.full
 def test_count_weights_that_win_support_c8_and_a_placebo_that_is_as_good_refutes_it():
     def study(count, uniform, shuffled):
         middles = {"count": count, "uniform": uniform, "confidence": uniform, "shuffled_counts": shuffled}
@@ -285,6 +287,7 @@ def test_counts_that_only_mark_long_answers_are_not_called_harder():
     assert one.verdict != SUPPORTED and one.effect is not None
 
 
+@pytest.mark.full
 def test_r3_of_a_whole_study_is_refuted_when_answers_do_not_matter():
     scores, generations = natural(replace(LEAN, people_per_level=20))
     exposed = scores.with_columns(
@@ -310,6 +313,7 @@ def sizes(middles, costs, seeds=(0, 1)):
     return pl.concat(parts).filter(pl.col("metric").is_in(["said", "choice_accuracy"]))
 
 
+@pytest.mark.full
 def test_three_sizes_decide_r5():
     one = verdict_of("R5", sizes((0.7, 0.6, 0.5), (0.1, 0.3, 0.5)))
     assert one.verdict == SUPPORTED and one.effect == pytest.approx(-0.1, abs=0.03), one.why

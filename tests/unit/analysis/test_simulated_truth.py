@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gate import only_in_full
 from simulated_study import Truth, simulate, write_study
 from unequal.analysis import claims
 from unequal.analysis.analyze import analyze, analyze_scores, read_analysis, write_analysis
@@ -119,6 +120,7 @@ LIGHT = Truth(
 )
 
 
+@pytest.mark.full
 def test_the_interval_covers_the_truth_at_least_as_often_as_it_says():
     covered, slopes, _ = estimates(LIGHT, repetitions=40, draws=150).T
     assert covered.mean() >= 0.86  # 0.95 less two and a half standard errors of 40 repetitions
@@ -138,15 +140,17 @@ def test_how_wide_the_interval_is_in_a_long_run(seeds, widest):
     "change",
     [
         {"known_share": 0.0},
-        {"exposures": (120,)},
-        {"seeds": (0,)},
-        {"never_seen": 0},
-        {"utility_people": 0},
-        {"methods": ("ga",)},
-        {"people_per_level": 2},
-        {"steps": (0, 20)},
         {"steps": (0,)},
-        {"pretrain_seeds": (0, 1)},
+        *only_in_full(
+            {"exposures": (120,)},
+            {"seeds": (0,)},
+            {"never_seen": 0},
+            {"utility_people": 0},
+            {"methods": ("ga",)},
+            {"people_per_level": 2},
+            {"steps": (0, 20)},
+            {"pretrain_seeds": (0, 1)},
+        ),
     ],
     ids=str,
 )
@@ -159,6 +163,7 @@ def test_a_lean_study_gives_reasons_and_never_crashes(change, tmp_path):
     assert read_analysis(write_analysis(analysis, tmp_path).parent).verdicts == analysis.verdicts
 
 
+@pytest.mark.full
 def test_each_missing_piece_is_named():
     def why(claim, **change):
         scores, _ = simulate(replace(LEAN, **change))
@@ -173,6 +178,7 @@ def test_each_missing_piece_is_named():
     assert any("is excluded from comparisons" in remark for remark in left_out.remarks)
 
 
+@pytest.mark.full
 def test_single_level_runs_show_the_utility_cost():
     scores, _ = simulate(
         replace(SMALL, single_levels=True, middle=0.75, level_cost=0.12, people_per_level=14), seed=2
@@ -183,6 +189,7 @@ def test_single_level_runs_show_the_utility_cost():
     assert verdicts(analysis)["C7"].effect > 0
 
 
+@pytest.mark.full
 def test_intermediate_steps_may_hold_only_questions():
     scores, _ = simulate(SMALL)
     middle = pl.col("step").is_in([1, 2, 5, 10])
@@ -192,6 +199,7 @@ def test_intermediate_steps_may_hold_only_questions():
     assert found["C6"].effect is not None
 
 
+@pytest.mark.full
 def test_missing_values_are_counted_not_guessed():
     scores, _ = simulate(SMALL)
     holes = scores.with_columns(

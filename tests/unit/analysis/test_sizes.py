@@ -51,10 +51,12 @@ def test_a_large_trend_is_found_at_both_readings():
     assert any(EXACT in detail for detail in one.details)
 
 
+@pytest.mark.full
 def test_the_opposite_trend_refutes():
     assert verdict(replace(LARGE, slope=-0.15)).verdict == REFUTED
 
 
+@pytest.mark.full
 def test_without_a_trend_nothing_is_supported():
     one = verdict(NULL)
     assert one.verdict in (UNDECIDED, REFUTED) and one.low < 0 < one.high
@@ -83,6 +85,7 @@ def test_only_facts_that_every_size_knew_take_part():
     assert 0 < len(by_size["gpt2 200000"]) < smallest["fact_id"].n_unique()
 
 
+@pytest.mark.full
 def test_a_size_that_knows_nothing_leaves_nothing_to_compare():
     assert verdict(replace(LARGE, known=(0, 1, 1, 1), people=40), draws=20).verdict == NOT_DECIDABLE
 
@@ -172,6 +175,7 @@ def coverage(truth, repetitions, draws=150):
 LIGHT = SizesTruth(people=60, never_seen=40, methods=("ga", "npo"), seeds=(0,), speed=0.5)
 
 
+@pytest.mark.full
 def test_without_a_trend_the_interval_seldom_lies_off_zero():
     _, off, mean = coverage(replace(LIGHT, model_spread=0.06), repetitions=12, draws=60)
     assert off <= 0.25 and mean == pytest.approx(0, abs=0.04)

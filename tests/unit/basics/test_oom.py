@@ -100,6 +100,7 @@ def test_memory_that_runs_out_twice_is_one_sentence_for_the_user():
     assert sizes == [16, 2]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("text", ["could not create a primitive", "error return without exception set"])
 def test_what_may_be_something_else_is_not_called_memory(text, caplog):
     """Libraries say so for want of memory, and of what they cannot do at all."""

@@ -78,6 +78,7 @@ def test_links_to_run_files_lead_to_their_page(site):
         assert f'id="{path.stem}"' in run_files
 
 
+@pytest.mark.full
 def test_links_that_lead_nowhere_break_the_build(tmp_path):
     docs = tmp_path / "docs"
     docs.mkdir()

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from command_line import call
+from gate import only_in_full, sample
 from unequal import console as shown
 from unequal.streams import prepare
 from unequal.study.progress import StudyProgress
@@ -124,8 +125,10 @@ def run(words, **how):
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("words", [["methods"], ["--help"], ["--version"], ["methods", "npo"]], ids=str)
+@pytest.mark.parametrize("unbuffered", ["", *only_in_full("1")])
+@pytest.mark.parametrize(
+    "words", sample([["methods"], ["--help"], ["--version"], ["methods", "npo"]], 4), ids=str
+)
 @pytest.mark.fault("standard output is on a full disk", "the command says so in one sentence; exit code 2")
 def test_standard_output_on_a_full_disk(words, unbuffered):
     with FULL.open("w") as full:
@@ -136,7 +139,7 @@ def test_standard_output_on_a_full_disk(words, unbuffered):
     )
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", *only_in_full("latin-1", "cp1252")])
 @pytest.mark.fault("standard output takes ASCII only", "what it lacks is written as an escape")
 def test_standard_output_that_lacks_characters(tmp_path, encoding):
     row = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from gate import only_in_full
 from simulated_difficulty import Difficulty, write_difficulty
 from simulated_study import Truth, write_study
 
@@ -45,13 +46,15 @@ def unequal(*words):
     ("words", "shown"),
     [
         (["--help"], "Count how often facts occur in a corpus."),
-        (["study", "run", "--help"], "--dry-run"),
-        (["methods"], "Negative preference optimisation"),
-        (["methods", "npo"], "2404.05868"),
-        (["metrics"], "rouge_l_recall"),
-        (["metrics", "exact_match"], "Chance"),
-        (["doctor"], "missing for train: torch, transformers, accelerate, tokenizers, safetensors"),
         (["study", "run", RUN_FILE, "--out", "never", "--dry-run"], "0 done"),
+        *only_in_full(
+            (["study", "run", "--help"], "--dry-run"),
+            (["methods"], "Negative preference optimisation"),
+            (["methods", "npo"], "2404.05868"),
+            (["metrics"], "rouge_l_recall"),
+            (["metrics", "exact_match"], "Chance"),
+            (["doctor"], "missing for train: torch, transformers, accelerate, tokenizers, safetensors"),
+        ),
     ],
     ids=str,
 )
@@ -70,6 +73,7 @@ def test_counting(tmp_path):
     assert pl.read_parquet(out)["docs_window"].sum() == 1
 
 
+@pytest.mark.full
 def test_analysing_and_reporting(tmp_path):
     write_study(tmp_path, SMALL)
     for command in ("analyze", "report"):
@@ -78,6 +82,7 @@ def test_analysing_and_reporting(tmp_path):
     assert (tmp_path / "report.html").is_file()
 
 
+@pytest.mark.full
 def test_learning_difficulty(tmp_path):
     write_difficulty(tmp_path, Difficulty(people=24, seeds=(0,)))
     result = unequal("plan", "fit", "--study", tmp_path, "--out", tmp_path / "predictor.json")
@@ -89,13 +94,15 @@ def test_learning_difficulty(tmp_path):
     "words",
     [
         ["study", "run", RUN_FILE, "--out", "out"],
-        ["corpus", "--out", "out"],
-        ["pretrain", "--corpus", "c", "--out", "out", "--family", "gpt2", "--size", "0.1M"],
-        ["unlearn", "--model", "m", "--forget", "f.csv", "--method", "npo", "--out", "out"],
-        ["evaluate", "--model", "m", "--facts", "f.csv", "--out", "out"],
-        ["plan", "--model", "m", "--forget", "f.csv", "--study", "s", "--out", "out"],
-        ["lm-eval", "--model", "m", "--tasks", "arc_easy"],
-        ["audit", "--before", "a", "--after", "b", "--facts", "f.csv", "--out", "out"],
+        *only_in_full(
+            ["corpus", "--out", "out"],
+            ["pretrain", "--corpus", "c", "--out", "out", "--family", "gpt2", "--size", "0.1M"],
+            ["unlearn", "--model", "m", "--forget", "f.csv", "--method", "npo", "--out", "out"],
+            ["evaluate", "--model", "m", "--facts", "f.csv", "--out", "out"],
+            ["plan", "--model", "m", "--forget", "f.csv", "--study", "s", "--out", "out"],
+            ["lm-eval", "--model", "m", "--tasks", "arc_easy"],
+            ["audit", "--before", "a", "--after", "b", "--facts", "f.csv", "--out", "out"],
+        ),
     ],
     ids=lambda words: words[0],
 )

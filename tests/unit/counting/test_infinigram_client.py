@@ -206,6 +206,7 @@ def test_a_broken_cache_file_is_set_aside(tmp_path, caplog):
     assert (tmp_path / "answers.sqlite.damaged").read_bytes() == text
 
 
+@pytest.mark.full
 @pytest.mark.fault("a byte of kept answers of the web service flips", "they are asked again, with a note")
 def test_a_flipped_byte_of_the_cache_never_changes_an_answer(tmp_path):
     requests = [{"query": f"name {number}"} for number in range(30)]

@@ -12,6 +12,7 @@ import pytest
 from command_line import finish, group_members, start, toml
 from count_cases import make_fact, numbers, write_shard
 from counted_jobs import NamedTask, cannot_prepare, job
+from gate import only_in_full
 from unequal.counting.launch import local
 from unequal.counting.launch.local import run_here
 from unequal.counting.scan.counter import ScanCounter, ScanOptions
@@ -42,7 +43,7 @@ def counts_of(pattern, **running):
     return [numbers(count) for count in counter.count(FACTS)], counter
 
 
-@pytest.mark.parametrize("repeated", ["count", "once"])
+@pytest.mark.parametrize("repeated", ["count", *only_in_full("once")])
 def test_a_pool_counts_what_one_process_counts(tmp_path, repeated):
     pattern = corpus(tmp_path / "corpus")
     counters = [
@@ -168,6 +169,7 @@ def table(path):
     return pl.read_parquet(path).drop("counted_at")
 
 
+@pytest.mark.full
 def test_a_killed_count_leaves_nobody_behind_and_goes_on_where_it_stopped(command, tmp_path):
     assert finish(start(*command[:-1], tmp_path / "whole.parquet")).code == 0
     killed = start(*command)
@@ -195,6 +197,7 @@ def make_unreadable(shard):
     os.utime(shard, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+@pytest.mark.full
 def test_control_c_ends_a_count_at_once(command, tmp_path):
     process = start(*command)
     wait_until(lambda: stored(tmp_path))

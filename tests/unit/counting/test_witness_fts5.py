@@ -152,6 +152,7 @@ def test_random_documents_with_overlapping_names_and_aliases(tmp_path, gap):
     assert ours == [witness.count(fact, gap) for fact in facts]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("window", [1, 3, 10, 100])
 def test_infinigram_the_scan_and_fts5_agree(tmp_path_factory, factbook, capitals, window):
     """Names of one word: from start to start is one more than the words between."""

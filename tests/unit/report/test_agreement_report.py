@@ -57,6 +57,7 @@ def test_sentences_name_the_strongest_attack_and_who_is_first(analysis):
     assert row["generation first"]["value"] > row["probability first"]["value"]
 
 
+@pytest.mark.full
 def test_an_attack_that_finds_nothing_is_not_said_to_bring_facts_back():
     plain = simulate_sizes(TRUTH)
     nothing = attacked(plain, "int8_said", 0.0)
@@ -65,6 +66,7 @@ def test_an_attack_that_finds_nothing_is_not_said_to_bring_facts_back():
     assert attack_sentence(analyze_scores(plain, draws=20), LARGEST) == ""
 
 
+@pytest.mark.full
 def test_two_sizes_get_a_picture_and_attacks_a_table(scores, tmp_path):
     write_table(scores, tmp_path / "scores.parquet")
     page = build_report(tmp_path).read_text(encoding="utf-8").split("<script")[0]

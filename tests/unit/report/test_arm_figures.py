@@ -18,6 +18,8 @@ from unequal.report.paper.folder import write_paper
 from unequal.report.tables.arms import interactions_table
 from unequal.report.tables.natural import natural_slopes_table, natural_table
 
+pytestmark = pytest.mark.full
+
 LEAN = Truth(
     people_per_level=12,
     exposures=(30, 120, 480),

@@ -153,6 +153,7 @@ def test_the_page_needs_no_network_and_texts_are_data(html, page):
     assert len(html.encode()) < 2_000_000
 
 
+@pytest.mark.full
 def test_studies_of_one_name_are_called_by_their_folders(folders, tmp_path):
     again = study_folder(tmp_path / "again", replace(SMALL, methods=("ga",)), 3, "first")
     assert [one.label for one in read_studies([folders[0], again])] == ["one", "again"]
@@ -173,6 +174,7 @@ def test_bad_folders_are_refused(folders, tmp_path):
     assert not list(tmp_path.glob("*.html"))
 
 
+@pytest.mark.full
 def test_the_command_draws_one_report_or_a_comparison(folders, tmp_path):
     result = call("report", *folders, "--out", tmp_path / "side.html")
     assert (result.code, result.err) == (0, "")

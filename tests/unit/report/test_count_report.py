@@ -391,6 +391,7 @@ def test_numbers_are_written_for_people():
     assert [number(value) for value in (None, 0, 1234567, 2.5, 3.0)] == ["—", "0", "1,234,567", "2.5", "3"]
 
 
+@pytest.mark.full
 def test_a_hundred_thousand_facts_stay_one_small_file(tmp_path):
     n = 100_000
     facts, counts = near(*[0] * 30_000, *[int(1.3 ** (i % 50)) for i in range(n - 30_000)])

@@ -84,6 +84,7 @@ def test_the_page_shows_them_and_its_link(folder):
     assert "Levels of the factors" in html
 
 
+@pytest.mark.full
 def test_the_paper_has_the_figure_and_the_tables(folder, tmp_path):
     paper = write_paper(folder, tmp_path / "paper")
     assert (paper / "figures" / "factors.pdf").stat().st_size > 3000
@@ -104,6 +105,7 @@ def test_a_study_without_factors_shows_nothing_of_them():
     assert contents.tables["factors"].rows == [] and factor_sentence(analysis) == ""
 
 
+@pytest.mark.full
 def test_a_study_in_which_nothing_can_be_told_says_so(tmp_path):
     folder = write_factor_study(tmp_path / "study", cross=("recency",), known_share=0.05)
     analysis = analyze(folder, draws=20)

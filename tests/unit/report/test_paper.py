@@ -162,6 +162,7 @@ def test_the_csv_holds_the_numbers_of_the_analysis(folder, paper):
     assert set(table["claim"]) <= {one["claim"] for one in known}
 
 
+@pytest.mark.full
 def test_the_same_scores_give_the_same_bytes_and_an_older_folder_is_replaced(folder, paper, tmp_path):
     again = write_paper(folder, tmp_path / "again")
     (again / "old.txt").write_text("left over")

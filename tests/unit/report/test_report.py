@@ -171,6 +171,7 @@ def test_settings_and_commands_are_shown(page):
     assert "unequal study run a.toml" in text and "rates" in text
 
 
+@pytest.mark.full
 def test_the_analysis_is_made_when_it_belongs_to_other_scores(folder, tmp_path):
     other = write_study(tmp_path, replace(TINY, methods=("ga",)), seed=5)
     out = build_report(other, tmp_path / "elsewhere.html")
@@ -181,6 +182,7 @@ def test_the_analysis_is_made_when_it_belongs_to_other_scores(folder, tmp_path):
     assert read_analysis(other).settings["scores_sha256"] != before
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "change",
     [{"known_share": 0.0}, {"exposures": (120,)}, {"never_seen": 0}, {"utility_people": 0}, {"steps": (0,)}],
@@ -263,6 +265,7 @@ def test_panels_of_one_figure_share_their_specification(page):
         assert len(panels) == 1
 
 
+@pytest.mark.full
 def test_the_small_page_holds_the_same_scripts_compressed(folder, tmp_path):
     path = build_report(folder, tmp_path / "small.html", small=True)
     again = build_report(folder, tmp_path / "again.html", small=True)
@@ -334,6 +337,7 @@ def test_level_colours_are_ordered_in_lightness_in_both_themes():
         assert tones == sorted(tones)
 
 
+@pytest.mark.full
 def test_neither_analysis_nor_report_imports_torch():
     code = "import sys, unequal.report.build; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

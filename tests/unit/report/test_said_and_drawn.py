@@ -21,6 +21,8 @@ from unequal.report.figures.sizes import size_names
 from unequal.report.sample import sample_name, scope_of
 from unequal.report.sentences import attack_sentence, effect, finding, order_sentence
 
+pytestmark = pytest.mark.full
+
 LEAN = Truth(
     people_per_level=12,
     exposures=(30, 120, 480),

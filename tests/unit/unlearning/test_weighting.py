@@ -114,6 +114,7 @@ def test_a_method_without_the_setting_is_refused_with_those_that_have_it():
     assert problem("ga", "beta", by="uniform") is None
 
 
+@pytest.mark.full
 def test_a_setting_of_0_is_not_told_apart_by_any_weight():
     expected = "weights act on margin of method simnpo, which is 0 for every fact; set it above 0"
     assert problem("simnpo", "margin") == expected
