@@ -221,6 +221,7 @@ def test_a_study_attacks_the_starting_model_and_the_last(done):
     assert values[:n_facts] != values[n_facts:]
 
 
+@pytest.mark.full
 def test_a_study_keeps_the_metrics_that_it_names(done):
     folder, steps, _ = done
     scores = pl.read_parquet(folder / steps["unlearn"].folder / "scores.parquet")

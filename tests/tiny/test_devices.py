@@ -88,6 +88,7 @@ def _number(die_first):
     return workers.number()
 
 
+@pytest.mark.full
 def test_workers_are_numbered_and_one_that_takes_the_place_of_another_has_its_number():
     found = {}
     with Workers[str](2, lambda _report: None) as crew:

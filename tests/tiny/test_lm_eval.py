@@ -116,6 +116,7 @@ def test_a_task_of_ones_own(tmp_path, trained, tokenizer, some):
     assert row["value"] == 1.0
 
 
+@pytest.mark.full
 def test_bad_tasks_are_refused(tmp_path, trained, tokenizer, exported):
     with pytest.raises(ConfigError, match=r"no task 'ours_qestion' in .* or in .*; did you mean 'ours_q"):
         judged(trained, tokenizer, exported[0], "ours_qestion")

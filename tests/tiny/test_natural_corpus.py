@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from gate import only_in_full
 from natural_text import facts, times, write_text
 from tiny_world import documents_of
 from unequal.corpus.extract_text import TextSettings, extract_text, read_text
@@ -76,7 +77,7 @@ def stated(build):
     return build(statements={"exponent": 1.0, "scale": 2.0})[0]
 
 
-@pytest.fixture(params=["natural", "stated"])
+@pytest.fixture(params=["natural", *only_in_full("stated")])
 def corpus(request):
     return request.getfixturevalue(request.param)
 
@@ -172,6 +173,7 @@ def test_a_seed_gives_the_same_corpus_again_and_another_another(build, natural):
     assert windows[0].shape != windows[2].shape or (windows[0] != windows[2]).any()
 
 
+@pytest.mark.full
 def test_documents_that_fit_into_no_window_are_left_out_and_counted(build, natural):
     folder, card = build(window_tokens=32)
     assert (folder / "text.json").read_text() != (natural / "text.json").read_text()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
+from gate import of_families, sample
 from tiny_world import PROMPTS, run_of
 from unequal.attacks.rounding import matrices, rounded
 from unequal.errors import MissingExtraError
@@ -102,7 +103,7 @@ class TestTheModel:
             log_probs(model, tokenizer, probes[:1])[0].right.log_probs, rel=1e-4
         )
 
-    @pytest.mark.parametrize("family", list(FAMILIES))
+    @pytest.mark.parametrize("family", of_families(FAMILIES, "gpt2", "llama"))
     def test_in_every_family(self, family, scheme):
         settings = ModelSettings(family=family, size="x", shape=Shape(width=48, layers=2, heads=4))
         made = Vocabulary(size=90, window_tokens=32, end_token_id=1, padding_token_id=0)
@@ -219,7 +220,7 @@ def without_adapter(model, look):
 
 
 class TestRuns:
-    @pytest.mark.parametrize("kind", WITH_LOSS)
+    @pytest.mark.parametrize("kind", sample(WITH_LOSS, 9))
     @pytest.mark.parametrize(("model", "scheme"), [("gpt2", "nf4"), ("llama", "int8")], indirect=True)
     def test_every_method_trains_the_adapter_alone_and_off_it_is_the_reference(
         self, kind, run, model, scheme, score

@@ -48,6 +48,7 @@ def replayed(model, tokenizer, probe, number, seed, top_p):
     return tokenizer.decode(said, skip_special_tokens=True).strip()
 
 
+@pytest.mark.full
 def test_a_sample_is_what_its_chances_pick_from_the_model_token_by_token(model, tokenizer, probes):
     probes = probes[::20]
     texts = SamplePass(tokenizer, probes, 3, 1.0, 0.7, seed=4).run(model)

@@ -109,6 +109,7 @@ def test_a_merged_model_is_the_adapted_one_and_can_be_trained_and_saved(plain, a
         )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["evaluate", "unlearn"])
 def test_a_command_merges_when_asked(name, adapted, tables, tmp_path):
     more = ("--steps", 1, "--allow-unknown") if name == "unlearn" else ()

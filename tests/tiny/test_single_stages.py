@@ -114,6 +114,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(here, model, pretrain_wor
         assert (out / name).read_bytes() == (model.parent / name).read_bytes()
 
 
+@pytest.mark.full
 @pytest.mark.fault(
     "a byte of a killed training's kept files flips, or of the finished model",
     "the same command notes it in one line and ends with the same weights and losses",
@@ -259,6 +260,7 @@ def test_judging_alone_agrees_with_the_scores_of_unlearning(here, model, tables)
     )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("command", ["analyze", "report"])
 def test_results_of_one_stage_can_be_analysed_or_the_reason_is_said(command, here, model, tables):
     for folder in ("forgotten", "judged"):

@@ -60,6 +60,7 @@ def test_padding_beyond_the_embeddings_changes_no_score(whole, padded, tables, t
     assert found[0] == found[1]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("method", ["npo", "rmu", "task_vector"])
 def test_padding_beyond_the_embeddings_is_no_hindrance_to_unlearning(method, padded, tables, tmp_path):
     sets = ("--forget", tables / "forget.parquet", "--retain", tables / "retain.parquet")
@@ -69,6 +70,7 @@ def test_padding_beyond_the_embeddings_is_no_hindrance_to_unlearning(method, pad
     assert saved["pad_token"] == "<padding>"  # as it was
 
 
+@pytest.mark.full
 def test_padding_beyond_the_embeddings_is_no_hindrance_to_attacks(padded, tables, tmp_path):
     words = ("--facts", tables / "forget.parquet", "--retain", tables / "retain.parquet")
     for kind in ("fewshot", "lens", "relearn"):

@@ -279,6 +279,7 @@ def test_scored_rows_cannot_be_differentiated_twice_by_mistake(model, tokenizer,
 # --- processes
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", ["whole", "sharded"])
 def test_two_processes_end_where_one_does(how, alone, corpus, tmp_path):
     """Runs of unlearning and pre-training whose losses and gradients two processes add up."""

@@ -35,6 +35,7 @@ def two_models():
     )
 
 
+@pytest.mark.full
 def test_all_models_and_methods_are_the_mean_of_each_method_of_each_model(two_models):
     dose = analyze_scores(two_models, draws=20).dose.filter(pl.col("comparison") == "equal steps")
     cells = dose.filter((pl.col("model") != ALL_MODELS) & (pl.col("method") != ALL_METHODS))

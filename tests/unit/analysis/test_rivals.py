@@ -223,6 +223,7 @@ def test_wording_arms_of_a_whole_study_decide_r1(other, expected):
     assert one.low < other < one.high and one.n_people == 42
 
 
+@pytest.mark.full
 def test_columns_of_start_and_precision_are_read_and_decide_r4_and_r6(tmp_path):
     starts_apart = [
         relabelled(replace(LEAN, slope=slope), start=start)

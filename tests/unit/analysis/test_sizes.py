@@ -62,6 +62,7 @@ def test_without_a_trend_nothing_is_supported():
     assert one.verdict in (UNDECIDED, REFUTED) and one.low < 0 < one.high
 
 
+@pytest.mark.full
 def test_fewer_than_four_sizes_decide_nothing_but_are_shown():
     truth = replace(LARGE, sizes=LARGE.sizes[:3], people=40)
     one = verdict(truth, draws=40)

@@ -103,6 +103,7 @@ def plain_words(fact):
     return all(re.fullmatch(r"\w+( \w+)*", name) for name in names)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("gap", [0, 1, 3, 10, 30, 100])
 @pytest.mark.parametrize("aliases", ["names alone", "with aliases"])
 def test_capitals_in_the_factbook(factbook, capitals, aliases, gap):

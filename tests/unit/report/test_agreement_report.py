@@ -11,6 +11,8 @@ from unequal.report.build import build_report
 from unequal.report.sentences import attack_sentence, order_sentence
 from unequal.report.tables.agreement import attack_rows, order_rows
 
+pytestmark = pytest.mark.full
+
 TRUTH = SizesTruth(slope=0.1, sizes=(200_000, 900_000), people=30, never_seen=30)
 LARGEST = "gpt2 900000"
 

@@ -16,6 +16,8 @@ from unequal.report.compare.figure import slope_rows
 from unequal.report.compare.page import build_comparison, read_studies
 from unequal.report.compare.settings import differing, flat
 
+pytestmark = pytest.mark.full
+
 SMALL = Truth(
     people_per_level=10, exposures=(30, 120, 480), never_seen=10, utility_people=8, methods=("ga", "npo"),
     known_share=1.0,

@@ -16,6 +16,8 @@ from unequal.report.contents import contents_of
 from unequal.report.paper.folder import write_paper
 from unequal.report.tables.factors import factor_rows, factor_sentence
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

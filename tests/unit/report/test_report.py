@@ -220,6 +220,7 @@ def test_the_fact_browser_stays_small_and_says_what_it_left_out(monkeypatch):
             assert said == [(*cell[:3], whole["texts"][cell[3]]) for cell in full["methods"][method]]
 
 
+@pytest.mark.full
 def test_facts_that_do_not_fit_lie_beside_the_page_until_all_fit(tmp_path, monkeypatch):
     folder = write_study(tmp_path, TINY, names={"Person 0-0": EVIL})
     write_analysis(analyze(folder, draws=40), folder)
@@ -287,6 +288,7 @@ def _words(page):
     return [words for words in page.text if words.strip()]
 
 
+@pytest.mark.full
 def test_a_small_page_of_many_facts_has_nothing_beside_it(tmp_path, monkeypatch):
     folder = write_study(tmp_path, TINY)
     write_analysis(analyze(folder, draws=40), folder)
@@ -314,6 +316,7 @@ def test_methods_differ_in_shape_or_colour_and_quiet_text_can_be_read():
         assert (luminance(colours["--page"]) + 0.05) / (luminance(colours[name]) + 0.05) >= 4.5
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("slope", "words"),
     [(-0.08, "the harder it was"), (0.08, "easier, not harder"), (0.0, ("stays open", "no difference"))],
