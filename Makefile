@@ -1,11 +1,11 @@
-# make setup | demo | test | faults | docs. The virtual environment is made once and used again.
+# make setup | demo | test | test-all | test-lowest | faults | docs. The virtual environment is made once and used again.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 
-.PHONY: setup demo test faults docs clean
+.PHONY: setup demo lint test test-full test-all test-lowest faults docs clean
 
 setup: $(VENV)/.ready
 
@@ -18,11 +18,24 @@ demo: setup
 	$(BIN)/unequal count --facts country-capital --corpus factbook --window 100 --out runs/capitals.parquet
 	$(BIN)/unequal study run examples/quick.toml --out runs/quick
 
-test: setup
+lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# What to run before a commit. test-full runs what this leaves out, and test-all is both.
+test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-full: setup
+	$(BIN)/pytest -n 2 --dist loadfile -m "full and not slow and not gpu"
+
+test-all: lint
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu"
+
+# The unit tests with the oldest direct dependencies that pyproject.toml allows, in an environment of their own.
+test-lowest:
+	scripts/test_lowest $(VENV)-lowest
 
 # Some of these need a root of their own for a small disk, as Linux gives to everybody (unshare --map-root-user).
 faults: setup
@@ -32,4 +45,4 @@ docs: setup
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest runs .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from fault_table import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401
 from gate import of_families
+from time_limit import pytest_runtest_setup, pytest_terminal_summary  # noqa: F401
 from tiny_world import PROMPTS, WORLD, corpus_settings, vocabulary_of
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.table import read_facts
