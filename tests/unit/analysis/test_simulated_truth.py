@@ -277,8 +277,11 @@ def test_the_rule_of_decision(low, high, side, expected):
 
 
 @pytest.mark.slow
-def test_a_quick_study_takes_less_than_fifteen_seconds():
-    scores, _ = simulate(Truth(methods=tuple("abcdefg"), single_levels=False, seeds=(0, 1, 2)))
-    start = time.perf_counter()
-    analyze_scores(scores)
-    assert time.perf_counter() - start < 15
+def test_an_analysis_of_three_seeds_costs_about_three_times_one_seed():
+    seconds = []
+    for seeds in ((0,), (0, 1, 2)):
+        scores, _ = simulate(Truth(methods=tuple("abcdefg"), single_levels=False, seeds=seeds))
+        start = time.process_time()
+        analyze_scores(scores)
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 6 * seconds[0]

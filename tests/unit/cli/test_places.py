@@ -219,11 +219,12 @@ def test_a_device_that_is_not_here_is_said_first(device, folder):
     refused(folder, words, f"device {device}: torch finds none")
 
 
-def test_names_that_differ_by_case_are_one_where_the_file_system_says_so(folder, monkeypatch):
-    monkeypatch.setattr("unequal.output_paths._ignores_case", lambda _folder: True)
+def test_names_that_differ_by_case_are_one_where_the_file_system_says_so(folder):
+    (folder / "alike").mkdir()
+    (folder / "ALIKE").symlink_to(folder / "alike")  # as where names differ by case and are one
+    inside = [Output(Path("alike/Counts.html")), Output(Path("alike/counts.html"), "--report")]
     with pytest.raises(UserError, match="different places"):
-        check_outputs([Output(Path("Counts.html")), Output(Path("counts.html"), "--report")], {})
-    monkeypatch.undo()
+        check_outputs(inside, {})
     check_outputs([Output(folder / "Counts.html"), Output(folder / "counts.html", "--report")], {})
 
 
