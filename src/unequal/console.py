@@ -5,6 +5,7 @@ All of it is text: no markup, no emoji codes, and what would control the termina
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from time import monotonic
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.progress import Progress as ProgressBars
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -58,6 +60,19 @@ def _words(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
         words = [word for text in (short(column), *cells) for word in text.split()]
         widths.append(3 + max(map(len, words), default=0))
     return 1 + sum(widths)
+
+
+def show_list(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names with a text each; a name is never broken, and outside a terminal a row is one line with"
+    " a tab."""
+    indent = 2 + max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        if console.is_terminal:
+            lines = wrap(one_line(text), max(console.width - indent, WORD_OF_A_CELL)) or [""]
+            show_text(f"{name:<{indent}}" + f"\n{' ' * indent}".join(lines))
+        else:
+            row = Segment(f"{one_line(name)}\t{one_line(text)}\n")  # a text would have blanks for the tab
+            console.print(Segments([row]), end="", crop=False)
 
 
 def say(text: str, on: Console = console) -> None:

@@ -31,6 +31,11 @@ class Registry(Generic[T]):
         module, attribute = self._targets[name].split(":")
         return cast(T, getattr(import_module(module), attribute))
 
+    def about(self, name: str) -> str:
+        """Return what the module of a known name says in its first line."""
+        module = import_module(self._targets[name].split(":")[0])
+        return (module.__doc__ or "").split("\n", 1)[0]
+
     def items(self) -> Iterator[tuple[str, T]]:
         """Yield every name with its target, in the order of registration."""
         for name in self:

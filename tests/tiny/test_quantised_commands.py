@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from command_line import call, toml
 from study_settings import changed
-from unequal.cli.options import EXTRAS
+from unequal.cli.options import extras
 from unequal.facts.table import facts_frame, read_facts
 from unequal.models import quantised
 from unequal.study import preflight
@@ -154,8 +154,8 @@ def test_a_dry_run_and_the_doctor_know_it(values, tmp_path, monkeypatch):
     result = call("doctor", "--study", tmp_path / "run.toml", "--out", tmp_path / "out")
     assert result.code == 0
     assert "extra quantised: ready" in result.out
-    assert "bitsandbytes" in EXTRAS["quantised"]
-    assert "peft" in EXTRAS["quantised"]
+    assert "bitsandbytes" in extras()["quantised"]
+    assert "peft" in extras()["quantised"]
     find = preflight.find_spec
     monkeypatch.setattr(preflight, "find_spec", lambda name: None if name == "bitsandbytes" else find(name))
     result = call("doctor", "--study", tmp_path / "run.toml", "--out", tmp_path / "out")

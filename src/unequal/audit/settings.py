@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from unequal.attacks.attack import AttackSettings, distinct
-from unequal.evaluation.known_by import KNOWN_BY, KnownBy
+from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute_settings import ComputeSettings
 from unequal.output_paths import Output
@@ -50,9 +50,7 @@ class AuditSettings(ComputeSettings):
         description="attacks, or none; see: unequal list attacks",
     )
     prompts: PromptFormat = PromptFormat()
-    known_by: KnownBy = Field(
-        default=KNOWN_BY, description="the reading of generated texts that says what is known"
-    )
+    known_by: KnownBySetting = KNOWN_BY
     n_wordings: PositiveInt = Field(default=3, description="wordings of each paraphrase and cloze, at most")
     seed: Seed = Field(default=0, description="seed of attacks and intervals")
 

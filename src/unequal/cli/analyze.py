@@ -13,7 +13,7 @@ def analyze(study: Path) -> None:
     Parameters
     ----------
     study
-        Folder of a study, or any folder with a score table scores.parquet.
+        folder of a study, or any folder with a score table scores.parquet
     """
     from unequal.analysis.analyze import analyze as run_analysis
     from unequal.analysis.analyze import write_analysis

@@ -21,21 +21,21 @@ COMMANDS = {
     "corpus": "Build a controlled corpus with its exposure ledger.",
     "pretrain": "Train a model from scratch on a corpus.",
     "plan": "Predict what forgetting facts will take and cost, from a finished study.",
-    "unlearn": "Make a model forget facts, judging it along the way.",
+    "unlearn": "Make a model forget facts, evaluating it along the way.",
     "tune": "Find a method's learning rate within a utility budget.",
-    "evaluate": "Judge a model on facts by generation and by probability.",
-    "audit": "Give a verdict on every fact after unlearning, and hold a policy.",
-    "lm-eval": "Judge a model by tasks of lm-eval, or of one's own.",
+    "evaluate": "Evaluate a model on facts by generation and by probability.",
+    "audit": "Give a verdict on every fact after unlearning, and check a policy.",
+    "lm-eval": "Evaluate a model by tasks of lm-eval, or by tasks of your own.",
     "attack": "Try to get back what a model was made to forget.",
     "launch": "Run a command in several processes on this machine.",
     "study": "Run a whole study from a run file, or show its state.",
     "analyze": "Decide the claims that a study can decide.",
     "report": "Draw the report of a study.",
-    "methods": "List the unlearning methods, or show one.",
-    "attacks": "List the attacks, or show one.",
-    "metrics": "List the metrics, or show one.",
+    "list": "List methods, metrics, attacks, families, facts and more, or show one.",
     "doctor": "Show what is installed and what is missing.",
 }
+ALIASES = ("methods", "metrics", "attacks")
+"""Commands that list one kind, each the same as ``unequal list`` with its name."""
 
 SHARED = ("pretrain", "unlearn", "tune", "evaluate", "attack", "audit")
 """The commands whose work several processes share."""
@@ -56,6 +56,11 @@ def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
     return convert(kind, tokens)
 
 
+def _default(value: object) -> str | None:
+    """Return a default as help shows it; a flag that is off by default has none to show."""
+    return None if value is False else str(value)
+
+
 def _usable(_kind: object, value: object) -> None:
     """Refuse the value of a flag that nothing can work with; raises `ValueError` that says why."""
     if problem := value_problem(value):
@@ -66,13 +71,18 @@ app = App(
     name="unequal",
     version=__version__,
     suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(converter=_converted, validator=_usable),
+    default_parameter=Parameter(converter=_converted, validator=_usable, show_default=_default),
     help_format="plaintext",  # markdown would cost a fifth of the time to answer
     help="How hard is knowledge to remove from a language model, given how often it was seen?",
 )
 for _name, _help in COMMANDS.items():
     _module = _name.replace("-", "_")
-    app.command(f"unequal.cli.{_module}:{_module}", name=_name, help=_help)
+    _function = "list_" if _name == "list" else _module
+    app.command(f"unequal.cli.{_module}:{_function}", name=_name, help=_help)
+for _name in ALIASES:
+    app.command(
+        f"unequal.cli.list:{_name}", name=_name, help=f"The same as unequal list {_name}.", show=False
+    )
 
 
 def main() -> None:

@@ -1,11 +1,13 @@
 """``unequal audit``."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
+from unequal.audit.settings import AuditSettings
+from unequal.cli.flags import takes
+from unequal.cli.options import hint_chat, require_training
 from unequal.console import progress_bar, say, show_table
+from unequal.evaluation.known_by import READINGS
 
 if TYPE_CHECKING:
     from unequal.audit.run import Audit
@@ -14,84 +16,15 @@ NOT_PASSED = 3
 """The exit code when a policy was stated and does not hold, and whenever nothing was judged."""
 
 
-def audit(
-    *,
-    before: str | None = None,
-    after: str | None = None,
-    facts: Path | None = None,
-    chat: bool | None = None,
-    system: str | None = None,
-    out: Path | None = None,
-    utility: Path | None = None,
-    never_seen: Path | None = None,
-    counts: Path | None = None,
-    corpus: str | None = None,
-    policy: Path | None = None,
-    attacks: str | None = None,
-    n_wordings: int | None = None,
-    known_by: str | None = None,
-    seed: int | None = None,
-    merge_adapter: bool | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    compile: bool | None = None,
-    config: Path | None = None,
-) -> None:
+@takes(AuditSettings, chat="prompts.chat", system="prompts.system")
+def audit(settings: AuditSettings) -> None:
     """Give a verdict on every fact after unlearning.
 
-    The exit code is 3 when the policy does not hold, and whenever nothing could be judged.
-
-    Parameters
-    ----------
-    before
-        Folder of the model before unlearning, or a name on the Hugging Face hub.
-    after
-        Folder of the model after it.
-    facts
-        Fact table (.jsonl, .csv, .parquet); facts without a role are to be forgotten.
-    chat
-        Ask in the chat template of the model's tokenizer. [default: in plain text]
-    system
-        What the system says first in a chat. [default: nothing]
-    out
-        Folder for audit.json, facts.parquet, evidence.parquet and audit.html.
-    utility
-        Fact table of more facts, which must survive.
-    never_seen
-        Fact table of more facts, which neither model ever saw: what luck looks like.
-    counts
-        Count table, as unequal count writes it.
-    corpus
-        Glob of shards in which to count the facts instead.
-    policy
-        TOML file of what must hold; see examples/policy.toml.
-    attacks
-        Attacks, parted by commas, or none. [default: relearn,int8,nf4,sample,paraphrase,fewshot,lens]
-    n_wordings
-        Wordings of each paraphrase and cloze, at most. [default: 3]
-    known_by
-        The reading of generated texts that says what is known: answer_said, exact_match or contains_answer.
-        [default: answer_said]
-    seed
-        Seed of attacks and intervals. [default: 0]
-    merge_adapter
-        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
-    device
-        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
-    precision
-        fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too). [default: fp32]
-    compile
-        Let torch compile the model.
-    config
-        TOML file with any of these settings; flags win.
+    The exit code is 3 when the policy does not hold, and whenever nothing could be evaluated.
     """
-    given = {name: value for name, value in locals().items() if name not in ("config", "chat", "system")}
-
     require_training("auditing a model")
     from unequal.audit.run import run_audit
-    from unequal.audit.settings import AuditSettings
 
-    settings = settings_from(AuditSettings, config, given | prompt_flags(chat, system))
     hint_chat(settings.after, settings.prompts.chat)
     with progress_bar("auditing") as progress:
         done = run_audit(settings, progress)
@@ -108,8 +41,6 @@ def audit(
 
 
 def _show(done: "Audit") -> None:
-    from unequal.evaluation.known_by import READINGS
-
     for sentence in done.summary["finding"]:
         say(sentence)
     reading = done.summary["known_by"]

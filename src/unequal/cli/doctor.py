@@ -2,8 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from unequal.cli.options import EXTRAS, missing_libraries
+from cyclopts import Parameter
+
+from unequal.cli.options import extras, missing_libraries
 from unequal.console import say, show_table
 from unequal.errors import ConfigError
 from unequal.workers import n_cores
@@ -12,7 +15,12 @@ NOT_READY = 2
 """The exit code when a study lacks something."""
 
 
-def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None = None) -> None:
+def doctor(
+    *,
+    study: Path | None = None,
+    out: Annotated[Path, Parameter(show_default=False)] = Path(),
+    workers: int | None = None,
+) -> None:
     """Show versions, what optional parts are installed, and what this machine has; or what a study lacks.
 
     With a study the exit code is 2 when something is missing.
@@ -20,11 +28,11 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
     Parameters
     ----------
     study
-        Run file of a study: its models, facts, text and counts are looked for, and its disk and memory.
+        run file of a study: its models, facts, text and counts are looked for, and its disk and memory
     out
-        Folder of the study. [default: here]
+        folder of the study; by default here
     workers
-        Processes side by side. [default: one a core]
+        processes side by side; by default one per core
     """
     if study is not None:
         n_workers = n_cores() if workers is None else max(1, workers)
@@ -39,7 +47,7 @@ def doctor(*, study: Path | None = None, out: Path = Path(), workers: int | None
     show_table(
         "This installation", ["what", "found"], [(key, value or "not installed") for key, value in rows]
     )
-    for extra in EXTRAS:
+    for extra in extras():
         if missing := missing_libraries(extra):
             say(f"missing for {extra}: {', '.join(missing)}; run: pip install 'unequal[{extra}]'")
     if "torch" not in missing_libraries("train"):
@@ -57,7 +65,7 @@ def _is_ready(run_file: Path, out: Path, workers: int) -> bool:
     settings = load_study(run_file)
     if not out.is_dir() and any(place.is_file() for place in (out, *out.parents)):
         raise ConfigError(f"--out {out} is no place for a folder, since a file is in the way; name a folder")
-    needs = find_needs(settings, EXTRAS)
+    needs = find_needs(settings, extras())
     show_table(f"What {run_file} needs", ["what", "state"], [(need.what, need.state) for need in needs])
     for need in needs:
         size = f", {need.to_fetch / 1e9:.2f} GB" if need.to_fetch else ""

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from unequal.cli.options import settings_from
+from unequal.cli.flags import Names, takes
 from unequal.console import progress_bar, say, show_table
+from unequal.errors import ConfigError
+from unequal.facts.buckets import BucketSettings
+from unequal.facts.world.world import WorldSettings
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -29,9 +32,9 @@ def check(table: Path, *, out: Path | None = None) -> None:
     Parameters
     ----------
     table
-        Fact table (.jsonl, .csv, .parquet), or country-capital for the one that comes with unequal.
+        fact table (.jsonl, .csv, .parquet), or country-capital, the packaged one
     out
-        Fact table to write (.parquet, .jsonl, .csv), without what was left out.
+        fact table to write (.parquet, .jsonl, .csv), without what was left out
     """
     from collections import Counter
 
@@ -75,22 +78,18 @@ def check(table: Path, *, out: Path | None = None) -> None:
 
 
 @facts.command
-def world(*, people: int, out: Path, seed: int | None = None, config: Path | None = None) -> None:
+@takes(WorldSettings)
+def world(settings: WorldSettings, *, people: int, out: Path, config: Path | None = None) -> None:
     """Write the fact table of a synthetic world: people who do not exist, six facts about each.
 
     Parameters
     ----------
     people
-        How many people.
+        number of people
     out
-        Parquet file to write.
-    seed
-        Seed of names and facts. [default: 0]
-    config
-        TOML file with seed, relations and n_distractors.
+        Parquet file to write
     """
-    from unequal.errors import ConfigError
-    from unequal.facts.world.world import WorldSettings, build_world
+    from unequal.facts.world.world import build_world
     from unequal.facts.write import check_suffix, write_facts
     from unequal.output_paths import Output, check_outputs
 
@@ -98,7 +97,6 @@ def world(*, people: int, out: Path, seed: int | None = None, config: Path | Non
         raise ConfigError(f"--people must be at least 1, not {people}")
     check_suffix(out)
     check_outputs([Output(out)], {"--config": config})
-    settings = settings_from(WorldSettings, config, {"seed": seed})
     made = build_world(settings, people).facts()
     write_facts(made, out)
     say(f"{len(made)} facts about {people} people are in {out}")
@@ -112,7 +110,7 @@ def import_(
     out: Path,
     dataset: str | None = None,
     patterns: Path | None = None,
-    relation: str | None = None,
+    relation: Names = None,
     skip_bad: bool = False,
 ) -> None:
     """Write the facts of a public set as a fact table, found by the set's published column names.
@@ -120,23 +118,22 @@ def import_(
     Parameters
     ----------
     fact_set
-        country_capital, book_author, zsre, popqa, entityquestions, pararel, counterfact, rwku, tofu or muse.
+        name of the set; see: unequal list importers
     files
-        Files of the set: .jsonl, .json, .csv, .tsv (each also .gz or .zst) or .parquet.
+        files of the set: .jsonl, .json, .csv, .tsv (each also .gz or .zst) or .parquet
     out
-        Fact table to write (.parquet, .jsonl, .csv).
+        fact table to write (.parquet, .jsonl, .csv)
     dataset
-        Data set of the Hugging Face Hub instead of files: name[:config[:split]].
+        data set of the Hugging Face Hub instead of files: name[:config[:split]]
     patterns
-        Statement patterns of pararel, with [X] and [Y], named by a column relation or the file's name.
+        statement patterns of pararel, with [X] and [Y], named by a column relation or the file's name
     relation
-        Only these relations, parted by commas, as the set names them.
+        relations to import, as the set names them; by default all
     skip_bad
-        Leave out rows that cannot be read, and say how many, instead of writing nothing.
+        leave out rows that cannot be read, and say how many, instead of writing nothing
     """
     from collections import Counter
 
-    from unequal.errors import ConfigError
     from unequal.facts.importers import IMPORTERS
     from unequal.facts.importers.run import import_facts
     from unequal.facts.importers.source import file_source, hub_source
@@ -149,8 +146,9 @@ def import_(
         raise ConfigError("give either files or --dataset name[:config[:split]]")
     check_outputs([Output(out)], {"FILES": files, "--patterns": patterns})
     sources = [hub_source(dataset)] if dataset else [file_source(path) for path in files]
-    wanted = [name.strip() for name in relation.split(",")] if relation else []
-    done = import_facts(fact_set, sources, file_source(patterns) if patterns else None, wanted, skip_bad)
+    done = import_facts(
+        fact_set, sources, file_source(patterns) if patterns else None, relation or (), skip_bad
+    )
     write_facts(done.facts, out)
     relations = Counter(fact.relation for fact in done.facts)
     _show_relations(f"{len(done.facts)} facts of {fact_set}", relations)
@@ -167,57 +165,28 @@ def import_(
 
 
 @facts.command
+@takes(BucketSettings)
 def bucket(
-    *,
-    facts: Path,
-    counts: Path,
-    out: Path,
-    by: str | None = None,
-    bins: str | None = None,
-    n_bins: int | None = None,
-    edges: str | None = None,
-    balance: str | None = None,
-    per_bucket: int | None = None,
-    seed: int | None = None,
-    config: Path | None = None,
+    settings: BucketSettings, *, facts: Path, counts: Path, out: Path, config: Path | None = None
 ) -> None:
-    """Write a fact table with the count and the bucket of every fact, and show what came out.
+    """Write a fact table with the count and the bucket of every fact, and show the buckets.
 
     Parameters
     ----------
     facts
-        Fact table (.jsonl, .csv, .parquet), or country-capital for the one that comes with unequal.
+        fact table (.jsonl, .csv, .parquet), or country-capital, the packaged one
     counts
-        Count table, as unequal count writes it.
+        count table, as unequal count writes it
     out
-        Fact table to write (.parquet, .jsonl, .csv).
-    by
-        Column of the count table. [default: docs_window]
-    bins
-        quantile: buckets of about equal size; log: equally wide in log(1 + count), with 0 alone; fixed: at
-        the edges. [default: quantile]
-    n_bins
-        How many buckets. [default: 3]
-    edges
-        Lowest count of each fixed bucket, such as 0,10,100; the last has no upper limit.
-    balance
-        relation, answer_length or both: subsample until every bucket holds as many facts of each.
-    per_bucket
-        Facts to draw of each bucket.
-    seed
-        Seed of the draws. [default: 0]
-    config
-        TOML file with these settings; flags win.
+        fact table to write (.parquet, .jsonl, .csv)
     """
     from unequal.counting.run import read_counts
-    from unequal.facts.buckets import BucketSettings, bucket_facts
+    from unequal.facts.buckets import bucket_facts
     from unequal.facts.packaged import resolve_facts
     from unequal.facts.table import read_facts
     from unequal.facts.write import check_suffix, write_facts
     from unequal.output_paths import Output, check_outputs
 
-    flags = {"by": by, "bins": bins, "n_bins": n_bins, "edges": edges, "balance": balance}
-    settings = settings_from(BucketSettings, config, flags | {"per_bucket": per_bucket, "seed": seed})
     check_suffix(out)
     read = {"--facts": resolve_facts(facts), "--counts": counts, "--config": config}
     check_outputs([Output(out)], read)
@@ -236,7 +205,7 @@ def export_lm_eval(
     *,
     out: Path,
     name: str = "facts",
-    probes: str | None = None,
+    probes: Names = None,
     n_wordings: int = 2,
     chat: bool = False,
 ) -> None:
@@ -245,17 +214,17 @@ def export_lm_eval(
     Parameters
     ----------
     table
-        Fact table (.jsonl, .csv, .parquet), or country-capital for the one that comes with unequal.
+        fact table (.jsonl, .csv, .parquet), or country-capital, the packaged one
     out
-        Folder of task files and documents; run with lm_eval --include_path OUT --tasks NAME.
+        folder of task files and documents; run with lm_eval --include_path OUT --tasks NAME
     name
-        What the tasks' names begin with, and the group of all of them.
+        prefix of the tasks' names, and the group of all of them
     probes
-        Kinds of probes, parted by commas: question, paraphrase, cloze, reverse, true_false. [default: all]
+        kinds of probes: question, paraphrase, cloze, reverse, true_false; by default all
     n_wordings
-        Wordings of each paraphrase and cloze, at most.
+        wordings of each paraphrase and cloze, at most
     chat
-        Write prompts to be said in a chat, by lm-eval's option apply_chat_template.
+        write prompts for a chat, by lm-eval's option apply_chat_template
     """
     from unequal.facts.packaged import resolve_facts
     from unequal.facts.probes import PromptFormat

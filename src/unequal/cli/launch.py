@@ -30,9 +30,9 @@ def launch(
     Parameters
     ----------
     words
-        The command with its flags, after those of launch.
+        the command with its flags, after those of launch
     processes
-        How many. [default: one a GPU]
+        number of processes; by default one per GPU
     sharded
         Spread weights, gradients and optimiser states over the processes (FSDP 2).
     """

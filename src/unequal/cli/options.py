@@ -1,7 +1,9 @@
 """What commands share: settings from flags and a file (a flag wins), and libraries that are optional."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.metadata import metadata, requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,23 +11,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from unequal.config import build, overlaid, read_toml
-from unequal.console import say, show_table
-from unequal.errors import ConfigError, DataError, MissingExtraError
+from unequal.console import say
+from unequal.errors import DataError, MissingExtraError
 from unequal.output_paths import check_settings
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
-EXTRAS = {
-    "train": ("torch", "transformers", "accelerate", "tokenizers", "safetensors"),
-    "ray": ("ray",),
-    "remote": ("fsspec", "gcsfs", "huggingface_hub", "s3fs"),
-    "hub": ("datasets",),
-    "hyperscan": ("hyperscan",),
-    "infinigram": ("infini_gram",),
-    "lm-eval": ("lm_eval",),
-    "peft": ("peft",),
-    "quantised": ("bitsandbytes", "peft"),
-}
+DEVELOPMENT = ("dev", "docs")
+"""Extras of those who change the package itself."""
 
 
 def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str, Any]) -> Settings:
@@ -39,11 +32,6 @@ def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str
     settings = build(model, overlaid(values, flags, where), where)
     check_settings(settings, {"--config": config})
     return settings
-
-
-def prompt_flags(chat: bool | None, system: str | None) -> dict[str, Any]:
-    """Return the flags that every command which asks a model shares, by the keys that they set."""
-    return {"prompts.chat": chat, "prompts.system": system}
 
 
 def hint_chat(model: str, chat: bool) -> None:
@@ -61,35 +49,24 @@ def hint_chat(model: str, chat: bool) -> None:
             )
 
 
-def one_name(words: tuple[str, ...], noun: str, example: str) -> str | None:
-    """Return the name in the words of ``list`` commands: nothing, ``show NAME`` or ``NAME``.
-
-    Raises `ConfigError` for several names, or ``show`` without one.
-    """
-    names = words[1:] if words[:1] == ("show",) else words
-    if len(names) > 1 or (words and not names):
-        raise ConfigError(f"name one {noun}, not {len(names)}, for example: unequal {example}")
-    return names[0] if names else None
-
-
-def show_settings(settings: type[BaseModel]) -> None:
-    """Print a table of the settings of a method or an attack, without the name that chooses it."""
-    rows = [
-        (key, "" if field.is_required() or field.default is None else field.default, field.description or "")
-        for key, field in settings.model_fields.items()
-        if key != "kind"
-    ]
-    show_table("Settings", ["setting", "default", "meaning"], rows)
-
-
 def peek(config: Path | None, key: str, default: str) -> str:
     """Return one text of a TOML file before its settings are checked, or the default."""
     return str(read_toml(config).get(key, default)) if config else default
 
 
+def extras() -> dict[str, tuple[str, ...]]:
+    """Return the libraries of each extra by the names under which they are imported, as the package says."""
+    found: dict[str, list[str]] = {name: [] for name in metadata("unequal").get_all("Provides-Extra") or ()}
+    for line in requires("unequal") or ():
+        library, _, condition = line.partition(";")
+        if extra := re.search(r"extra == ['\"]([\w-]+)['\"]", condition):
+            found[extra[1]].append(re.match(r"[\w-]+", library)[0].replace("-", "_"))  # type: ignore[index]
+    return {name: tuple(libraries) for name, libraries in found.items() if name not in DEVELOPMENT}
+
+
 def missing_libraries(extra: str) -> list[str]:
     """Return the names of an extra's libraries that are not installed."""
-    return [name for name in EXTRAS[extra] if not _is_installed(name)]
+    return [name for name in extras()[extra] if not _is_installed(name)]
 
 
 def require_training(purpose: str) -> None:

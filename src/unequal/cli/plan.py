@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from unequal.cli.options import hint_chat, prompt_flags, require_training, settings_from
+from unequal.cli.flags import takes
+from unequal.cli.options import hint_chat, require_training
 from unequal.console import progress_bar, say, show_table
+from unequal.difficulty_prediction.settings import PlanSettings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,60 +20,12 @@ plan = App(name="plan", help="Predict what forgetting facts will take and cost, 
 
 
 @plan.default
-def ask(
-    *,
-    model: str | None = None,
-    forget: Path | None = None,
-    chat: bool | None = None,
-    system: str | None = None,
-    out: Path | None = None,
-    predictor: Path | None = None,
-    study: Path | None = None,
-    counts: Path | None = None,
-    retain: Path | None = None,
-    share: float | None = None,
-    extrapolate: bool | None = None,
-    merge_adapter: bool | None = None,
-    config: Path | None = None,
-) -> None:
-    """Predict how many steps each fact takes, with which method, and what it costs. Nothing is unlearned.
-
-    Parameters
-    ----------
-    model
-        Folder of a model and its tokenizer, or a name on the Hugging Face hub.
-    forget
-        Fact table (.jsonl, .csv, .parquet) of what is to be forgotten.
-    chat
-        Ask in the chat template of the model's tokenizer. [default: in plain text]
-    system
-        What the system says first in a chat. [default: nothing]
-    out
-        Folder for plan.parquet and plan.json.
-    predictor
-        File that unequal plan fit wrote.
-    study
-        Folder of a finished study to learn from, instead of a predictor.
-    counts
-        Count table, as unequal count writes it; otherwise the counts in the fact table are used, if any.
-    retain
-        Fact table of what is to be retained; needed by predictors that use gradient alignment.
-    share
-        Share of the facts that the budget for all together is to forget. [default: 0.9]
-    extrapolate
-        Predict facts too whose features lie outside those of the study.
-    merge_adapter
-        Add an adapter that lies beside the model's parameters to them. [default: such a folder is refused]
-    config
-        TOML file with any of these settings, and the table prompts.
-    """
-    given = {name: value for name, value in locals().items() if name not in ("config", "chat", "system")}
-
+@takes(PlanSettings, chat="prompts.chat", system="prompts.system")
+def ask(settings: PlanSettings) -> None:
+    """Predict how many steps each fact takes, with which method, and what it costs. Nothing is unlearned."""
     require_training("asking a model what it knows")
     from unequal.difficulty_prediction.run import make_plan
-    from unequal.difficulty_prediction.settings import PlanSettings
 
-    settings = settings_from(PlanSettings, config, given | prompt_flags(chat, system))
     hint_chat(settings.model, settings.prompts.chat)
     made = make_plan(settings)
     _show_facts(made.chosen)
@@ -91,13 +45,13 @@ def fit(*, study: Path, out: Path, alignment: bool = False, seed: int = 0) -> No
     Parameters
     ----------
     study
-        Folder of a study, or any folder with a score table scores.parquet.
+        folder of a study, or any folder with a score table scores.parquet
     out
-        JSON file to write.
+        JSON file to write
     alignment
-        Use the cosine of a fact's gradient with that of the retain set too; takes the study's own models.
+        also use the cosine of a fact's gradient with the gradient of the retain set; needs the study's models
     seed
-        Seed of the intervals. [default: 0]
+        seed of the intervals
     """
     from unequal.analysis.difficulty.predictor import fit_study
     from unequal.analysis.difficulty.skill import SETS, skill_table

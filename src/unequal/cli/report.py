@@ -19,15 +19,15 @@ def report(
     Parameters
     ----------
     study
-        Folder of a study.
+        folder of a study
     others
-        Folders of more studies, to compare with the first: verdicts, slopes, methods, settings.
+        folders of more studies, to compare with the first: verdicts, slopes, methods, settings
     out
-        File to write. [default: report.html in the folder; of several, comparison.html in the first]
+        file to write; by default report.html in the folder, or of several comparison.html in the first
     paper
-        Folder to write besides, of one study: every figure as PDF and SVG, every table as CSV and LaTeX.
+        folder to write besides, of one study: every figure as PDF and SVG, every table as CSV and LaTeX
     small
-        Write a page of less than a megabyte, to send or to commit: compressed, with fewer facts to browse.
+        write a page of less than a megabyte, to send or to commit: compressed, with fewer facts to browse
     """
     if others and small:
         raise ConfigError("--small is of one study; name one folder, or leave --small out to compare several")

@@ -3,23 +3,29 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+from unequal.cli.flags import shown
 from unequal.cli.options import missing_libraries, require_training
 from unequal.config import build
 from unequal.console import console, say, show_table
 from unequal.errors import ConfigError, DataError
+from unequal.models.compute_settings import DeviceSettings, choose_for_workers
 from unequal.output_paths import Output, check_outputs
+from unequal.training.settings import PretrainSettings
+from unequal.workers import n_cores
 
 if TYPE_CHECKING:
     from unequal.study.runner import Conducted
-    from unequal.study.step import Step
+    from unequal.study.settings import StudySettings
     from unequal.study.verify import Verification
 
 NOT_REPRODUCED = 3
 """The exit code when a study was done again and came out otherwise."""
+
+AS_THE_FILE_SAYS = Parameter(show_default="what the file says")
 
 study = App(name="study", help="Run a whole study from a run file, or show its state.")
 
@@ -28,68 +34,51 @@ study = App(name="study", help="Run a whole study from a run file, or show its s
 def run(
     run_file: Path,
     *,
-    out: Path,
+    out: Path | None = None,
     workers: int | None = None,
     workers_per_gpu: int | None = None,
     launcher: str = "local",
     address: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    compile: bool | None = None,
+    device: Annotated[str | None, shown(DeviceSettings, "device")] = None,
+    precision: Annotated[str | None, shown(PretrainSettings, "precision"), AS_THE_FILE_SAYS] = None,
+    compile: Annotated[bool | None, shown(PretrainSettings, "compile"), AS_THE_FILE_SAYS] = None,
     dry_run: bool = False,
 ) -> None:
     """Run every step of a study that is not done yet, and draw the report.
 
-    The same command goes on after an interruption, with the same result.
+    The same command continues after an interruption, with the same result.
 
     Parameters
     ----------
     run_file
-        TOML file that determines the study, such as examples/quick.toml.
+        TOML file that determines the study, such as examples/quick.toml; see: unequal list studies
     out
-        Folder of the study.
+        folder of the study; by default runs/NAME, by the name that the file gives the study
     workers
-        Steps side by side, in processes of one thread each. [default: one a core, or one a GPU]
+        steps side by side, in processes of one thread each; by default one per core, or one per GPU
     workers_per_gpu
-        Processes that share each GPU of this machine, in place of workers. [default: 1]
+        processes that share each GPU of this machine, in place of workers; by default 1
     launcher
-        Where steps run: local, in processes of this machine, or ray, on a cluster. [default: local]
+        where steps run: local, in processes of this machine, or ray, on a cluster
     address
-        Of the Ray cluster, such as FIRST_NODE:6379. [default: RAY_ADDRESS, or one that runs here]
-    device
-        auto, cpu, mps, cuda, or a card such as cuda:1. [default: auto, an accelerator if there is one]
-    precision
-        Of pre-training and unlearning: fp32, bf16 (products; weights stay fp32) or bf16-pure (weights too).
-        [default: what the file says]
-    compile
-        Let torch compile the models. [default: what the file says]
+        address of the Ray cluster, such as FIRST_NODE:6379; by default RAY_ADDRESS, or one that runs here
     dry_run
-        Only show the steps, what is done, and an estimate of time and memory.
+        only show the steps, what is done, and an estimate of time and memory
     """
-    from unequal.models.compute_settings import choose_for_workers
-    from unequal.study.launch import LAUNCHERS
     from unequal.study.launch.launcher import ExecutorSettings
     from unequal.study.progress import StudyProgress
     from unequal.study.runner import run_study
     from unequal.study.sources import load_study
 
-    if launcher != "local" and (device or workers_per_gpu):
-        raise ConfigError("--device and --workers-per-gpu are of this machine; leave them out, or --launcher")
-    LAUNCHERS.get(launcher)
-    if address and launcher == "local":
-        raise ConfigError("--address is of a Ray cluster; add --launcher ray, or leave it out")
-    _check_device(device or "auto", launcher)
-    choose_for_workers(device or "auto")
+    _check_place(launcher, address, device, workers_per_gpu)
+    number = _n_workers(workers, workers_per_gpu, launcher, device or "auto")
     flags = {
         "pretrain.precision": precision, "precisions": [precision] if precision else None,
         "pretrain.compile": compile, "unlearn.compile": compile,
     }  # fmt: skip
-    number = _n_workers(workers, workers_per_gpu, launcher, device or "auto")
+    out = out or Path("runs") / load_study(run_file, flags).name
     if dry_run:
-        from unequal.study.expand import plan_steps
-        from unequal.workers import n_cores
-
-        _show_plan(plan_steps(load_study(run_file, flags)), out, number or n_cores())
+        _show_plan(load_study(run_file, flags), out, number or n_cores())
         return
     require_training("running a study")
     names = ("study.json", "scores.parquet", "generations.parquet", "report.html")
@@ -102,10 +91,21 @@ def run(
     _show_failures(conducted)
 
 
+def _check_place(launcher: str, address: str | None, device: str | None, workers_per_gpu: int | None) -> None:
+    """Raise `ConfigError` for flags of another place than the one where steps run, or an unknown one."""
+    from unequal.study.launch import LAUNCHERS
+
+    if launcher != "local" and (device or workers_per_gpu):
+        raise ConfigError("--device and --workers-per-gpu are of this machine; leave them out, or --launcher")
+    LAUNCHERS.get(launcher)
+    if address and launcher == "local":
+        raise ConfigError("--address is of a Ray cluster; add --launcher ray, or leave it out")
+    _check_device(device or "auto", launcher)
+    choose_for_workers(device or "auto")
+
+
 def _check_device(device: str, launcher: str) -> None:
     """Raise `ConfigError` for a device that this machine lacks, where steps are to run here."""
-    from unequal.models.compute_settings import DeviceSettings
-
     device = build(DeviceSettings, {"device": device}, "command line").device
     if launcher != "local" or device == "auto" or "torch" in missing_libraries("train"):
         return
@@ -160,7 +160,7 @@ def status(out: Path) -> None:
     Parameters
     ----------
     out
-        Folder of the study.
+        folder of the study
     """
     from unequal.study.expand import plan_steps
     from unequal.study.runner import study_of
@@ -188,11 +188,11 @@ def verify(out: Path, *, against: Path, tolerance: float = 1e-6) -> None:
     Parameters
     ----------
     out
-        Folder of a study, or any folder with a score table scores.parquet.
+        folder of a study, or any folder with a score table scores.parquet
     against
-        Folder of the other one.
+        folder of the other study
     tolerance
-        Largest difference of two numbers that count as equal; above 1 it is a share of the larger.
+        largest difference of two numbers that count as equal, relative to the larger where that is above 1
     """
     from unequal.study.verify import verify as compare_folders
 
@@ -221,8 +221,11 @@ def _show_verification(found: "Verification") -> None:
         say(f"note: neither folder holds {name}")
 
 
-def _show_plan(steps: "list[Step]", out: Path, workers: int) -> None:
+def _show_plan(settings: "StudySettings", out: Path, workers: int) -> None:
     """Print the steps by kind, then what is left to do in minutes and gigabytes."""
+    from unequal.study.expand import plan_steps
+
+    steps = plan_steps(settings)
     to_do = [step for step in steps if not step.is_done(out)]
     rows = []
     for kind in dict.fromkeys(step.kind for step in steps):

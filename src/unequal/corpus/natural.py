@@ -54,13 +54,18 @@ class StatementSettings(StrictModel):
 class NaturalCorpusSettings(StrictModel):
     """The training text of a natural study, and the questions on its retain facts."""
 
-    epochs: PositiveInt = Field(default=20)
+    epochs: PositiveInt = Field(default=20, description="epochs of the training text")
     statements: StatementSettings | None = Field(
         default=None, description="rendered by natural count, in place of the text that names facts"
     )
     qa_ratio: float = Field(default=0.5, ge=0.0, le=20.0, description="question windows per window of text")
-    true_false_share: float = Field(default=0.1, ge=0.0, le=1.0, description="of the question documents")
-    window_tokens: int = Field(default=128, ge=32, le=8192)
+    true_false_share: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="share of true-or-false statements among the documents of questions",
+    )
+    window_tokens: int = Field(default=128, ge=32, le=8192, description="tokens in a training window")
     vocabulary_size: int = Field(
         default=4000, ge=300, le=MOST, description="byte-pair tokens, learned from the corpus"
     )

@@ -5,17 +5,14 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from unequal.facts.probes import PromptFormat
-from unequal.models.compute_settings import LoadSettings
+from unequal.models.compute_settings import LoadSettings, ModelName
 from unequal.output_paths import Output
-from unequal.strict import PathOrName
 
 
 class PlanSettings(LoadSettings):
     """Settings of ``unequal plan``. Unknown keys are refused."""
 
-    model: PathOrName = Field(
-        description="folder of a model and its tokenizer, or a name on the Hugging Face hub"
-    )
+    model: ModelName
     forget: Path = Field(description="fact table of the facts to forget (.jsonl, .csv, .parquet)")
     out: Path = Field(description="folder for plan.parquet and plan.json")
     predictor: Path | None = Field(default=None, description="predictor, as unequal plan fit writes it")

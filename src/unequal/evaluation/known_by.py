@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import polars as pl
+from pydantic import Field
 
 from unequal.errors import DataError
 from unequal.records import read_object
 
 KnownBy = Literal["answer_said", "exact_match", "contains_answer"]
 KNOWN_BY: KnownBy = "answer_said"
+KnownBySetting = Annotated[
+    KnownBy, Field(description="the reading of generated texts that says what is known")
+]
+"""The reading, as settings name it."""
 READINGS: dict[KnownBy, str] = {
     "answer_said": "the text is the answer, or says it in the sentence that answers",
     "exact_match": "the text is the answer and nothing else",

@@ -99,7 +99,9 @@ class FactTable(StrictModel):
 class FactsSettings(StrictModel):
     """Settings of the facts of a study: its tables, and how to complete them."""
 
-    tables: tuple[FactTable, ...] = Field(min_length=1)
+    tables: tuple[FactTable, ...] = Field(
+        min_length=1, description="fact tables: a path, or a table with path, name and more"
+    )
     wordings: tuple[Path, ...] = Field(
         default=(), description="files of wordings of relations, beside those that come with the package"
     )
@@ -109,7 +111,7 @@ class FactsSettings(StrictModel):
     made_up: Annotated[int, Field(ge=0, le=MOST)] = Field(
         default=0, description="never-seen facts about invented subjects, for each table"
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="seed of made-up facts and wrong answers")
 
     @field_validator("tables")
     @classmethod

@@ -72,11 +72,10 @@ def export_tasks(
     return {task: len(documents) for task, documents in tasks.items()}
 
 
-def probe_kinds(names: str | None) -> Sequence[ProbeKind]:
-    """Return the kinds of probes that are named, parted by commas; all where none is."""
-    if names is None:
+def probe_kinds(wanted: Sequence[str] | None) -> Sequence[ProbeKind]:
+    """Return the kinds of probes that are named; all where none is."""
+    if wanted is None:
         return PROBE_KINDS
-    wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
         if name not in PROBE_KINDS:
             hint = did_you_mean(name, PROBE_KINDS)

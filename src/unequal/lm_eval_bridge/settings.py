@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from unequal.models.compute_settings import LoadSettings
+from unequal.models.compute_settings import LoadSettings, ModelName
 from unequal.output_paths import Output
-from unequal.strict import PathOrName, StrictModel
+from unequal.strict import StrictModel
 
 
 class TaskSettings(StrictModel):
@@ -46,9 +46,7 @@ class TaskSettings(StrictModel):
 class TaskCommand(TaskSettings, LoadSettings):
     """Settings of ``unequal lm-eval``."""
 
-    model: PathOrName = Field(
-        description="folder of a model and its tokenizer, or a name on the Hugging Face hub"
-    )
+    model: ModelName
     out: Path | None = Field(default=None, description="file of the scores to write (JSON)")
 
     def outputs(self) -> list[Output]:

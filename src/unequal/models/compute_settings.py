@@ -2,12 +2,12 @@
 
 import os
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from unequal.config import build
-from unequal.strict import StrictModel
+from unequal.strict import PathOrName, StrictModel
 
 Precision = Literal["fp32", "bf16", "bf16-pure"]
 """``fp32``; ``bf16``: products in bfloat16 while parameters, gradients and optimiser states are in float32;
@@ -17,6 +17,9 @@ Scheme = Literal["int8", "nf4"]
 """Quantisation: 8 bits with a scale an output, or 4 bits with a scale each 64 parameters."""
 Backend = Literal["exact", "bitsandbytes", "auto"]
 """What quantises: our own arithmetic, bitsandbytes, or bitsandbytes where it is installed."""
+ModelName = Annotated[
+    PathOrName, Field(description="folder of a model and its tokenizer, or a name on the Hugging Face hub")
+]
 
 DEVICE_VARIABLE = "UNEQUAL_DEVICE"
 """The environment variable that holds the chosen device, so that worker processes find it."""

@@ -23,12 +23,14 @@ class CheckpointStudy(StudySettings):
     A split seed decides the roles of the facts; nothing else of these models can be drawn again.
     """
 
-    source: Literal["checkpoints"]
-    checkpoints: tuple[CheckpointSettings, ...] = Field(min_length=1)
+    source: Literal["checkpoints"] = Field(description="source of base models")
+    checkpoints: tuple[CheckpointSettings, ...] = Field(
+        min_length=1, description="published models to unlearn from"
+    )
     facts: FactsSettings
     counts: CountChoice
     split: SplitSettings = SplitSettings()
-    split_seeds: Seeds = Field(default=(0,), min_length=1)
+    split_seeds: Seeds = Field(default=(0,), min_length=1, description="seeds of the split of facts by role")
 
     _distinct_bases = field_validator("checkpoints", "split_seeds")(all_distinct)
 

@@ -21,12 +21,20 @@ class ControlledStudy(StudySettings):
     """
 
     # Left out, since it was the only source once.
-    source: Literal["controlled"] = Field(default="controlled", exclude_if=lambda _: True)
-    pretrain_seeds: Seeds = Field(default=(0,), min_length=1)
-    wordings: tuple[Wording, ...] = Field(default=("rerendered",), min_length=1)
+    source: Literal["controlled"] = Field(
+        default="controlled", exclude_if=lambda _: True, description="source of base models"
+    )
+    pretrain_seeds: Seeds = Field(
+        default=(0,), min_length=1, description="seeds of pre-training, each with a corpus of its own"
+    )
+    wordings: tuple[Wording, ...] = Field(
+        default=("rerendered",), min_length=1, description="how repeated biographies are worded"
+    )
     world: WorldSettings = WorldSettings()
     corpus: ExposureSettings = ExposureSettings()
-    models: tuple[TrainedModel, ...] = Field(min_length=1)
+    models: tuple[TrainedModel, ...] = Field(
+        min_length=1, description="models to pre-train: family and size of each"
+    )
     pretrain: PretrainSettings = PretrainSettings()
 
     _distinct_bases = field_validator("pretrain_seeds", "wordings")(all_distinct)

@@ -27,13 +27,17 @@ class NaturalStudy(StudySettings):
     A pre-training seed decides the roles of the facts, the order of the text and the model's first weights.
     """
 
-    source: Literal["natural"]
+    source: Literal["natural"] = Field(description="source of base models")
     facts: FactsSettings
     text: TextSettings
     split: SplitSettings = SPLIT
     corpus: NaturalCorpusSettings = NaturalCorpusSettings()
-    pretrain_seeds: Seeds = Field(default=(0,), min_length=1)
-    models: tuple[TrainedModel, ...] = Field(min_length=1)
+    pretrain_seeds: Seeds = Field(
+        default=(0,), min_length=1, description="seeds of pre-training, each with a split of its own"
+    )
+    models: tuple[TrainedModel, ...] = Field(
+        min_length=1, description="models to pre-train: family and size of each"
+    )
     pretrain: PretrainSettings = PretrainSettings()
 
     _distinct_bases = field_validator("pretrain_seeds")(all_distinct)

@@ -91,24 +91,34 @@ class StudySettings(StrictModel):
     A subclass for each source of base models says what else its run files hold.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    seeds: Seeds = Field(default=(0, 1, 2), min_length=1, description="of unlearning")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="name of the study")
+    seeds: Seeds = Field(
+        default=(0, 1, 2), min_length=1, description="seeds of unlearning; each makes runs of its own"
+    )
     prompts: PromptFormat = PromptFormat()
-    methods: tuple[MethodSettings, ...] = Field(min_length=1)
-    targets: tuple[TargetChoice, ...] = Field(min_length=1)
+    methods: tuple[MethodSettings, ...] = Field(
+        min_length=1, description="unlearning methods, names or tables; see: unequal list methods"
+    )
+    targets: tuple[TargetChoice, ...] = Field(
+        min_length=1, description="which facts are forgotten: relations, all levels at once or one"
+    )
     weightings: tuple[Weighting, ...] = Field(
-        default=(Weighting(),), min_length=1, description="of facts to forget; each makes runs of its own"
+        default=(Weighting(),),
+        min_length=1,
+        description="weightings of the facts to forget; each makes runs of its own",
     )
     precisions: tuple[Precision, ...] = Field(
         default=("fp32",),
         min_length=1,
         exclude_if=lambda precisions: precisions == ("fp32",),
-        description="of unlearning; each makes runs of its own",
+        description="precisions of unlearning; each makes runs of its own",
     )
     unlearn: UnlearnSettings = UnlearnSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     attacks: tuple[AttackSettings, ...] = Field(
-        default=(), description="on the model before unlearning and after the last step"
+        default=(),
+        description="attacks on the model before unlearning and after the last step; see: unequal list"
+        " attacks",
     )
 
     def bases(self) -> Iterator[Base]:

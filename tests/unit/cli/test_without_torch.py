@@ -49,11 +49,11 @@ def unequal(*words):
         (["study", "run", RUN_FILE, "--out", "never", "--dry-run"], "0 done"),
         *only_in_full(
             (["study", "run", "--help"], "--dry-run"),
-            (["methods"], "Negative preference optimisation"),
+            (["methods"], "negative preference optimisation"),
             (["methods", "npo"], "2404.05868"),
             (["metrics"], "rouge_l_recall"),
             (["metrics", "exact_match"], "Chance"),
-            (["doctor"], "missing for train: torch, transformers, accelerate, tokenizers, safetensors"),
+            (["doctor"], "missing for train: accelerate, safetensors, tokenizers, torch, transformers"),
         ),
     ],
     ids=str,

@@ -6,34 +6,40 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from unequal.attacks.attack import AttackSettings, check_kept, distinct
-from unequal.evaluation.known_by import KNOWN_BY, KnownBy
+from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting
 from unequal.facts.probes import PromptFormat
 from unequal.facts.roles import FactsByRole
 from unequal.files import output_folder, write_json
 from unequal.manifest import manifest
-from unequal.models.compute_settings import ComputeSettings
+from unequal.models.compute_settings import ComputeSettings, ModelName
 from unequal.oom import retry_with_smaller_batches
 from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
-from unequal.strict import PathOrName, PositiveInt, Seed
+from unequal.strict import PositiveInt, Seed
 from unequal.study.stages.tables import of_model, of_precision, write_tables
 
 
 class AttackCommand(ComputeSettings):
     """Settings of ``unequal attack``."""
 
-    model: PathOrName
-    facts: Path = Field(description="facts without a role are to be forgotten")
-    out: Path
-    attacks: tuple[AttackSettings, ...] = Field(min_length=1)
-    retain: Path | None = Field(default=None, description="more facts, which an attacker may know")
-    never_seen: Path | None = Field(default=None, description="more facts, which the model never saw")
-    prompts: PromptFormat = PromptFormat()
-    known_by: KnownBy = Field(
-        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    model: ModelName
+    facts: Path = Field(
+        description="fact table (.jsonl, .csv, .parquet); facts without a role are to be forgotten"
     )
-    n_wordings: PositiveInt = Field(default=2, description="cloze prompts of a fact, at most")
-    seed: Seed = 0
+    out: Path = Field(description="folder for scores.parquet and generations.parquet")
+    attacks: tuple[AttackSettings, ...] = Field(
+        min_length=1, description="attacks; see: unequal list attacks"
+    )
+    retain: Path | None = Field(
+        default=None, description="fact table of more facts, which an attacker may know"
+    )
+    never_seen: Path | None = Field(
+        default=None, description="fact table of more facts, which the model never saw: the control"
+    )
+    prompts: PromptFormat = PromptFormat()
+    known_by: KnownBySetting = KNOWN_BY
+    n_wordings: PositiveInt = Field(default=2, description="wordings of each paraphrase and cloze, at most")
+    seed: Seed = Field(default=0, description="seed of all that is drawn")
 
     _distinct = field_validator("attacks")(distinct)
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from unequal.checksums import write_checked_json
 from unequal.corpus.settings import CorpusSettings
 from unequal.facts.probes import PromptFormat
@@ -16,7 +18,9 @@ from unequal.strict import StrictModel
 class CorpusCommand(StrictModel):
     """Settings of ``unequal corpus``."""
 
-    out: Path
+    out: Path = Field(
+        description="folder of the corpus to write; an existing corpus there is replaced as a whole"
+    )
     world: WorldSettings = WorldSettings()
     corpus: CorpusSettings = CorpusSettings()
     prompts: PromptFormat = PromptFormat()

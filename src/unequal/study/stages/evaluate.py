@@ -8,13 +8,13 @@ from pydantic import Field
 
 from unequal.errors import ConfigError
 from unequal.evaluation.aggregates.table import aggregate_table
-from unequal.evaluation.known_by import KNOWN_BY, KnownBy
+from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting
 from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.table import read_facts
 from unequal.files import output_folder, write_json, write_table
 from unequal.manifest import manifest
-from unequal.models.compute_settings import ComputeSettings
+from unequal.models.compute_settings import ComputeSettings, ModelName
 from unequal.oom import retry_with_smaller_batches
 from unequal.output_paths import Output, check_settings
 from unequal.strict import PathOrName, PositiveInt
@@ -27,18 +27,21 @@ if TYPE_CHECKING:
 class EvaluateCommand(ComputeSettings):
     """Settings of ``unequal evaluate``."""
 
-    model: PathOrName
-    facts: Path
-    out: Path
+    model: ModelName
+    facts: Path = Field(description="fact table (.jsonl, .csv, .parquet)")
+    out: Path = Field(description="folder for scores.parquet, aggregates.parquet and generations.parquet")
     prompts: PromptFormat = PromptFormat()
-    probes: tuple[ProbeKind, ...] = PROBE_KINDS
-    n_wordings: PositiveInt = Field(default=2)
-    metrics: tuple[str, ...] | None = Field(default=None, description="all that the passes allow")
-    known_by: KnownBy = Field(
-        default=KNOWN_BY, description="the reading of generated texts that says what is known"
+    probes: tuple[ProbeKind, ...] = Field(default=PROBE_KINDS, description="kinds of probes")
+    n_wordings: PositiveInt = Field(default=2, description="wordings of each paraphrase and cloze, at most")
+    metrics: tuple[str, ...] | None = Field(
+        default=None,
+        description="metrics to compute, by default all that the passes allow; see: unequal list metrics",
     )
+    known_by: KnownBySetting = KNOWN_BY
     passes: Passes = Passes()
-    reference: PathOrName | None = Field(default=None, description="a model that never saw the facts")
+    reference: PathOrName | None = Field(
+        default=None, description="model that never saw the facts, for the metric reference_loss"
+    )
 
     def outputs(self) -> list[Output]:
         """Return what is written."""

@@ -19,12 +19,14 @@ from unequal.training.settings import PretrainSettings
 class PretrainCommand(DeviceSettings):
     """Settings of ``unequal pretrain``."""
 
-    corpus: Path
-    out: Path
+    corpus: Path = Field(description="folder of a corpus, as unequal corpus writes it")
+    out: Path = Field(description="folder to write; its folder model is loadable by transformers")
     model: ModelSettings
     pretrain: PretrainSettings = PretrainSettings()
-    seed: Seed = 0
-    checkpoint_every: int = Field(default=200, ge=1, description="steps")
+    seed: Seed = Field(default=0, description="seed of the initial parameters")
+    checkpoint_every: int = Field(
+        default=200, ge=1, description="steps between checkpoints, from which an interrupted run continues"
+    )
 
     def outputs(self) -> list[Output]:
         """Return what is written."""

@@ -8,15 +8,15 @@ from pydantic import Field
 
 from unequal.checksums import is_own_json, warn_remade, write_checked_json
 from unequal.errors import DamagedError, DataError, DivergedError
-from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
+from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
 from unequal.facts.probes import PromptFormat
 from unequal.facts.roles import FactsByRole
 from unequal.files import check_file_name
-from unequal.models.compute_settings import DeviceSettings, LoadSettings
+from unequal.models.compute_settings import DeviceSettings, LoadSettings, ModelName
 from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
 from unequal.records import read_checked_record
-from unequal.strict import PathOrName, Seed
+from unequal.strict import Seed
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.search import Look, SearchSettings, Trial, search
 from unequal.unlearning.settings import UnlearnSettings
@@ -28,22 +28,24 @@ if TYPE_CHECKING:
 class TuneCommand(DeviceSettings, LoadSettings):
     """Settings of ``unequal tune``."""
 
-    model: PathOrName
-    forget: Path
-    utility: Path = Field(description="facts never trained on, whose answers may not be harmed")
-    out: Path = Field(description="file of the trials (JSON); a second run goes on from it")
+    model: ModelName
+    forget: Path = Field(description="fact table of the facts to forget (.jsonl, .csv, .parquet)")
+    utility: Path = Field(
+        description="fact table of facts never trained on, whose answers must not be harmed"
+    )
+    out: Path = Field(description="file of the trials to write (JSON); the same command continues from it")
     method: MethodSettings
-    retain: Path | None = None
+    retain: Path | None = Field(
+        default=None, description="fact table of the facts to retain, for the retain term"
+    )
     search: SearchSettings = SearchSettings()
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
-    known_by: KnownBy = Field(
-        default=KNOWN_BY, description="the reading of generated texts that says what is known"
-    )
+    known_by: KnownBySetting = KNOWN_BY
     allow_unknown: bool = Field(
-        default=False, description="go on though the model says none of the facts to forget"
+        default=False, description="continue although the model knows none of the facts to forget"
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="seed of the order of facts")
 
     def outputs(self) -> list[Output]:
         """Return what is written."""

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from unequal.errors import DivergedError
-from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
+from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.roles import FactsByRole
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
 from unequal.manifest import manifest
-from unequal.models.compute_settings import DeviceSettings, LoadSettings
+from unequal.models.compute_settings import DeviceSettings, LoadSettings, ModelName
 from unequal.oom import retry_with_smaller_batches
 from unequal.output_paths import Output, beside_of, check_settings
 from unequal.progress import Progress
-from unequal.strict import PathOrName, PositiveInt, Seed
+from unequal.strict import PositiveInt, Seed
 from unequal.study.stages.tables import of_model, of_precision, write_tables
 from unequal.unlearning.method import MethodSettings
 from unequal.unlearning.settings import UnlearnSettings
@@ -36,26 +36,36 @@ ROLES = ("forget", "retain", "utility", "never_seen")  # each with a file of its
 class UnlearnCommand(DeviceSettings, LoadSettings):
     """Settings of ``unequal unlearn``."""
 
-    model: PathOrName
-    forget: Path
-    out: Path
+    model: ModelName
+    forget: Path = Field(description="fact table of the facts to forget (.jsonl, .csv, .parquet)")
+    out: Path = Field(
+        description="folder for the unlearned model, its scores and its texts; an existing result is"
+        " replaced as a whole"
+    )
     method: MethodSettings
-    retain: Path | None = None
-    utility: Path | None = Field(default=None, description="facts never trained on, to measure damage by")
-    never_seen: Path | None = Field(default=None, description="facts the model never saw, to stop at")
+    retain: Path | None = Field(
+        default=None, description="fact table of the facts to retain, for the retain term"
+    )
+    utility: Path | None = Field(
+        default=None, description="fact table of facts never trained on, to measure damage by"
+    )
+    never_seen: Path | None = Field(
+        default=None,
+        description="fact table of facts the model never saw, for the stopping rule matched_ignorance",
+    )
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
-    probes: tuple[ProbeKind, ...] = PROBE_KINDS
-    known_by: KnownBy = Field(
-        default=KNOWN_BY, description="the reading of generated texts that says what is known"
-    )
+    probes: tuple[ProbeKind, ...] = Field(default=PROBE_KINDS, description="kinds of probes")
+    known_by: KnownBySetting = KNOWN_BY
     allow_unknown: bool = Field(
-        default=False, description="go on though the model says none of the facts to forget"
+        default=False, description="continue although the model knows none of the facts to forget"
     )
-    n_wordings: PositiveInt = Field(default=2)
-    seed: Seed = 0
+    n_wordings: PositiveInt = Field(default=2, description="wordings of each paraphrase and cloze, at most")
+    seed: Seed = Field(default=0, description="seed of the order of facts")
     checkpoint_every: int = Field(
-        default=0, ge=0, description="steps after which an interrupted run can go on; 0 keeps nothing"
+        default=0,
+        ge=0,
+        description="steps between checkpoints, from which an interrupted run continues; 0 keeps none",
     )
 
     def outputs(self) -> list[Output]:
