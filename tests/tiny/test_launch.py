@@ -114,6 +114,7 @@ def test_a_step_that_fails_for_good_takes_only_those_with_it_that_need_it(
     assert marks(tmp_path / failing.folder) == ["begins"] * (1 if end == "diverged" else 2 * n_tries)
 
 
+@pytest.mark.full
 def test_what_a_killed_worker_had_begun_to_write_is_no_part_of_the_result(tmp_path):
     """It would be missing at the next start, when such files are removed, and the result be damaged."""
     dying = FailingStep(end="death in a file")

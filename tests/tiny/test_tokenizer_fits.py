@@ -53,6 +53,7 @@ def run(tables, out, model, *words):
     return pl.read_parquet(out / "scores.parquet")["value"].to_list()
 
 
+@pytest.mark.full
 def test_padding_beyond_the_embeddings_changes_no_score(whole, padded, tables, tmp_path):
     assert load_tokenizer(padded).pad_token_id < rows(padded)
     words = ("evaluate", "--facts", tables / "forget.parquet", "--samples", 2, "--gradient-norms")

@@ -76,6 +76,7 @@ def test_facts_in_csv_files_are_inert_and_come_back_as_they_were(tmp_path):
     assert not [cell for cell in cells(tmp_path / "facts.csv") if cell.startswith(tuple("=+-@\t\r"))]
 
 
+@pytest.mark.full
 @FAULT
 def test_analysis_report_and_paper_of_evil_facts_are_inert(tmp_path):
     truth = Truth(

@@ -131,6 +131,7 @@ def test_a_table_longer_than_a_page_goes_on_in_the_next():
     assert all(f"m{n} &" in text for n in range(90)) and text.count("How much is left") == 1
 
 
+@pytest.mark.full
 def test_every_figure_and_table_of_the_page_is_there(folder, paper):
     contents = contents_of(read_analysis(folder))
     drawn = {one.figure for one in contents.figures if one.panels}
