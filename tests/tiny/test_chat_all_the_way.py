@@ -90,10 +90,6 @@ class TestSettings:
         assert given.ask("Who?") == "Q: Who?"
         assert PromptFormat.model_validate(given.model_dump(mode="json")) == given
 
-    def test_plain_settings_are_written_as_they_always_were(self):
-        assert set(PromptFormat().model_dump(mode="json")) == {"question", "true_false"}
-        assert set(PROMPTS.model_dump(mode="json")) == {"question", "true_false", "chat", "system"}
-
     def test_a_system_without_a_chat_is_refused(self):
         for settings in (PromptFormat, lambda **values: TaskSettings(tasks=("x",), **values)):
             with pytest.raises(ValidationError, match="system is what a chat begins with; set chat = true"):

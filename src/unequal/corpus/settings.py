@@ -51,10 +51,8 @@ class ExposureSettings(StrictModel):
     )
     window_tokens: int = Field(default=128, ge=32, le=8192, description="tokens in a training window")
     tokenizer: TokenizerSettings = TokenizerSettings()
-    # Excluded where it is not set, so that settings without it keep the names of their folders.
     factors: FactorSettings | None = Field(
         default=None,
-        exclude_if=lambda factors: factors is None,
         description="factors crossed with the exposure levels in a fractional design",
     )
 

@@ -44,18 +44,15 @@ class PromptFormat(StrictModel):
     # Excluded from the hash where they are not set, so that folder names do not change.
     chat: bool = Field(
         default=False,
-        exclude_if=lambda on: not on,
         description="ask in the tokenizer's chat template; by default in plain text",
     )
     system: str | None = Field(
         default=None,
         min_length=1,
-        exclude_if=lambda text: text is None,
         description="system prompt of a chat",
     )
     stop: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         default=None,
-        exclude_if=lambda texts: texts is None,
         description="strings at which a generated answer ends; by default, in plain text, a line break and"
         " what stands before the next question",
     )
@@ -63,7 +60,6 @@ class PromptFormat(StrictModel):
         default=EXTRA_TOKENS,
         ge=0,
         le=4096,
-        exclude_if=lambda number: number == EXTRA_TOKENS,
         description="tokens that a generated answer may have beyond the longest accepted one",
     )
 

@@ -44,7 +44,6 @@ class FactTable(StrictModel):
     most: Annotated[int, Field(ge=1)] | None = Field(default=None, description="facts to draw of it")
     reverse: bool = Field(
         default=False,
-        exclude_if=lambda reverse: not reverse,  # settings without it keep the name of their folder
         description="ask for the subjects, given the objects",
     )
 

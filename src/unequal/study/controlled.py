@@ -20,10 +20,7 @@ class ControlledStudy(StudySettings):
     A pre-training seed decides who is shown how often, every wording and the model's first weights.
     """
 
-    # Left out, since it was the only source once.
-    source: Literal["controlled"] = Field(
-        default="controlled", exclude_if=lambda _: True, description="source of base models"
-    )
+    source: Literal["controlled"] = Field(default="controlled", description="source of base models")
     pretrain_seeds: Seeds = Field(
         default=(0,), min_length=1, description="seeds of pre-training, each with a corpus of its own"
     )

@@ -39,22 +39,18 @@ class EvaluateSettings(StrictModel):
         default=2, ge=1, le=MOST, description="wordings of a probe kind, averaged for each fact"
     )
     facts_per_role: int = Field(default=48, ge=1, description="of neighbour, retain and utility each")
-    # Left out where it is not set, so that settings without it keep the names of their folders.
     metrics: tuple[str, ...] = Field(
         default=STUDY_METRICS,
         min_length=1,
-        exclude_if=lambda names: names == STUDY_METRICS,
         description="kept of every judged step; the analysis leaves out what it needs others for",
     )
 
     known_by: KnownBy | None = Field(
         default=None,
-        exclude_if=lambda name: name is None,
         description="the reading of generated texts that says what is known; by default answer_said",
     )
     allow_unknown: bool = Field(
         default=False,
-        exclude_if=lambda on: not on,
         description="go on though no model says any of the facts to forget",
     )
 
@@ -110,7 +106,6 @@ class StudySettings(StrictModel):
     precisions: tuple[Precision, ...] = Field(
         default=("fp32",),
         min_length=1,
-        exclude_if=lambda precisions: precisions == ("fp32",),
         description="precisions of unlearning; each makes runs of its own",
     )
     unlearn: UnlearnSettings = UnlearnSettings()

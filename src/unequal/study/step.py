@@ -16,17 +16,21 @@ from unequal.progress import Progress
 from unequal.study.step_status import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 from unequal.temporary import remove_leftovers_below
 
+DISCRIMINATORS = ("kind", "engine")
+"""Settings that say what kind of settings they stand among."""
+
 LONGEST_NAME = 150  # of a folder, in characters; file systems end at 255
 
 
 class Step(BaseModel):
     """Settings of one step; those of its inputs are among them, so that they enter its hash."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str]
     result_format: ClassVar[int] = 3
-    """Raised, in a kind and all that follow from it, when the same settings begin to give other results."""
+    """Raised, in a kind and all that follow from it, when the same settings give other results, or a default
+    changes."""
     runs_model: ClassVar[bool] = False  # which a GPU makes faster
 
     _folder: str | None = PrivateAttr(default=None)
@@ -71,7 +75,7 @@ class Step(BaseModel):
     def folder(self) -> str:
         """Return ``kind/name-hash8``; what a file name had better not hold is replaced in the name."""
         if self._folder is None:
-            digest = content_hash(self.result_format, self.kind, self.model_dump(mode="json"))
+            digest = content_hash(self.result_format, self.kind, _not_default(self))
             self._folder = f"{self.kind}/{_file_name(self.name)}-{digest[:8]}"
         return self._folder
 
@@ -125,6 +129,24 @@ class Step(BaseModel):
         if self._second_try:
             made["second_try"] = "with smaller batches, since memory ran out"
         write_json(folder / "manifest.json", made)
+
+
+def _not_default(step: Step) -> Any:
+    """Return the settings that differ from their defaults, so that a new setting changes no name.
+
+    What tells two kinds of settings apart stays, or two methods would share a name.
+    """
+    whole, changed = (step.model_dump(mode="json", exclude_defaults=flag) for flag in (False, True))
+    return _with_kinds(whole, changed)
+
+
+def _with_kinds(whole: Any, changed: Any) -> Any:
+    if isinstance(changed, dict):
+        kept = {name: _with_kinds(whole[name], value) for name, value in changed.items()}
+        return kept | {name: whole[name] for name in DISCRIMINATORS if name in whole}
+    if isinstance(changed, list):
+        return [_with_kinds(*pair) for pair in zip(whole, changed, strict=True)]
+    return changed
 
 
 def _file_name(name: str) -> str:

@@ -49,15 +49,12 @@ class PretrainSettings(StrictModel):
     batch_windows: int = Field(default=8, ge=1, description="token windows in an optimiser step")
     micro_batch_windows: int = Field(default=16, ge=1, description="token windows in a forward pass")
     compile: bool = Field(default=False, description="compile the model with torch.compile")
-    # Left out where they are not set, so that settings without them keep the names of their folders.
     precision: Precision = Field(
         default="fp32",
-        exclude_if=lambda precision: precision == "fp32",
         description="fp32, bf16 (matrix products; parameters stay fp32) or bf16-pure (parameters too)",
     )
     gradient_checkpointing: bool = Field(
         default=False,
-        exclude_if=lambda on: not on,
         description="recompute activations in the backward pass to save memory",
     )
     optimiser: OptimiserSettings = OptimiserSettings()

@@ -190,7 +190,6 @@ class Method(StrictModel):
     )
     dual: Dual | None = Field(
         default=None,
-        exclude_if=lambda dual: dual is None,  # settings without one keep the name of their folder
         description="a retain weight that learns, in place of α",
     )
 

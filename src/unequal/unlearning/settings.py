@@ -17,10 +17,8 @@ class TargetSettings(StrictModel):
 
     relation: str = Field(description="a relation, or the name of a fact table")
     level: Annotated[int, Field(ge=1)] | Literal["mixed"] = "mixed"
-    # Left out where it is not set, so that targets without it keep the names of their folders.
     bucket: Annotated[int, Field(ge=0)] | None = Field(
         default=None,
-        exclude_if=lambda bucket: bucket is None,
         description="of natural counts, 0 the rarest; by default all",
     )
 
@@ -56,40 +54,28 @@ class UnlearnSettings(StrictModel):
     )
     weight_decay: float = Field(default=0.0, ge=0.0, le=GREATEST, description="weight decay of AdamW")
     clip_norm: float = Field(default=1.0, gt=0.0, le=GREATEST, description="largest norm of the gradient")
-    # Left out where they are not set, so that settings without them keep the names of their folders.
-    weighting: Weighting = Field(
-        default=Weighting(), exclude_if=lambda rule: rule == Weighting(), description="of facts to forget"
-    )
-    stopping: Stopping = Field(
-        default=Stopping(), exclude_if=lambda rules: not rules.is_set, description="before the last step"
-    )
+    weighting: Weighting = Field(default=Weighting(), description="of facts to forget")
+    stopping: Stopping = Field(default=Stopping(), description="before the last step")
     adapter: AdapterSettings | None = Field(
         default=None,
-        exclude_if=lambda adapter: adapter is None,
         description="low-rank adapter (LoRA) trained in place of the model's parameters",
     )
     quantise: Scheme | None = Field(
         default=None,
-        exclude_if=lambda scheme: scheme is None,
         description="keep the model's own weights in 8 or 4 bits while an adapter is trained",
     )
     micro_batch: int | None = Field(
         default=None,
         ge=1,
-        exclude_if=lambda size: size is None,
         description="facts to forget, and as many to retain, a forward pass; by default all of a step's",
     )
     gradient_checkpointing: bool = Field(
         default=False,
-        exclude_if=lambda on: not on,
         description="recompute activations in the backward pass to save memory",
     )
-    compile: bool = Field(
-        default=False, exclude_if=lambda on: not on, description="compile the model with torch.compile"
-    )
+    compile: bool = Field(default=False, description="compile the model with torch.compile")
     precision: Precision = Field(
         default="fp32",
-        exclude_if=lambda precision: precision == "fp32",
         description="fp32, bf16 (matrix products; parameters stay fp32) or bf16-pure (parameters too)",
     )
 

@@ -170,8 +170,3 @@ def test_a_table_may_be_asked_the_other_way_round():
     assert found.dropped["country-capital"] == {TOLD: 11, NO_QUESTION: 2}
     assert sum(map(is_fictitious, found.facts)) == 2
     assert not {fact.relation for fact in forward.facts} & {fact.relation for fact in found.facts}
-
-
-def test_a_table_that_is_not_turned_round_has_the_settings_it_always_had():
-    assert "reverse" not in FactTable(file="country-capital").model_dump()
-    assert FactTable(file="country-capital", reverse=True).model_dump()["reverse"]

@@ -96,7 +96,7 @@ def test_a_plain_mlp_keeps_less_than_a_gated_one(tmp_path):
     shape = Shape(width=256, layers=8, heads=8)
     sizes = [ModelSize.of_shape(shape, 500, family) for family in ("gpt2", "gpt_neox", "llama")]
     again, plain, gated = (of_pretraining(size, 1024) for size in sizes)
-    assert again < plain < gated
+    assert again == plain < gated
     (tmp_path / "config.json").write_text('{"model_type": "gpt_neox"}')
     assert ModelSize.of_folder(tmp_path, 1000).kept == sizes[1].kept
 

@@ -58,8 +58,8 @@ def test_equal_settings_have_equal_folders():
 
 
 def test_folders_stay_what_they_are():
-    """Old studies are found again. A default changed on purpose: pin the new names. Other results from the
-    same settings: raise the kind's result_format, and pin the new names too."""
+    """Old studies are found again. A default changed, or other results from the same settings: raise the
+    kind's result_format, and pin the new names."""
     assert sorted(folders(plan("seeds", [0]))) == PINNED
 
 
@@ -69,6 +69,20 @@ def test_a_step_has_no_older_format_than_what_it_is_made_from(steps):
     formats = {step.folder: step.result_format for step in steps}
     assert all(formats[name] <= step.result_format for step in steps for name in step.inputs)
     assert len(set(formats.values())) > 1
+
+
+def test_a_default_that_is_spelt_out_changes_no_folder():
+    plain = study()
+    spelt_out = study_settings(plain.model_dump(mode="json"), "run.toml")
+    assert folders(plan_steps(spelt_out)) == folders(plan_steps(plain))
+
+
+def test_two_methods_of_the_same_settings_have_folders_of_their_own():
+    steps = {s.method.kind: s for s in plan("methods", ["ga", "npo"]) if s.kind == "unlearn"}
+    names = {
+        step.model_copy(update={"baseline": steps["ga"].baseline}).folder[-8:] for step in steps.values()
+    }
+    assert len(names) == 2
 
 
 def test_what_does_not_change_a_result_does_not_change_a_folder():
@@ -165,9 +179,9 @@ def test_names_can_be_read_and_costs_are_positive():
 
 
 PINNED = [
-    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-a38b71ad",
-    "corpus/rerendered-seed0-7bb98875",
-    "pretrain/gpt2-tiny-rerendered-seed0-21079aee",
-    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-ccb2deec",
-    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-0cb6cb50",
+    "baseline/gpt2-tiny-rerendered-seed0-birth_city-mixed-cb37902a",
+    "corpus/rerendered-seed0-86458320",
+    "pretrain/gpt2-tiny-rerendered-seed0-44187c26",
+    "unlearn/gpt2-tiny-rerendered-seed0-ga-birth_city-mixed-seed0-7c6ef295",
+    "unlearn/gpt2-tiny-rerendered-seed0-npo-birth_city-mixed-seed0-8120e81b",
 ]

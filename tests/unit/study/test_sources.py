@@ -56,9 +56,9 @@ def test_a_run_file_names_its_source_and_is_controlled_without():
         settings(NATURAL, source="natrual")
 
 
-def test_a_controlled_study_is_written_as_it_always_was():
+def test_a_controlled_study_comes_back_from_its_own_dump():
     plain = study_settings(changed(), "x").model_dump(mode="json")
-    assert "source" not in plain and plain == study_settings(plain, "x").model_dump(mode="json")
+    assert plain["source"] == "controlled" and plain == study_settings(plain, "x").model_dump(mode="json")
 
 
 @pytest.mark.parametrize("values", [NATURAL, CHECKPOINTS], ids=["natural", "checkpoints"])

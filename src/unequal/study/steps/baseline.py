@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
-from pydantic import Field
 
 from unequal.attacks.attack import AttackSettings, run_attacks
 from unequal.evaluation.metrics import STUDY_METRICS
@@ -35,15 +34,14 @@ class BaselineStep(Step):
     result_format: ClassVar[int] = 7
     runs_model: ClassVar[bool] = True
 
-    base: AnyBase = Field(serialization_alias="pretrain")  # folders of older studies are named so
+    base: AnyBase
     target: TargetSettings
     facts_per_role: int
     probes: tuple[ProbeKind, ...]
     n_wordings: int
-    # Left out where they are not set, so that studies without them keep the names of their folders.
-    metrics: tuple[str, ...] = Field(default=STUDY_METRICS, exclude_if=lambda names: names == STUDY_METRICS)
-    attacks: tuple[AttackSettings, ...] = Field(default=(), exclude_if=lambda attacks: not attacks)
-    quantise: Literal["int8", "nf4"] | None = Field(default=None, exclude_if=lambda scheme: scheme is None)
+    metrics: tuple[str, ...] = STUDY_METRICS
+    attacks: tuple[AttackSettings, ...] = ()
+    quantise: Literal["int8", "nf4"] | None = None
 
     @property
     def name(self) -> str:

@@ -120,12 +120,9 @@ class TrainedModel(ModelSettings):
         default=None,
         gt=0,
         allow_inf_nan=False,
-        exclude_if=lambda rate: rate is None,
         description="by default that of pretrain.optimiser",
     )
-    epochs: int | None = Field(
-        default=None, ge=1, exclude_if=lambda epochs: epochs is None, description="by default those of corpus"
-    )
+    epochs: int | None = Field(default=None, ge=1, description="by default those of corpus")
 
     def trained_on(
         self, corpus: CorpusStep | NaturalCorpusStep, pretrain: PretrainSettings, seed: int
