@@ -14,9 +14,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "analysis"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless browser; tests are skipped where none is installed."""
+    """A headless browser, with an event loop that must end before tests of other modules; skips without one."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:

@@ -2,12 +2,15 @@
 
 import pytest
 
+from gate import only_in_full
 from unequal.counting import COUNTERS
 from unequal.counting.protocol import CountSettings, CountSource
 from unequal.errors import MissingExtraError
 
+LARGE = "infinigram-local"  # builds an index of the packaged text
 
-@pytest.mark.parametrize("name", list(COUNTERS))
+
+@pytest.mark.parametrize("name", [name for name in COUNTERS if name != LARGE] + only_in_full(LARGE))
 def test_an_engine_keeps_the_interface(name, tmp_path):
     kind = COUNTERS.get(name)
     assert issubclass(kind, CountSettings) and kind.model_fields["engine"].default == name
