@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "analysis"))
 
 @pytest.fixture(scope="module")
 def browser():
-    """A headless browser; its event loop must end before tests of other modules. Skips where there is none."""
+    """A headless browser; its event loop must end before tests of other modules. Skips without one."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
