@@ -9,7 +9,6 @@ import pytest
 
 from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import NoValueError, ProbeRecord
-from unequal.evaluation.metrics.perplexity import slice_perplexity
 from unequal.facts.probes import Probe
 from unequal.scoring.log_probs import AnswerScore, ProbeScore
 
@@ -280,10 +279,6 @@ def test_truth_ratio_is_the_mean_of_the_wrong_over_the_right():
 
 def test_perplexity_is_the_inverse_probability_of_a_token():
     assert value("perplexity", scored([0.5, 0.125])) == pytest.approx(4.0)
-    short, long = scored([0.5]), scored([0.125, 0.125, 0.125])
-    assert slice_perplexity([short, long]) == pytest.approx(2 ** (10 / 4))  # 1 + 9 bits over 4 tokens
-    with pytest.raises(NoValueError, match="no token"):
-        slice_perplexity([])
 
 
 @pytest.mark.parametrize(

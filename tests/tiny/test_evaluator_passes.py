@@ -12,14 +12,11 @@ from tiny_world import PROMPTS
 from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import Evaluator
 from unequal.evaluation.metrics import METRICS, STUDY_METRICS
-from unequal.evaluation.metrics.perplexity import slice_perplexity
 from unequal.evaluation.passes import Passes
 from unequal.evaluation.score_table import read_scores
-from unequal.evaluation.texts import text_probe, text_records
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker
 from unequal.facts.table import facts_frame
 from unequal.scoring.gradient import GradientPass
-from unequal.scoring.log_probs import AnswerPass
 from unequal.scoring.settings import SampleSettings
 
 ALL = Passes(samples=SampleSettings(n=10), gradient_norms=True)
@@ -114,21 +111,6 @@ def test_the_gradient_norm_is_that_of_a_backward_pass_and_leaves_nothing_behind(
         gradients = torch.autograd.grad(model(ids, labels=labels).loss, list(model.parameters()))
         expected = torch.cat([gradient.flatten() for gradient in gradients]).norm()
         assert norm == pytest.approx(float(expected), rel=1e-4)
-
-
-def test_a_text_has_the_perplexity_of_its_tokens(model, tokenizer, probes):
-    texts = [f"{probe.prompt} {probe.answer}" for probe in probes[:5]]
-    total, n_tokens = 0.0, 0
-    with torch.no_grad():
-        for text in texts:
-            ids = torch.tensor([tokenizer(text)["input_ids"]])
-            first = len(tokenizer(text.split()[0])["input_ids"])
-            logs = model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[first - 1 :]
-            total, n_tokens = total + float(logs.sum()), n_tokens + len(logs)
-    records = text_records(model, tokenizer, texts)
-    assert slice_perplexity(records) == pytest.approx(float(torch.tensor(-total / n_tokens).exp()), rel=1e-4)
-    alone = AnswerPass(tokenizer, [text_probe("0", texts[0])]).run(model)[0]
-    assert records[0].scores.right.log_probs == pytest.approx(alone.right.log_probs, abs=1e-5)
 
 
 @pytest.fixture

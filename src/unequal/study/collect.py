@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 
 from unequal.analysis.excluded_runs import FAILURES, STOPPED
 from unequal.analysis.factors.rows import CROSSED
-from unequal.checksums import verify_file, verify_hashes, warn_remade, write_checked_json
+from unequal.checksums import verify_hashes, warn_remade, write_checked_json
 from unequal.errors import DamagedError
 from unequal.evaluation.score_table import BUCKET, SCORE_KEY, read_generations, read_scores
 from unequal.files import atomic_path, content_hash, file_hash, write_json
-from unequal.records import read_checked_record, read_object, read_record
+from unequal.records import read_checked_record, read_object
 from unequal.study.step_status import Failure, written
 
 GENERATION_KEY = ("run_id", "step", "fact_id", "probe", "prompt")
@@ -84,14 +84,6 @@ def write_stopped(runs: Sequence[Path], out: Path) -> None:
         write_json(out / STOPPED, stopped)
     else:
         (out / STOPPED).unlink(missing_ok=True)
-
-
-def read_failures(out: Path) -> list[Failure]:
-    """Return which steps of a study have no result, and why."""
-    if not (out / FAILURES).is_file():
-        return []
-    verify_file(out / FAILURES)
-    return read_record(list[Failure], out / FAILURES, "delete it, or run the study again")
 
 
 def _joined(runs: Sequence[Path], read: Callable[[Path], pl.DataFrame], path: Path) -> str:

@@ -11,13 +11,13 @@ from unequal.errors import ConfigError
 from unequal.evaluation.aggregates import AGGREGATES
 from unequal.evaluation.aggregates.contract import Aggregate
 from unequal.evaluation.metrics import METRICS, STUDY_METRICS
-from unequal.evaluation.metrics.contract import NEEDS, Direction, Kind, Metric, NoValueError, ProbeRecord
+from unequal.evaluation.metrics.contract import Direction, Kind, Metric, Need, NoValueError, ProbeRecord
 from unequal.facts.probes import PROBE_KINDS, ProbeMaker, PromptFormat
 from unequal.scoring.log_probs import AnswerScore, ProbeScore
 
 NEUTRAL = "says nothing of knowledge"
 WITH_SCORES = [name for name, metric in METRICS.items() if "scores" in metric.needs]
-EVERYTHING = set(NEEDS)
+EVERYTHING = set(get_args(Need))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def without(record, need):
 
 
 def values(metric, records):
-    return [metric.value(record) for record in records if metric.applies_to(record)]
+    return [metric.value(record) for record in records if metric.judges(record.probe)]
 
 
 def mean(metric, records):
@@ -111,23 +111,17 @@ class TestMetric:
         assert all(metric.low <= value <= metric.high for value in found)
         assert len(set(found)) > 1
 
-    def test_it_applies_to_its_probes_and_passes_only(self, name, probes):
+    def test_it_judges_its_probes_only(self, name, probes):
         metric = METRICS.get(name)
         for probe in probes[:40]:
-            record = record_of(probe, "text", lambda _: -1.0)
             expected = probe.kind in metric.probes and metric.variant in (None, probe.variant)
-            assert metric.applies_to(record) == metric.judges(probe) == expected
-            for need in EVERYTHING - {"scores"}:
-                assert metric.applies_to(without(record, need)) == (expected and need not in metric.needs)
+            assert metric.judges(probe) == expected
 
     def test_it_says_which_pass_is_missing(self, name, probes):
         metric = METRICS.get(name)
-        record = next(
-            r for r in (record_of(p, "text", lambda _: -1.0) for p in probes) if metric.applies_to(r)
-        )
+        record = next(record_of(p, "text", lambda _: -1.0) for p in probes if metric.judges(p))
         for need in metric.needs:
             lacking = without(record, need)
-            assert not metric.applies_to(lacking)
             with pytest.raises(NoValueError, match=r"was not run|were not asked for"):
                 metric.value(lacking)
 
@@ -186,6 +180,6 @@ def test_a_model_that_gives_no_numbers_gets_no_value(name, probes):
     metric = METRICS.get(name)
     for probe in probes[:20]:
         record = record_of(probe, "text", lambda _: float("nan"))
-        if metric.applies_to(record):
+        if metric.judges(probe):
             with pytest.raises(NoValueError, match="not a number"):
                 metric.value(record)

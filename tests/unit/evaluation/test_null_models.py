@@ -57,7 +57,7 @@ def turned_records_of(table, name):
 
 
 def judged(table, null, metric):
-    found = [record for record in records_of(table, null) if metric.applies_to(record)]
+    found = [record for record in records_of(table, null) if metric.judges(record.probe)]
     assert found, "the metric applies to nothing"
     return found
 

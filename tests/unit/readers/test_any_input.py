@@ -24,7 +24,6 @@ from unequal.errors import UserError
 from unequal.evaluation.score_table import GENERATION_SCHEMA, SCORE_SCHEMA, read_generations, read_scores
 from unequal.files import read_json
 from unequal.models.shapes import ModelSettings
-from unequal.study.collect import read_failures
 from unequal.study.sources import study_settings
 from unequal.study.stages.corpus import CorpusCommand
 from unequal.study.stages.pretrain import PretrainCommand
@@ -126,7 +125,6 @@ RECORDS = {
     "predictor": ("p.json", PREDICTOR, lambda folder: read_predictor(folder / "p.json")),
     "study": ("study.json", {"name": "a", "settings": {}, "flags": {}}, read_study_record),
     "failures": (FAILURES, FAILED, excluded_runs),
-    "failures of steps": (FAILURES, FAILED, read_failures),
     "failure": (FAILURE, FAILED, read_failure),
     "manifest": ("manifest.json", {"files": {}}, check_result),
     "corpus": ("corpus.json", CARD, TokenWindows),

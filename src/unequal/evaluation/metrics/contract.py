@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, isnan
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from unequal.facts.probes import PROBE_KINDS, Probe, ProbeKind
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 Kind = Literal["generation", "probability", "privacy"]
 Direction = Literal["higher means known", "lower means known", "says nothing of knowledge"]
 Need = Literal["generation", "samples", "scores", "moments", "reference", "gradient_norm"]
-NEEDS: tuple[Need, ...] = get_args(Need)
 LARGEST_EXPONENT = 700.0  # exp of more has no finite float
 OPEN_PROBES: tuple[ProbeKind, ...] = tuple(kind for kind in PROBE_KINDS if kind != "true_false")
 
@@ -28,14 +27,6 @@ class ProbeRecord:
     samples: tuple[str, ...] | None = None  # texts drawn at a temperature
     reference: "ProbeScore | None" = None  # the scores under another model, which never saw the fact
     gradient_norm: float | None = None  # of the answer's mean −log p, with respect to all weights
-
-    def has(self, need: Need) -> bool:
-        """Return whether the pass was run."""
-        match need:
-            case "moments":
-                return self.scores is not None and self.scores.right.deviations is not None
-            case _:
-                return getattr(self, need) is not None
 
 
 class NoValueError(Exception):
@@ -82,10 +73,6 @@ class Metric:
     def judges(self, probe: Probe) -> bool:
         """Return whether the metric is meant for such a probe."""
         return probe.kind in self.probes and self.variant in (None, probe.variant)
-
-    def applies_to(self, record: ProbeRecord) -> bool:
-        """Return whether the record is of a probe that the metric judges and has the passes it needs."""
-        return self.judges(record.probe) and all(record.has(need) for need in self.needs)
 
 
 def generated(record: ProbeRecord) -> str:
