@@ -1,7 +1,6 @@
 """Files: atomic writes, content hashes, lock files, and I/O errors as user errors."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -11,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from unequal.errors import ConfigError, DataError, UserError
 from unequal.strict import path_problem, value_problem
@@ -208,54 +207,41 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(lock: Path, doing: str, advice: str = "choose another --out") -> Iterator[None]:
-    """Hold a lock file while the block runs; the system releases the lock when the process ends.
+    """Hold a file lock while the block runs; the system releases it when the process ends.
 
-    Raises `ConfigError`, which says what the holder is ``doing``, when another process has the lock. On file
-    systems without locks nothing is locked.
+    Raises `ConfigError`, which says what the holder is ``doing``, when another process has the lock.
     """
+    from filelock import FileLock, Timeout  # slow to import
+
+    note = f"process {os.getpid()} on {socket.gethostname()} is {doing}"
     with output_folder(lock.parent):
-        file = _opened_and_locked(lock, advice)
-        if file is None:
+        held = FileLock(lock)
+        try:
+            held.acquire(blocking=False)
+        except Timeout as error:
+            raise ConfigError(f"{_note_in(lock)}; wait for it or {advice}") from error
+        except OSError as error:
+            raise DataError(f"cannot write {lock}: {error.strerror or error}") from error
+        try:
+            with suppress(OSError):  # on a full disk there is no note
+                lock.write_text(note, encoding="utf-8")
             yield
-            return
-        with file:
-            file.truncate(0)
-            with suppress(OSError):  # on a full disk the note is left out
-                os.write(
-                    file.fileno(), f"process {os.getpid()} on {socket.gethostname()} is {doing}".encode()
-                )
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
+        finally:
+            lock.unlink(missing_ok=True)
+            held.release()
+
+
+def _note_in(lock: Path) -> str:
+    with suppress(OSError):
+        if note := lock.read_text(encoding="utf-8", errors="replace"):
+            return note
+    return "another process is at work"
 
 
 def lock_of(result: Path) -> Path:
     """Return the path of the lock file of a file or folder, which is beside it."""
     result = result if result.name not in ("", "..") else result.resolve()
     return result.with_name(f".{result.name}.lock")
-
-
-def _opened_and_locked(lock: Path, advice: str) -> TextIO | None:
-    while True:
-        try:
-            file = lock.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"cannot write {lock}: {error.strerror or error}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read() or "another process is at work"
-            file.close()
-            raise ConfigError(f"{holder}; wait for it or {advice}") from error
-        except OSError:
-            file.close()
-            return None
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
-                return file
-        file.close()  # its holder took it away as it was done
 
 
 def content_hash(*parts: Any) -> str:
