@@ -29,14 +29,14 @@ def one_refusal(monkeypatch):
     monkeypatch.setattr(objective_module, "REFUSALS", (REFUSAL,))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def forget(facts):
     """Answers of one, two and more tokens after questions of different length."""
     by_relation = {fact.relation: fact for fact in facts if fact.role == "forget"}
     return list(by_relation.values())[:5]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def retain(facts):
     return [fact for fact in facts if fact.role == "retain"][:7]
 
