@@ -50,7 +50,8 @@ def here(study, tmp_path_factory):
         role: [fact for fact in facts if fact.role == role and fact.relation == "birth_city"][:6]
         for role in ("forget", "retain")
     }
-    for role, some in chosen.items():
+    others = [fact for fact in facts if fact.role == "retain" and fact not in chosen["retain"]][:6]
+    for role, some in {**chosen, "utility": others}.items():
         facts_frame(some).write_parquet(folder / f"{role}.parquet")
     facts_frame([*chosen["forget"], *chosen["retain"]]).write_parquet(folder / "judged.parquet")
     given = {"method": {"kind": "npo", "learning_rate": 1e-2}, "unlearn": UNLEARN}
@@ -184,7 +185,7 @@ def test_without_an_adapter_it_is_refused(words, here):
 
 
 def test_tune_searches_on_the_rounded_model(words, here, tmp_path):
-    given = ("tune", *words[1:], "--utility", here / "retain.parquet", "--out", tmp_path / "tune.json")
+    given = ("tune", *words[1:], "--utility", here / "utility.parquet", "--out", tmp_path / "tune.json")
     result = call(*given)
     assert result.code == 0, result.err
     trials = json.loads((tmp_path / "tune.json").read_text())["trials"]
