@@ -35,8 +35,8 @@ def main(rank: str, n_processes: str, meeting_point: str, how: str, folder: Path
 
 def run_commands(folder: Path, out: Path) -> None:
     """Pre-train, unlearn, tune, evaluate, attack and audit tiny models of a folder."""
-    from unequal.audit.run import run_audit
-    from unequal.audit.settings import AuditSettings
+    from unequal.auditing.run import run_audit
+    from unequal.auditing.settings import AuditSettings
     from unequal.study.stages.attack import AttackCommand, run_attack
     from unequal.study.stages.evaluate import EvaluateCommand, run_evaluate
     from unequal.study.stages.pretrain import PretrainCommand, run_pretrain

@@ -7,7 +7,7 @@ import pytest
 
 from answering_models import ANSWERS, FACTS, prompts, write_model
 from command_line import call
-from unequal.audit.page import render_audit
+from unequal.auditing.page import render_audit
 from unequal.facts.table import facts_frame
 
 pytestmark = pytest.mark.full

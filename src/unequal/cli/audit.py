@@ -3,14 +3,14 @@
 import sys
 from typing import TYPE_CHECKING
 
-from unequal.audit.settings import AuditSettings
+from unequal.auditing.settings import AuditSettings
 from unequal.cli.flags import takes
 from unequal.cli.options import hint_chat, require_training
 from unequal.console import progress_bar, say, show_table
 from unequal.evaluation.known_by import READINGS
 
 if TYPE_CHECKING:
-    from unequal.audit.run import Audit
+    from unequal.auditing.conclude import Audit
 
 NOT_PASSED = 3
 """The exit code when a policy was stated and does not hold, and whenever nothing was judged."""
@@ -23,7 +23,7 @@ def audit(settings: AuditSettings) -> None:
     The exit code is 3 when the policy does not hold, and whenever nothing could be evaluated.
     """
     require_training("auditing a model")
-    from unequal.audit.run import run_audit
+    from unequal.auditing.run import run_audit
 
     hint_chat(settings.after, settings.prompts.chat)
     with progress_bar("auditing") as progress:

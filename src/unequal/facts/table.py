@@ -1,7 +1,7 @@
 """Reading of fact tables (JSONL, CSV or Parquet), with all bad rows reported at once."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,25 +43,39 @@ def iter_facts(path: Path, findings: Findings, progress: Progress | None = None)
 
     If there are bad rows, it raises `DataError` at the end; the facts yielded before must not be used then.
     """
+    yield from _checked(str(path), read_rows(path, findings, progress), findings)
+
+
+def facts_of_rows(rows: Iterable[Mapping[str, Any]], name: str = "rows") -> list[Fact]:
+    """Return the facts of rows in memory, as `read_facts` does of a table; ``name`` is theirs in messages."""
+    findings = Findings()
+    facts = list(_checked(name, enumerate(map(dict, rows), start=1), findings))
+    for sentence in summary(name, findings):
+        say(f"note: {sentence}")
+    return facts
+
+
+def _checked(name: str, rows: Iterable[tuple[int, dict[str, Any]]], findings: Findings) -> Iterator[Fact]:
+    """Yield the facts of numbered rows, and raise `DataError` at the end if there are bad ones."""
     first_line: dict[str, int] = {}
-    for line, row in read_rows(path, findings, progress):
-        fact = _fact(f"{path}:{line}", row, findings)
+    for line, row in rows:
+        fact = _fact(f"{name}:{line}", row, findings)
         if fact is None:
             continue
         earlier = first_line.setdefault(fact.fact_id, line)
         if earlier != line:
             findings.bad.add(
-                f"{path}:{line}: column fact_id: {shown(fact.fact_id)} is on line {earlier} already;"
+                f"{name}:{line}: column fact_id: {shown(fact.fact_id)} stands on line {earlier} already;"
                 " every fact_id must be unique"
             )
         yield fact
     if findings.bad.n:
-        raise DataError(f"{path} has {findings.bad.n} bad entries: {findings.bad.listed()}")
+        raise DataError(f"{name} has {findings.bad.n} bad entries: {findings.bad.listed()}")
     if not first_line:
-        raise DataError(f"{path} holds no facts; it needs the columns {', '.join(REQUIRED_COLUMNS)}")
+        raise DataError(f"{name} holds no facts; it needs the columns {', '.join(REQUIRED_COLUMNS)}")
 
 
-def summary(path: Path, findings: Findings) -> Iterator[str]:
+def summary(path: Path | str, findings: Findings) -> Iterator[str]:
     """Yield a message on excluded items and each note."""
     if findings.left_out.n:
         yield (

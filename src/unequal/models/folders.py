@@ -20,6 +20,7 @@ from unequal.models.hub_snapshot import (
     refuse_adapter,
 )
 from unequal.models.reasons import MODEL_FILES, explained, may_run_code, no_object
+from unequal.models.sources.resolve import resolve_model
 
 _POSITIVE = (
     "num_hidden_layers",
@@ -53,6 +54,7 @@ def check_model(name_or_path: str | Path, merge_adapter: bool = False) -> Path |
     Raises `DataError` for what is no model: a folder or files missing, only pickled parameters, an adapter
     alone, one beside a model that is not to be merged, or a configuration with impossible numbers.
     """
+    name_or_path = resolve_model(name_or_path)
     path = Path(name_or_path)
     if is_local(name_or_path, "a model"):
         _check_files(path)

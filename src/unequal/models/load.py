@@ -23,6 +23,7 @@ from unequal.models.precision import in_precision
 from unequal.models.quantised import quantise, require_bitsandbytes
 from unequal.models.reasons import MODEL_FILES, TOKENIZER_FILES, explained, may_run_code, said_by
 from unequal.models.shapes import ModelSettings, Vocabulary
+from unequal.models.sources.resolve import resolve_model
 from unequal.models.tokens import check_fit, check_tokenizer_files, check_vocabulary, set_padding
 from unequal.oom import is_out_of_memory
 
@@ -84,6 +85,7 @@ def load_model(
     the model is not causal, `ConfigError` for a sharded quantised model, and `MissingExtraError` for
     quantisation without bitsandbytes.
     """
+    name_or_path = resolve_model(name_or_path)
     if quantised:
         require_bitsandbytes()
     adapter = check_model(name_or_path, merge_adapter)
@@ -162,6 +164,7 @@ def load_tokenizer(name_or_path: str | Path) -> "PreTrainedTokenizerBase":
     Raises `DataError` when there is no tokenizer, a part of it is missing, it has no token to end with, or
     tokens that the model has no embeddings for.
     """
+    name_or_path = resolve_model(name_or_path)
     path = Path(name_or_path)
     if is_local(name_or_path, "a tokenizer"):
         check_tokenizer_files(path)

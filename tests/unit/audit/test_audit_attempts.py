@@ -10,8 +10,8 @@ from unequal.attacks.choice import ChoicePrompt
 from unequal.attacks.evaluate import TAUGHT, rows
 from unequal.attacks.formats import LACKING as FORMATS
 from unequal.attacks.relearn import Relearning
-from unequal.audit.attempts import attack_all
-from unequal.audit.lacking import is_lacking
+from unequal.auditing.attempts import attack_all
+from unequal.auditing.lacking import is_lacking
 from unequal.errors import DataError
 from unequal.facts.schema import Fact
 

@@ -6,7 +6,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from unequal.audit.evidence import MAX_CHANCE, Control, Measure, attack_measures, control_of, weigh
+from unequal.auditing.evidence import MAX_CHANCE, Control, Measure, attack_measures, control_of, weigh
 from unequal.facts.schema import Fact
 
 PROB = Measure("answer_prob", "answer probability")

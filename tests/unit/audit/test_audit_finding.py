@@ -3,14 +3,14 @@
 import polars as pl
 import pytest
 
-from unequal.audit.evidence import attack_measures, control_of
-from unequal.audit.finding import finding, nothing_judged
-from unequal.audit.lacking import choice_note, is_lacking, wordings_note
-from unequal.audit.page import render_audit
-from unequal.audit.policy import Policy, check, unstated
-from unequal.audit.run import Audit
-from unequal.audit.summary import resampler_of, unjudged_reasons, utility
-from unequal.audit.verdicts import NO_EVIDENCE, own_rows, verdicts
+from unequal.auditing.conclude import Audit
+from unequal.auditing.evidence import attack_measures, control_of
+from unequal.auditing.finding import finding, nothing_judged
+from unequal.auditing.lacking import choice_note, is_lacking, wordings_note
+from unequal.auditing.page import render_audit
+from unequal.auditing.policy import Policy, check, unstated
+from unequal.auditing.summary import resampler_of, unjudged_reasons, utility
+from unequal.auditing.verdicts import NO_EVIDENCE, own_rows, verdicts
 from unequal.facts.schema import Fact
 
 LOST = [{"role": "utility", "kind": "generation", "metric": "exact_match", "before": 1.0, "after": 0.05,

@@ -3,11 +3,11 @@
 import polars as pl
 import pytest
 
-from unequal.audit.evidence import attack_measures, control_of
-from unequal.audit.page import render_audit
-from unequal.audit.policy import Policy, check, read_policy
-from unequal.audit.summary import by_count, recovery, resampler_of, utility, verdict_shares, with_subjects
-from unequal.audit.verdicts import verdicts
+from unequal.auditing.evidence import attack_measures, control_of
+from unequal.auditing.page import render_audit
+from unequal.auditing.policy import Policy, check, read_policy
+from unequal.auditing.summary import by_count, recovery, resampler_of, utility, verdict_shares, with_subjects
+from unequal.auditing.verdicts import verdicts
 from unequal.errors import ConfigError
 from unequal.facts.schema import Fact
 

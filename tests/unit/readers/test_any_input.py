@@ -15,7 +15,7 @@ from unequal.analysis.excluded_runs import FAILURES, excluded_runs
 from unequal.analysis.factors.rows import read_factors
 from unequal.analysis.observations import observe
 from unequal.analysis.study_record import read_study_record
-from unequal.audit.policy import read_policy
+from unequal.auditing.policy import read_policy
 from unequal.config import build, read_toml
 from unequal.corpus.shards import CorpusCard, TokenWindows
 from unequal.counting.protocol import COUNT_SCHEMA, ranked_by

@@ -57,7 +57,7 @@ NAMED_MODELS: dict[str, NamedModel] = {
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         megabytes=238,
         licence="Gemma Terms of Use (https://ai.google.dev/gemma/terms), which you accept by fetching it",
-        prompts={"question": "Question: {question}\nAnswer:", "examples": _EXAMPLES},
+        prompts={"question": "Question: {question}\nAnswer:"},
     ),
 }
 

@@ -10,12 +10,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
-from unequal.checksums import seal
+from unequal.checksums import write_checksums
 from unequal.console import say
 from unequal.errors import DataError, MissingExtraError
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
 from unequal.models.reasons import explained
-from unequal.oom import ran_out
+from unequal.oom import is_out_of_memory
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -85,7 +85,7 @@ def dequantise(
     tokenizer.save_pretrained(folder)
     record = {"file": file.name, "sha256": digest, **header._asdict(), "dtype": "float32", **described}
     write_json(folder / SOURCE, record)
-    seal(folder)
+    write_checksums(folder)
 
 
 def _without_origin(model: "PreTrainedModel") -> "PreTrainedModel":
@@ -113,7 +113,7 @@ def read_header(file: Path) -> Header:
         reader = GGUFReader(file)
         end = max((one.data_offset + one.n_bytes for one in reader.tensors), default=0)
     except Exception as error:  # whatever reading beyond the end of a memory map raises
-        if ran_out(error):
+        if is_out_of_memory(error):
             raise
         raise DataError(f"{file} is damaged or truncated ({_bytes(file)}); fetch it again") from error
     if not reader.tensors or end > file.stat().st_size:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from unequal.checksums import is_own_json, warn_remade, write_checked_json
-from unequal.errors import DamagedError, DataError, DivergedError
+from unequal.errors import DamagedError, DataError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
 from unequal.facts.probes import PromptFormat
 from unequal.facts.roles import FactsByRole
@@ -18,11 +18,11 @@ from unequal.progress import Progress
 from unequal.records import read_checked_record
 from unequal.strict import Seed
 from unequal.unlearning.method import MethodSettings
-from unequal.unlearning.search import Look, SearchSettings, Trial, search
+from unequal.unlearning.search import SearchSettings, Trial, search
 from unequal.unlearning.settings import UnlearnSettings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    pass
 
 
 class TuneCommand(DeviceSettings, LoadSettings):
@@ -92,16 +92,17 @@ class _Trials:
     def __init__(self, settings: TuneCommand) -> None:
         from unequal.models.checkpoint import load
         from unequal.scoring.encoding import Encoder
-        from unequal.unlearning.examples import FactEncoder
+        from unequal.unlearning.run import Run
 
         self._settings = settings
         self._facts = FactsByRole.read(settings.forget, retain=settings.retain, utility=settings.utility)
-        self._model, tokenizer = load(
+        model, tokenizer = load(
             settings.model, quantise=settings.unlearn.quantise, merge_adapter=settings.merge_adapter
         )
-        self._encoder = Encoder(tokenizer)
-        answers = FactEncoder(self._encoder, settings.prompts).own_answers
-        self._examples = (answers(self._facts.forget), answers(self._facts.utility))
+        self._run = Run(
+            model, Encoder(tokenizer), settings.method, self._facts.forget, self._facts.retain,
+            settings.unlearn, settings.prompts, settings.seed,
+        )  # fmt: skip
 
     def require_known(self) -> None:
         """Raise `DataError` when the model says none of the facts to forget, unless that is allowed."""
@@ -111,38 +112,16 @@ class _Trials:
         if settings.allow_unknown:
             return
         tables = evaluate(
-            self._model, self._encoder, self._facts.forget, settings.prompts,
+            self._run.model, self._run.tokenizer, self._facts.forget, settings.prompts,
             probes=["question"], metrics=[settings.known_by, "answer_prob"],
         )  # fmt: skip
         require_known(known_of(tables.scores, settings.known_by), f"{settings.model} says none")
 
     def run(self, rate: float, steps: int) -> Trial:
         """Return one trial, on a copy of the model."""
-        from unequal.models.scratch_copy import copy_of
-        from unequal.unlearning.examples import answer_probabilities
-        from unequal.unlearning.run import Run
-        from unequal.unlearning.unlearn import unlearn
+        from unequal.unlearning.trials import try_rate
 
-        settings = self._settings
-        looks: list[Look] = []
-
-        def evaluate(model: "PreTrainedModel", step: int, _last: bool) -> None:
-            padding = self._encoder.padding
-            values = (answer_probabilities(model, one, padding).mean().item() for one in self._examples)
-            looks.append(Look(step, *values))
-
-        try:
-            with copy_of(self._model) as model:
-                method = settings.method.model_copy(update={"learning_rate": rate})
-                chosen = settings.unlearn.model_copy(update={"steps": steps})
-                run = Run(
-                    model, self._encoder, method, self._facts.forget, self._facts.retain, chosen,
-                    settings.prompts, settings.seed, evaluate=evaluate,
-                )  # fmt: skip
-                unlearn(run)
-        except DivergedError:
-            return Trial(rate, steps, tuple(looks), diverged=True)
-        return Trial(rate, steps, tuple(looks))
+        return try_rate(self._run, self._facts.utility, rate, steps)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from unequal.audit.finding import finding, nothing_judged
-from unequal.audit.verdicts import VERDICTS
+from unequal.auditing.finding import finding, nothing_judged
+from unequal.auditing.verdicts import VERDICTS
 from unequal.evaluation.known_by import READINGS
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts

@@ -9,8 +9,8 @@ import polars as pl
 
 from unequal.attacks.attack import ROW_SCHEMA
 from unequal.attacks.evaluate import TAUGHT
-from unequal.audit.evidence import ATTACK_METRICS
-from unequal.audit.lacking import gaps, is_lacking
+from unequal.auditing.evidence import ATTACK_METRICS
+from unequal.auditing.lacking import gaps, is_lacking
 from unequal.errors import DataError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from unequal.audit.lacking import listed
+from unequal.auditing.lacking import listed
 
 NOTHING_KNOWN = "the first model knew none of the facts, so there was nothing to judge"
 MUCH_LOST = 0.1

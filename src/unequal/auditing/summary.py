@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from unequal.analysis.stats.bootstrap import Array, Interval, Resampler, interval, make_resampler, ratio
-from unequal.audit.evidence import Measure, text_reading
-from unequal.audit.verdicts import NO_EVIDENCE, TEXT, VERDICTS, without_value
+from unequal.auditing.evidence import Measure, text_reading
+from unequal.auditing.verdicts import NO_EVIDENCE, TEXT, VERDICTS, without_value
 from unequal.evaluation.known_by import KnownBy, reading_of
 from unequal.facts.buckets import BucketSettings, make_buckets
 from unequal.facts.schema import Fact

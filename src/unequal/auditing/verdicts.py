@@ -5,8 +5,8 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from unequal.audit.evidence import OWN_MEASURES, Control, Measure, weigh
-from unequal.audit.lacking import is_lacking
+from unequal.auditing.evidence import OWN_MEASURES, Control, Measure, weigh
+from unequal.auditing.lacking import is_lacking
 from unequal.evaluation.known_by import KnownBy, reading_of
 from unequal.facts.probes import ProbeKind
 from unequal.facts.schema import Fact

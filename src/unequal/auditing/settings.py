@@ -10,7 +10,7 @@ from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting
 from unequal.facts.probes import PromptFormat
 from unequal.models.compute_settings import ComputeSettings
 from unequal.output_paths import Output
-from unequal.strict import PathOrName, PositiveInt, Seed
+from unequal.strict import PathOrName, PositiveInt, Seed, StrictModel
 
 SHORTHANDS: dict[str, dict[str, str]] = {
     scheme: {"kind": "quantise", "scheme": scheme} for scheme in ("int8", "nf4")
@@ -18,7 +18,35 @@ SHORTHANDS: dict[str, dict[str, str]] = {
 DEFAULT_ATTACKS = ("relearn", "int8", "nf4", "sample", "paraphrase", "fewshot", "lens")
 
 
-class AuditSettings(ComputeSettings):
+class AuditOptions(StrictModel):
+    """How an audit asks, and how hard it tries to get facts back."""
+
+    attacks: tuple[AttackSettings, ...] = Field(
+        default=DEFAULT_ATTACKS,
+        validate_default=True,
+        description="attacks, or none; see: unequal list attacks",
+    )
+    prompts: PromptFormat = PromptFormat()
+    known_by: KnownBySetting = KNOWN_BY
+    n_wordings: PositiveInt = Field(default=3, description="wordings of each paraphrase and cloze, at most")
+    seed: Seed = Field(default=0, description="seed of attacks and intervals")
+
+    @field_validator("attacks", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Take names parted by commas, ``none`` for no attack, and int8 and nf4 for the two roundings."""
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        if not isinstance(value, list | tuple):
+            return value
+        if list(value) == ["none"]:
+            return []
+        return [SHORTHANDS.get(one, one) if isinstance(one, str) else one for one in value]
+
+    _distinct = field_validator("attacks")(distinct)
+
+
+class AuditSettings(AuditOptions, ComputeSettings):
     """Settings of ``unequal audit``. Unknown keys are refused."""
 
     before: PathOrName = Field(
@@ -44,29 +72,6 @@ class AuditSettings(ComputeSettings):
     policy: Path | None = Field(
         default=None, description="TOML file of what must hold; see examples/policy.toml"
     )
-    attacks: tuple[AttackSettings, ...] = Field(
-        default=DEFAULT_ATTACKS,
-        validate_default=True,
-        description="attacks, or none; see: unequal list attacks",
-    )
-    prompts: PromptFormat = PromptFormat()
-    known_by: KnownBySetting = KNOWN_BY
-    n_wordings: PositiveInt = Field(default=3, description="wordings of each paraphrase and cloze, at most")
-    seed: Seed = Field(default=0, description="seed of attacks and intervals")
-
-    @field_validator("attacks", mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        """Take names parted by commas, ``none`` for no attack, and int8 and nf4 for the two roundings."""
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
-        if not isinstance(value, list | tuple):
-            return value
-        if list(value) == ["none"]:
-            return []
-        return [SHORTHANDS.get(one, one) if isinstance(one, str) else one for one in value]
-
-    _distinct = field_validator("attacks")(distinct)
 
     def outputs(self) -> list[Output]:
         """Return what is written."""

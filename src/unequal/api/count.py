@@ -1,0 +1,30 @@
+"""Count facts in a corpus."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unequal.api.facts import Facts, read_facts
+from unequal.config import build
+
+
+def count(facts: Any, corpus: str, *, window: int = 100, **settings: Any) -> pl.DataFrame:
+    """Return how often each fact occurs in a corpus, one row a fact.
+
+    ``facts`` are what `read_facts` takes; ``corpus`` is a glob of shards, or ``factbook`` for the packaged
+    text; ``window`` is the largest distance of subject and object in words. Other settings are those of
+    ``unequal count``, such as ``engine="infinigram-api"``.
+    """
+    from unequal.counting import COUNTERS
+    from unequal.counting.run import count_facts
+    from unequal.files import write_table
+
+    model = COUNTERS.get(settings.get("engine", "scan"))
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "facts.parquet"
+        write_table(Facts(read_facts(facts)).table, table)
+        given = {"facts": table, "corpus": corpus, "window": window, "out": Path(folder) / "counts.parquet"}
+        chosen = build(model, {"engine": "scan", **given, **settings}, "count")
+        return count_facts(chosen, chosen.build())[1]

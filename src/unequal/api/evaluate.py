@@ -1,0 +1,38 @@
+"""Evaluate a model on facts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from unequal.api.facts import read_facts
+from unequal.api.models import load
+from unequal.api.results import Evaluation, Summary, percent
+from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of
+from unequal.facts.probes import PROBE_KINDS, ProbeKind
+
+
+def evaluate(
+    model: Any,
+    facts: Any,
+    *,
+    probes: Sequence[ProbeKind] = PROBE_KINDS,
+    metrics: Sequence[str] | None = None,
+    known_by: KnownBy = KNOWN_BY,
+) -> Evaluation:
+    """Return the scores of a model on facts, by generated text and by probability.
+
+    ``model`` is what `load` takes, ``facts`` what `read_facts` takes. ``metrics`` are names (see
+    ``unequal list metrics``), by default all that need no sampling.
+    """
+    from unequal.evaluation.evaluate import evaluate as run
+
+    asked, table = load(model), read_facts(facts)
+    found = run(asked.model, asked.tokenizer, table, asked.prompts, probes=probes, metrics=metrics)
+    known = known_of(found.scores, known_by)
+    rows = (
+        ("said", percent(known.said)),
+        ("right among choices", percent(known.chosen)),
+        ("mean answer probability", percent(known.probability)),
+    )
+    notes = (doubts,) if (doubts := known.doubts()) else ()
+    summary = Summary(f"{asked.name} on {known.n_facts} facts", ("", "share"), rows, notes)
+    return Evaluation(found.scores, found.generations, summary, known)

@@ -1,0 +1,145 @@
+"""Unlearn facts from a model."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from unequal.api.models import load
+from unequal.api.results import Summary, Unlearned, mean_of, percent
+from unequal.api.roles import by_role
+from unequal.config import build
+from unequal.console import progress_bar
+from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
+from unequal.unlearning.stopping import Stopping
+
+if TYPE_CHECKING:
+    from unequal.unlearning.method import Method
+    from unequal.unlearning.run import Run
+    from unequal.unlearning.settings import UnlearnSettings
+
+BUDGET = 0.1
+"""Share of the probability of untouched answers that a run may cost before it stops."""
+LOWEST_RATE, HIGHEST_RATE = 3e-7, 1e-2
+"""Learning rates between which one is searched, for models of billions to less than a million parameters."""
+_ROWS = {"facts to forget": "forget", "facts to retain": "retain", "untouched facts": "utility"}
+
+
+def unlearn(
+    model: Any,
+    forget: Any,
+    method: "str | Mapping[str, Any] | Method" = "npo",
+    *,
+    retain: Any = None,
+    utility: Any = None,
+    never_seen: Any = None,
+    learning_rate: float | None = None,
+    budget: float | None = BUDGET,
+    seed: int = 0,
+    known_by: KnownBy = KNOWN_BY,
+    allow_unknown: bool = False,
+    **settings: Any,
+) -> Unlearned:
+    """Return a copy of a model that was made to forget facts, with its scores along the way.
+
+    ``method`` is a name (see ``unequal list methods``), a table with ``kind`` and settings, or a `Method`.
+    ``retain`` are the facts that training keeps, and ``utility`` facts that are never trained on; where they
+    are not given, both are drawn from the rest of the table that ``forget`` was sampled from. The run stops,
+    and goes back a step, when the utility facts have lost the share ``budget`` of their probability; None
+    never stops. Without a ``learning_rate`` the rate that forgets most within the budget is searched first,
+    as ``unequal tune`` does, unless ``method`` states one. ``settings`` are those of ``[unlearn]``, such as
+    ``steps=40`` or ``adapter={"rank": 8}``.
+    Raises `DataError` when the model says none of the facts, unless ``allow_unknown``, and `DivergedError`.
+    """
+    from unequal.evaluation.unlearning_run import Evaluations, unlearn_and_evaluate
+    from unequal.scoring.encoding import Encoder
+    from unequal.unlearning.run import Run
+    from unequal.unlearning.targets import Controls
+
+    asked = load(model).copy()
+    facts = by_role(forget, retain, utility, never_seen, seed)
+    chosen = _unlearn_settings(settings, budget if facts.utility else None)
+    how = _method(method)
+    run = Run(
+        asked.model, Encoder(asked.tokenizer), how, facts.forget, facts.retain, chosen, asked.prompts,
+        seed, Controls(facts.utility, facts.never_seen),
+    )  # fmt: skip
+    if learning_rate is None and budget is not None and facts.utility and not _states_rate(method):
+        learning_rate = _searched_rate(run, budget)
+    if learning_rate is not None:
+        how = how.model_copy(update={"learning_rate": learning_rate})
+    with progress_bar(f"unlearning by {how.kind}", in_lines=True) as progress:
+        run = replace(run, method=how, progress=progress)
+        evaluations = Evaluations.of(run, facts, ["question"])
+
+        def check(step: int, tables: Any) -> None:
+            if step == 0 and not allow_unknown:
+                known = known_of(tables.scores, known_by, ["forget"])
+                require_known(known, f"{asked.name} says none")
+
+        found = unlearn_and_evaluate(run, evaluations, after_evaluation=check)
+    if found.diverged:
+        raise found.diverged
+    first, last = found.tables[0].scores, found.tables[max(found.tables)].scores
+    summary = _unlearned_summary(asked.name, how.kind, first, last, known_by, found.stopped)
+    return Unlearned(found.scores, found.generations, summary, asked, found.stopped, how.learning_rate)
+
+
+def _unlearn_settings(settings: Mapping[str, Any], budget: float | None) -> "UnlearnSettings":
+    from unequal.unlearning.settings import UnlearnSettings
+
+    rules = {} if budget is None else {"utility_drop": budget}
+    stopping = {**rules, **dict(settings.get("stopping", {}))}
+    return build(UnlearnSettings, {**settings, "stopping": stopping}, "unlearn")
+
+
+def _method(method: "str | Mapping[str, Any] | Method") -> "Method":
+    from unequal.strict import StrictModel
+    from unequal.unlearning.method import Method, MethodSettings
+
+    class Chosen(StrictModel):
+        method: MethodSettings
+
+    return method if isinstance(method, Method) else build(Chosen, {"method": method}, "unlearn").method
+
+
+def _states_rate(method: "str | Mapping[str, Any] | Method") -> bool:
+    """Return whether a method comes with a learning rate that its author or the user chose for this model."""
+    if isinstance(method, str):
+        return False
+    return "learning_rate" in (method if isinstance(method, Mapping) else method.model_fields_set)
+
+
+def _searched_rate(run: "Run", budget: float) -> float:
+    """Return the learning rate that forgets most within the budget of utility."""
+    from unequal.unlearning.search import SearchSettings, search
+    from unequal.unlearning.trials import try_rate
+
+    rates = SearchSettings(lowest=LOWEST_RATE, highest=HIGHEST_RATE, utility_drop=budget)
+    settings = run.settings.model_copy(update={"stopping": Stopping(), "evaluate_at": None})
+    quick = replace(run, settings=settings)
+    n_trials = sum(count for count, _ in rates.rungs(run.settings.steps))
+    best = rates.lowest
+    with progress_bar("searching the learning rate", in_lines=True) as progress:
+        trials = search(
+            rates, settings.steps, lambda rate, steps: try_rate(quick, run.controls.utility, rate, steps)
+        )
+        for done, (_, trial) in enumerate(trials, start=1):
+            progress(done, n_trials)
+            best = trial.rate
+    return best
+
+
+def _unlearned_summary(
+    name: str, method: str, first: pl.DataFrame, last: pl.DataFrame, known_by: KnownBy, stopped: Any
+) -> Summary:
+    rows = []
+    for what, role in _ROWS.items():
+        if mean_of(first, "answer_prob", role) is None:
+            continue
+        values = [mean_of(one, metric, role) for metric in (known_by, "answer_prob") for one in (first, last)]
+        rows.append((what, *map(percent, values)))
+    columns = ("", "said before", "said after", "probable before", "probable after")
+    notes = (stopped.sentence(),) if stopped else ()
+    return Summary(f"{name} unlearned by {method}", columns, tuple(rows), notes)

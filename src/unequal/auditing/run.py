@@ -1,0 +1,152 @@
+"""Run an audit: evaluate both models, attack the second, and write verdicts, evidence, summary and page."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unequal.auditing.attempts import attack_all
+from unequal.auditing.conclude import Audit, AuditScores, conclude
+from unequal.auditing.page import render_audit
+from unequal.auditing.policy import read_policy
+from unequal.auditing.settings import AuditOptions, AuditSettings
+from unequal.auditing.verdicts import ASKED
+from unequal.errors import ConfigError
+from unequal.evaluation.known_by import READINGS
+from unequal.facts.complete import completed, relation_templates
+from unequal.facts.packaged import resolve_facts
+from unequal.facts.probes import ProbeMaker
+from unequal.facts.roles import FactsByRole
+from unequal.facts.schema import Fact
+from unequal.files import atomic_folder, write_json, write_table, write_text
+from unequal.models.compute_settings import Precision
+from unequal.output_paths import check_settings
+from unequal.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+METRICS = (
+    *READINGS, "refusal", "degenerate",
+    "answer_prob", "choice_prob", "choice_accuracy", "first_token_rank",
+)  # fmt: skip
+
+
+def run_audit(settings: AuditSettings, progress: Progress = no_progress) -> Audit:
+    """Write ``audit.json``, ``facts.parquet``, ``evidence.parquet`` and ``audit.html`` and return the audit.
+
+    The folder is written as a whole at the end. Raises `DataError` and `ConfigError` for what cannot be
+    compared, before any model is run.
+    """
+    from unequal.models.checkpoint import load_with
+    from unequal.models.device import choose_device
+    from unequal.models.distributed import broadcast_from_main, on_main_process
+
+    check_settings(settings)
+    choose_device(settings.device)
+    policy = read_policy(settings.policy) if settings.policy else None
+    given = FactsByRole.read(
+        resolve_facts(settings.facts),
+        utility=settings.utility,
+        never_seen=settings.never_seen,
+        keep_roles=True,
+    )
+    filled_in = completed(given.all, relation_templates(settings.wordings))
+    facts = filled_in.facts
+    with on_main_process(atomic_folder(settings.out)) as folder:
+        counts, notes = broadcast_from_main(lambda: _counts(settings, facts, folder))
+        notes += filled_in.notes
+        models = [
+            lambda name=name: load_with(name, settings).model for name in (settings.before, settings.after)
+        ]
+        tokenizer = _shared_tokenizer(settings)
+        scores, more = score_models(models, tokenizer, facts, settings, settings.precision, progress)
+        described = settings.model_dump(mode="json")
+        audit = conclude(settings, facts, scores, policy, counts, [*notes, *more], described)
+        if folder:
+            write_audit(folder, audit)
+    return audit
+
+
+def write_audit(folder: Path, audit: Audit) -> None:
+    """Write ``audit.json``, ``facts.parquet``, ``evidence.parquet`` and ``audit.html`` into a folder."""
+    write_json(folder / "audit.json", audit.summary)
+    write_table(audit.facts, folder / "facts.parquet")
+    write_table(audit.evidence, folder / "evidence.parquet")
+    write_text(folder / "audit.html", render_audit(audit.facts, audit.summary))
+
+
+def _counts(
+    settings: AuditSettings, facts: Sequence[Fact], folder: Path | None
+) -> tuple[dict[str, int | None], list[str]]:
+    """Return each fact's count: of the count table or corpus, else of the fact table, else its exposure."""
+    from unequal.counting.protocol import ranked_by
+    from unequal.counting.run import count_facts, read_counts
+
+    if settings.counts is None and settings.corpus is None:
+        own = {fact.fact_id: fact.exposure if fact.count is None else fact.count for fact in facts}
+        missing = ["no fact has a count or exposure, so there is no summary by count"]
+        return own, [] if any(count is not None for count in own.values()) else missing
+    if settings.counts is not None:
+        table = read_counts(settings.counts)[0]
+    else:
+        from unequal.counting.scan.settings import ScanSettings
+
+        scan = ScanSettings(
+            engine="scan",
+            facts=resolve_facts(settings.facts),
+            corpus=settings.corpus,
+            out=(folder or settings.out) / "counts.parquet",
+        )
+        table = count_facts(scan, scan.build())[1]
+    found = dict(table.select("fact_id", ranked_by(table)).iter_rows())
+    lost = sum(fact.fact_id not in found for fact in facts if fact.role == "forget")
+    return found, [f"the count table lacks {lost} of the facts to forget"] if lost else []
+
+
+def score_models(
+    models: Sequence[Callable[[], "PreTrainedModel"]],
+    tokenizer: "PreTrainedTokenizerBase",
+    facts: Sequence[Fact],
+    options: AuditOptions,
+    precision: Precision = "fp32",
+    progress: Progress = no_progress,
+) -> tuple[AuditScores, list[str]]:
+    """Return the scores of a model before and after unlearning and of attacks on the second, with notes.
+
+    The two ``models`` are functions that return one, so that the first need not be in memory with the second.
+    """
+    from unequal.attacks.attack import AttackContext
+    from unequal.evaluation.evaluate import Evaluator
+    from unequal.models.precision import computing_in
+
+    maker = ProbeMaker(facts, options.prompts, options.n_wordings)
+    evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS, precision=precision)
+    total = 2 + len(options.attacks)
+    first, second = models
+    before = evaluator.run(first())
+    progress(1, total)
+    model = second()
+    after = evaluator.run(model)
+    progress(2, total)
+    attacked, notes = attack_all(
+        options.attacks,
+        AttackContext(model, tokenizer, facts, maker, options.prompts, options.seed),
+        lambda: computing_in(precision, model.device),
+        lambda done: progress(2 + done, total),
+    )
+    return AuditScores(before, after, attacked), notes
+
+
+def _shared_tokenizer(settings: AuditSettings) -> "PreTrainedTokenizerBase":
+    from unequal.models.folders import check_model
+    from unequal.models.load import load_tokenizer
+
+    for name in (settings.before, settings.after):  # before any work on either of them
+        check_model(name, settings.merge_adapter)
+    first, second = load_tokenizer(settings.before), load_tokenizer(settings.after)
+    if first.get_vocab() != second.get_vocab():
+        raise ConfigError(
+            f"{settings.before} and {settings.after} have different tokenizers, so their probabilities cannot"
+            " be compared; give a model and what unlearning made of it"
+        )
+    return second
