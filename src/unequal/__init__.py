@@ -18,14 +18,16 @@ _PLACES = {
     "count": "unequal.api.count",
     "evaluate": "unequal.api.evaluate",
     "load": "unequal.api.models",
+    "metric": "unequal.api.register",
     "read_facts": "unequal.api.facts",
+    "register": "unequal.api.register",
     "unlearn": "unequal.api.unlearn",
 }
 """The module of each public name, imported when the name is first used."""
 
 __all__ = [
     "Attack", "Fact", "Facts", "Method", "Metric", "Model", "PromptFormat",
-    "attack", "audit", "count", "evaluate", "load", "read_facts", "unlearn",
+    "attack", "audit", "count", "evaluate", "load", "metric", "read_facts", "register", "unlearn",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from unequal.api.evaluate import evaluate as evaluate
     from unequal.api.facts import Facts, read_facts
     from unequal.api.models import Model, load
+    from unequal.api.register import metric as metric
+    from unequal.api.register import register as register
     from unequal.api.unlearn import unlearn as unlearn
     from unequal.attacks.attack import Attack
     from unequal.evaluation.metrics.contract import Metric

@@ -1,38 +1,71 @@
-"""One registry for methods, metrics, counters and model families: names to lazily imported targets."""
+"""Registries of methods, metrics, counters and model families: names to lazy imports, and plugins."""
 
+import hashlib
+import inspect
+import re
+import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
-from typing import Generic, TypeVar, cast
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
 
-from unequal.errors import ConfigError, did_you_mean
+from unequal.errors import ConfigError, did_you_mean, first_line
 
 T = TypeVar("T")
 
+_OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_sources: dict[str, str] = {}
+
 
 class Registry(Generic[T]):
-    """Names to targets written as ``"module:attribute"``, imported when first asked for."""
+    """Names to targets written as ``"module:attribute"``, imported when first requested.
 
-    def __init__(self, noun: str, targets: dict[str, str]) -> None:
+    With a ``group``, which names the entry points of other packages, such as ``unequal.methods``, plugins
+    are found too: those of entry points, those that `register` adds, and any ``module:attribute``.
+    """
+
+    def __init__(self, noun: str, targets: dict[str, str], group: str | None = None) -> None:
         self.noun = noun
+        self.group = group
         self._targets = targets
+        self._registered: dict[str, T] = {}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._targets)
+        return iter([*self._targets, *self._plugins()])
 
     def __contains__(self, name: object) -> bool:
-        return name in self._targets
+        return name in self._targets or name in self._plugins()
 
     def get(self, name: str) -> T:
         """Return the target of ``name``; raises `ConfigError` that lists the known names."""
-        if name not in self._targets:
-            known = ", ".join(self._targets)
-            hint = did_you_mean(name, self._targets)
-            raise ConfigError(f"unknown {self.noun} '{name}'{hint} (known: {known})")
-        module, attribute = self._targets[name].split(":")
-        return cast(T, getattr(import_module(module), attribute))
+        if name in self._targets:
+            module, attribute = self._targets[name].split(":")
+            return cast(T, getattr(import_module(module), attribute))
+        if name in self._registered:
+            return self._registered[name]
+        plugins = self._plugins()
+        if name in plugins:
+            return self._loaded(name, plugins[name])
+        if self.group and _OUTSIDE.fullmatch(name):
+            return self._loaded(name, name)
+        known = ", ".join(self)
+        hint = did_you_mean(name, self)
+        others = " or module:attribute of a plugin" if self.group else ""
+        raise ConfigError(f"unknown {self.noun} '{name}'{hint} (known: {known}{others})")
+
+    def register(self, name: str, target: T) -> None:
+        """Add a plugin by a name; raises `ConfigError` for a name that comes with unequal."""
+        if name in self._targets:
+            raise ConfigError(f"there is a {self.noun} '{name}' already; choose another name")
+        self._registered[name] = target
+        _remember(name, target)
 
     def about(self, name: str) -> str:
         """Return what the module of a known name says in its first line."""
+        if name not in self._targets:
+            return first_line(inspect.getdoc(self.get(name)) or name)
         module = import_module(self._targets[name].split(":")[0])
         return (module.__doc__ or "").split("\n", 1)[0]
 
@@ -40,3 +73,51 @@ class Registry(Generic[T]):
         """Yield every name with its target, in the order of registration."""
         for name in self:
             yield name, self.get(name)
+
+    def _plugins(self) -> dict[str, str]:
+        """Return the plugins by name, with the place of those of entry points."""
+        if self.group is None:
+            return {}
+        own = {name: place for name, place in _entry_points(self.group).items() if name not in self._targets}
+        return own | dict.fromkeys(self._registered, "")
+
+    def _loaded(self, name: str, place: str) -> T:
+        module, attribute = place.split(":")
+        here = str(Path.cwd())
+        if here not in sys.path:  # a script's is the folder of the script
+            sys.path.append(here)
+        try:
+            target = getattr(import_module(module), attribute)
+        except Exception as error:  # whatever the plugin's own code raises
+            raise ConfigError(
+                f"cannot load the {self.noun} '{name}' ({type(error).__name__}: {first_line(error)}); give"
+                " module:attribute of a module that can be imported here"
+            ) from error
+        _remember(name, target)
+        return cast(T, target)
+
+
+@cache
+def _entry_points(group: str) -> dict[str, str]:
+    return {one.name: one.value for one in entry_points(group=group)}
+
+
+def _remember(name: str, target: Any) -> None:
+    """Remember the SHA-256 of the source of a plugin's module, which is part of a study step's hash."""
+    try:
+        file = inspect.getsourcefile(target if inspect.isclass(target) else type(target)) or ""
+        if not inspect.isclass(target):
+            file = getattr(sys.modules.get(name.split(":")[0]), "__file__", file) or ""
+        content = Path(file).read_bytes()
+    except (OSError, TypeError):  # such as one that was typed in
+        content = repr(target).encode()
+    _sources[name] = hashlib.sha256(content).hexdigest()
+
+
+def plugin_sources(settings: Any) -> dict[str, str]:
+    """Return the SHA-256 of the sources of all plugins that settings, as JSON, name."""
+    if isinstance(settings, dict):
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        return {name: digest for one in settings for name, digest in plugin_sources(one).items()}
+    return {settings: _sources[settings]} if isinstance(settings, str) and settings in _sources else {}

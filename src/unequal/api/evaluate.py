@@ -1,7 +1,7 @@
 """Evaluate a model on facts."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unequal.api.facts import read_facts
 from unequal.api.models import load
@@ -9,19 +9,22 @@ from unequal.api.results import Evaluation, Summary, percent
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of
 from unequal.facts.probes import PROBE_KINDS, ProbeKind
 
+if TYPE_CHECKING:
+    from unequal.evaluation.metrics.contract import Metric
+
 
 def evaluate(
     model: Any,
     facts: Any,
     *,
     probes: Sequence[ProbeKind] = PROBE_KINDS,
-    metrics: Sequence[str] | None = None,
+    metrics: "Sequence[str | Metric] | None" = None,
     known_by: KnownBy = KNOWN_BY,
 ) -> Evaluation:
     """Return the scores of a model on facts, by generated text and by probability.
 
     ``model`` is what `load` takes, ``facts`` what `read_facts` takes. ``metrics`` are names (see
-    ``unequal list metrics``), by default all that need no sampling.
+    ``unequal list metrics``) or metrics of your own (see `metric`), by default all that need no sampling.
     """
     from unequal.evaluation.evaluate import evaluate as run
 

@@ -24,6 +24,7 @@ ATTACKS: Registry[type["Attack"]] = Registry(
         "lens": "unequal.attacks.lens:LogitLens",
         "probe": "unequal.attacks.probe:LinearProbe",
     },
+    group="unequal.attacks",
 )
 SCHEMES = get_args(Scheme)
 """Names that stand for the attack ``quantise`` with this scheme."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from unequal.evaluation.aggregates.contract import Aggregate
     from unequal.evaluation.metrics.contract import Metric
 
+PLUGGABLE = ("method", "metric", "attack", "model family", "counting engine")
+"""Nouns of what a plugin may be, which is named by its place, ``module:attribute``."""
+
 COMMANDS: Registry[Any] = Registry(
     "command with settings",
     {
@@ -74,7 +77,7 @@ class Kind:
     def known(self, name: str) -> Page:
         """Return the page of a name; raises `ConfigError` that lists the known ones."""
         names = list(self.names())
-        if name not in names:
+        if name not in names and not (":" in name and self.noun in PLUGGABLE):
             known = f"{did_you_mean(name, names)} (known: {', '.join(names)})"
             raise ConfigError(f"unknown {self.noun} '{name}'{known}")
         return self.page(name)

@@ -14,5 +14,6 @@ COUNTERS: Registry[type["CountSettings"]] = Registry(
         "infinigram-local": "unequal.counting.infinigram.local_settings:LocalSettings",
         "infinigram-api": "unequal.counting.infinigram.api_settings:ApiSettings",
     },
+    group="unequal.engines",
 )
 """The settings class of each engine; ``settings.build()`` returns the engine."""

@@ -41,7 +41,7 @@ def evaluate(
     *,
     probes: Sequence[ProbeKind] = PROBE_KINDS,
     n_wordings: int = 2,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str | Metric] | None = None,
     passes: Passes = TWO_PASSES,
     reference: PreTrainedModel | None = None,
     precision: Precision = "fp32",
@@ -77,7 +77,7 @@ class Evaluator:
         kinds: Sequence[ProbeKind],
         before: str = "",
         *,
-        metrics: Sequence[str] | None = None,
+        metrics: Sequence[str | Metric] | None = None,
         passes: Passes = TWO_PASSES,
         reference: PreTrainedModel | None = None,
         precision: Precision = "fp32",
@@ -129,11 +129,11 @@ class Evaluator:
         return Tables(self._rows.scores(self._metrics, records), generation_rows(records))
 
 
-def _chosen(names: Sequence[str] | None, gives: set[Need]) -> list[Metric]:
+def _chosen(names: Sequence[str | Metric] | None, gives: set[Need]) -> list[Metric]:
     """Return the metrics of these names, or all that can be computed from what the passes give."""
     if names is None:
         return [metric for _, metric in METRICS.items() if gives.issuperset(metric.needs)]
-    metrics = [METRICS.get(name) for name in names]
+    metrics = [METRICS.get(one) if isinstance(one, str) else one for one in names]
     for metric in metrics:
         missing = [need for need in metric.needs if need not in gives]
         if missing:

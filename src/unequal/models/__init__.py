@@ -27,4 +27,5 @@ FAMILIES: Registry["Family"] = Registry(
         "mamba2": "unequal.models.families.mamba2:config",
         "falcon_h1": "unequal.models.families.falcon_h1:config",
     },
+    group="unequal.families",
 )

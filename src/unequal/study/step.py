@@ -13,6 +13,7 @@ from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
 from unequal.oom import is_out_of_memory, smaller_batches
 from unequal.progress import Progress
+from unequal.registry import plugin_sources
 from unequal.study.step_status import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 from unequal.temporary import remove_leftovers_below
 
@@ -75,7 +76,9 @@ class Step(BaseModel):
     def folder(self) -> str:
         """Return ``kind/name-hash8``; what a file name had better not hold is replaced in the name."""
         if self._folder is None:
-            digest = content_hash(self.result_format, self.kind, _not_default(self))
+            settings = _not_default(self)
+            plugins = [sources] if (sources := plugin_sources(settings)) else []
+            digest = content_hash(self.result_format, self.kind, settings, *plugins)
             self._folder = f"{self.kind}/{_file_name(self.name)}-{digest[:8]}"
         return self._folder
 

@@ -164,9 +164,9 @@ class Dual(StrictModel):
 class Method(StrictModel):
     """An unlearning objective: total loss γ·L_forget + α·L_retain + λ·L_question, each a mean over facts."""
 
-    title: ClassVar[str]
-    formula: ClassVar[str]
-    source: ClassVar[str]
+    title: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
+    source: ClassVar[str] = ""
     cost: ClassVar[str] = "1 pass a step"
     needs: ClassVar[frozenset[Need]] = frozenset()
     whole: ClassVar[frozenset[str]] = frozenset()
@@ -192,6 +192,14 @@ class Method(StrictModel):
         default=None,
         description="a retain weight that learns, in place of α",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        """Name a method that comes from outside by its place, ``module:class``."""
+        if isinstance(values, Mapping) and "kind" not in values and cls.model_fields["kind"].is_required():
+            return {**values, "kind": f"{cls.__module__}:{cls.__qualname__}"}
+        return values
 
     @model_validator(mode="after")
     def _trains_something(self) -> Self:

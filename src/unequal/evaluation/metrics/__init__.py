@@ -48,6 +48,7 @@ METRICS: Registry["Metric"] = Registry(
         "min_k_plus_plus_40": f"{_HERE}.min_k:MIN_K_PLUS_PLUS",
         "gradient_norm": f"{_HERE}.gradient_norm:METRIC",
     },
+    group="unequal.metrics",
 )
 
 STUDY_METRICS = (

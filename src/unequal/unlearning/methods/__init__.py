@@ -40,4 +40,5 @@ METHODS: Registry[type["Method"]] = Registry(
         "task_vector": "unequal.unlearning.methods.task_vector:TaskVector",
         "icu": "unequal.unlearning.methods.icu:InContextUnlearning",
     },
+    group="unequal.methods",
 )
