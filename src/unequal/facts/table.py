@@ -65,7 +65,7 @@ def _checked(name: str, rows: Iterable[tuple[int, dict[str, Any]]], findings: Fi
         earlier = first_line.setdefault(fact.fact_id, line)
         if earlier != line:
             findings.bad.add(
-                f"{name}:{line}: column fact_id: {shown(fact.fact_id)} stands on line {earlier} already;"
+                f"{name}:{line}: column fact_id: {shown(fact.fact_id)} is on line {earlier} already;"
                 " every fact_id must be unique"
             )
         yield fact
