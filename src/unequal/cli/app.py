@@ -31,7 +31,8 @@ COMMANDS = {
     "study": "Run a whole study from a run file, or show its state.",
     "analyze": "Decide the claims that a study can decide.",
     "report": "Draw the report of a study.",
-    "list": "List methods, metrics, attacks, families, facts and more, or show one.",
+    "list": "List methods, metrics, attacks, models, facts and more, or show one.",
+    "models": "Fetch a model by name, or list those that can be fetched.",
     "doctor": "Show what is installed and what is missing.",
 }
 ALIASES = ("methods", "metrics", "attacks")

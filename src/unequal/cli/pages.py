@@ -1,5 +1,6 @@
 """Pages of `unequal list`: what there is of each kind, what it is for, how it is set, and a call of it."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -158,6 +159,21 @@ def _family(name: str) -> Page:
     return Page(name, FAMILIES.about(name), FAMILIES.about(name), facts, [], example)
 
 
+def _model(name: str) -> Page:
+    from unequal.models.sources.catalogue import folder_of, is_fetched, named_model
+
+    model, fetched = named_model(name), is_fetched(name)
+    facts = {
+        "Licence": model.licence,
+        "Size": f"{model.megabytes} MB to fetch",
+        "Place": str(folder_of(name)) if fetched else f"not on this machine; unequal models get {name}",
+        "Asked by": ", ".join(f"{key} = {json.dumps(value)}" for key, value in model.prompts.items()),
+    }
+    purpose = f"{model.summary}; {'on this machine' if fetched else 'not fetched'}"
+    example = f"unequal evaluate --model {name} --facts country-capital --out scores"
+    return Page(name, purpose, model.summary, facts, [], example)
+
+
 def _fact_list(name: str) -> Page:
     from unequal.facts.packaged import packaged_facts
     from unequal.facts.table import read_facts
@@ -260,6 +276,12 @@ KINDS = {
     ),
     "families": Kind(
         "model family", "model families to pre-train", _of("unequal.models", "FAMILIES"), _family
+    ),
+    "models": Kind(
+        "model",
+        "models by name, which are fetched when first used",
+        _of("unequal.models.sources.catalogue", "NAMED_MODELS"),
+        _model,
     ),
     "facts": Kind("fact list", "fact lists that come with unequal", lambda: ["country-capital"], _fact_list),
     "importers": Kind(

@@ -51,6 +51,8 @@ def unequal(*words):
             (["study", "run", "--help"], "--dry-run"),
             (["methods"], "negative preference optimisation"),
             (["methods", "npo"], "2404.05868"),
+            (["list", "models"], "smollm2-135m\t"),
+            (["models", "get", "--help"], "Fetch a model by its name"),
             (["metrics"], "rouge_l_recall"),
             (["metrics", "exact_match"], "Chance"),
             (["doctor"], "missing for train: accelerate, safetensors, tokenizers, torch, transformers"),

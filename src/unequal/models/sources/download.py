@@ -16,22 +16,11 @@ from zipfile import BadZipFile, ZipFile
 from unequal.console import progress_bar, say
 from unequal.errors import DataError
 from unequal.files import atomic_folder, lock_of, locked, write_json
-from unequal.models.sources.catalogue import NamedModel, Part, named_model
-from unequal.models.sources.gguf_file import SOURCE, cache_folder, dequantise
+from unequal.models.sources.catalogue import NamedModel, Part, folder_of, is_fetched, named_model
+from unequal.models.sources.gguf_file import dequantise
+from unequal.models.stored_prompts import PROMPTS_FILE
 
-PROMPTS = "prompts.json"
-"""The file beside a model that says how to ask it, as the table ``[prompts]`` of a run file does."""
 _LOOK_EVERY = 0.5  # seconds between looks at how much was downloaded
-
-
-def folder_of(name: str) -> Path:
-    """Return the folder in which a named model is, or will be when it is fetched."""
-    return cache_folder() / name
-
-
-def is_fetched(name: str) -> bool:
-    """Return whether a named model is in the cache."""
-    return (folder_of(name) / SOURCE).is_file()
 
 
 def fetch(name: str) -> Path:
@@ -72,7 +61,7 @@ def _fetch(name: str, model: NamedModel, folder: Path) -> None:
             )
         with atomic_folder(folder) as beside:
             dequantise(file, beside, digest, {"named": name, "licence": model.licence})
-            write_json(beside / PROMPTS, dict(model.prompts))
+            write_json(beside / PROMPTS_FILE, dict(model.prompts))
 
 
 def _download(name: str, part: Part, folder: Path, progress: Callable[[int], None]) -> Path:

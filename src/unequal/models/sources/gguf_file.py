@@ -1,6 +1,5 @@
 """GGUF files as models: dequantised once into a folder of safetensors with tokenizer and chat template."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,14 +14,13 @@ from unequal.console import say
 from unequal.errors import DataError, MissingExtraError
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
 from unequal.models.reasons import explained
+from unequal.models.sources.catalogue import SOURCE, cache_folder
 from unequal.oom import is_out_of_memory
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
     from transformers import PreTrainedModel
 
-SOURCE = "source.json"
-"""The file of a dequantised folder that says which GGUF file it comes from."""
 _MAGIC = b"GGUF"
 _NOT_ARCHITECTURES = {"general", "tokenizer"}
 
@@ -39,13 +37,6 @@ class Header(NamedTuple):
 def is_gguf(name_or_path: str | Path) -> bool:
     """Return whether a model's name is that of a GGUF file."""
     return str(name_or_path).lower().endswith(".gguf")
-
-
-def cache_folder() -> Path:
-    """Return the folder of dequantised models: ``$UNEQUAL_CACHE``, or ``~/.cache/unequal``."""
-    own = os.environ.get("UNEQUAL_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(own) if own else Path(base) / "unequal").expanduser().absolute() / "models"
 
 
 def dequantised(file: Path, folder: Path | None = None) -> Path:
