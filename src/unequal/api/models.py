@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from unequal.errors import ConfigError
 from unequal.facts.probes import PromptFormat
-from unequal.files import atomic_folder, write_json
+from unequal.files import atomic_folder
 from unequal.models.compute_settings import Precision, Scheme
 
 if TYPE_CHECKING:
@@ -41,12 +41,10 @@ class Model:
     def save(self, folder: str | Path) -> Path:
         """Write model, tokenizer and prompt format into a folder that ``from_pretrained`` loads."""
         from unequal.models.save import save_model
-        from unequal.models.stored_prompts import PROMPTS_FILE
 
         folder = Path(folder)
         with atomic_folder(folder) as made:
-            write_json(made / PROMPTS_FILE, self.prompts.model_dump(mode="json", exclude_defaults=True))
-            save_model(self.model, self.tokenizer, made)
+            save_model(self.model, self.tokenizer, made, self.prompts)
         return folder
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 import polars as pl
 
 from unequal.cli.flags import takes
-from unequal.cli.options import hint_chat, require_training
+from unequal.cli.options import require_training, with_stored_prompts
 from unequal.console import progress_bar, say, show_table
 from unequal.evaluation.known_by import KnownBy
 from unequal.study.stages.attack import AttackCommand, run_attack
@@ -13,7 +13,7 @@ from unequal.study.stages.attack import AttackCommand, run_attack
 def attack(settings: AttackCommand) -> None:
     """Try to get back what a model was made to forget, beside facts that it never saw."""
     require_training("an attack")
-    hint_chat(settings.model, settings.prompts.chat)
+    settings = with_stored_prompts(settings, settings.model)
     with progress_bar("attacks") as progress:
         scores = run_attack(settings, progress)
     _show(scores, [one.name for one in settings.attacks], settings.known_by)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from unequal.auditing.settings import AuditSettings
 from unequal.cli.flags import takes
-from unequal.cli.options import hint_chat, require_training
+from unequal.cli.options import require_training, with_stored_prompts
 from unequal.console import progress_bar, say, show_table
 from unequal.evaluation.known_by import READINGS
 
@@ -25,7 +25,7 @@ def audit(settings: AuditSettings) -> None:
     require_training("auditing a model")
     from unequal.auditing.run import run_audit
 
-    hint_chat(settings.after, settings.prompts.chat)
+    settings = with_stored_prompts(settings, settings.after)
     with progress_bar("auditing") as progress:
         done = run_audit(settings, progress)
     _show(done)

@@ -1,7 +1,7 @@
 """``unequal evaluate``."""
 
 from unequal.cli.flags import takes
-from unequal.cli.options import hint_chat, require_training
+from unequal.cli.options import require_training, with_stored_prompts
 from unequal.cli.scores import say_known, show_means
 from unequal.console import say
 from unequal.evaluation.known_by import known_of
@@ -20,7 +20,7 @@ from unequal.study.stages.evaluate import EvaluateCommand, run_evaluate
 def evaluate(settings: EvaluateCommand) -> None:
     """Evaluate a model on facts, by what it generates and by what it finds probable."""
     require_training("evaluating a model")
-    hint_chat(settings.model, settings.prompts.chat)
+    settings = with_stored_prompts(settings, settings.model)
     scores = run_evaluate(settings)
     show_means(scores, settings.metrics or [settings.known_by])
     say_known(known_of(scores, settings.known_by))

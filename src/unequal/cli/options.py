@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from unequal.config import build, overlaid, read_toml
 from unequal.console import say
 from unequal.errors import DataError, MissingExtraError
+from unequal.facts.probes import PromptFormat
 from unequal.output_paths import check_settings
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -32,6 +33,26 @@ def settings_from(model: type[Settings], config: Path | None, flags: Mapping[str
     settings = build(model, overlaid(values, flags, where), where)
     check_settings(settings, {"--config": config})
     return settings
+
+
+def with_stored_prompts(settings: Settings, model: str | Path) -> Settings:
+    """Return settings with the prompt format that is stored with a model, unless they give ``prompts``.
+
+    Says so, or that a model with a chat template is asked in plain text.
+    """
+    from unequal.models.stored_prompts import read_prompts
+
+    given: PromptFormat = settings.prompts  # type: ignore[attr-defined]
+    stored = None if "prompts" in settings.model_fields_set else read_prompts(model)
+    if stored is None or stored == PromptFormat():
+        hint_chat(str(model), given.chat)
+        return settings
+    how = "in its chat template" if stored.chat else f"by {stored.question!r}"
+    say(
+        f"note: {model} is asked {how}, as stored with it; to change that give --prompts.question or other"
+        " settings of prompts"
+    )
+    return settings.model_copy(update={"prompts": stored})
 
 
 def hint_chat(model: str, chat: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 from unequal.cli.flags import takes
-from unequal.cli.options import hint_chat, require_training
+from unequal.cli.options import require_training, with_stored_prompts
 from unequal.console import progress_bar, say, show_table
 from unequal.difficulty_prediction.settings import PlanSettings
 
@@ -26,7 +26,7 @@ def ask(settings: PlanSettings) -> None:
     require_training("asking a model what it knows")
     from unequal.difficulty_prediction.run import make_plan
 
-    hint_chat(settings.model, settings.prompts.chat)
+    settings = with_stored_prompts(settings, settings.model)
     made = make_plan(settings)
     _show_facts(made.chosen)
     _show_budgets(made.budgets, settings.share)

@@ -4,7 +4,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from unequal.cli.flags import takes
-from unequal.cli.options import hint_chat, require_training
+from unequal.cli.options import require_training, with_stored_prompts
 from unequal.console import progress_bar, say, show_table
 from unequal.study.stages.tune import TuneCommand, run_tune
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def tune(settings: TuneCommand) -> None:
     """Find the learning rate at which a method forgets most within a utility budget."""
     require_training("the search for a learning rate")
-    hint_chat(settings.model, settings.prompts.chat)
+    settings = with_stored_prompts(settings, settings.model)
     with progress_bar("trials") as progress:
         trials = run_tune(settings, progress)
     _show(settings, [trial for _, trial in trials])

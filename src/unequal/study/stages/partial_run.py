@@ -16,6 +16,7 @@ from unequal.checksums import (
 )
 from unequal.errors import ConfigError, DamagedError
 from unequal.evaluation.evaluate import Tables
+from unequal.facts.probes import PromptFormat
 from unequal.files import atomic_folder, read_json, write_json, write_table
 from unequal.models.distributed import broadcast_from_main, is_main_process, on_main_process
 from unequal.models.save import save_model
@@ -116,16 +117,18 @@ class PartialRun:
         step: int,
         found: Mapping[int, Tables],
         stopped: Stopped | None = None,
+        *,
+        prompts: PromptFormat,
     ) -> None:
         """Keep the model at the end of training, which is that of ``step``, and the tables found so far.
 
-        ``stopped`` is the stopping rule that ended the run, if one did. All processes must come here, and the
-        first writes.
+        ``prompts`` is stored with it; ``stopped`` is the stopping rule that ended the run, if one did. All
+        processes must come here, and the first writes.
         """
         for evaluated, tables in found.items():
             self.keep(evaluated, tables)
         with on_main_process(atomic_folder(self._folder / "end")) as folder:
-            save_model(model, tokenizer, folder / "model" if folder else None)
+            save_model(model, tokenizer, folder / "model" if folder else None, prompts)
             if folder:
                 write_checked_json(self._folder / CONFIG, self._settings)
                 write_json(folder / "step.json", step)

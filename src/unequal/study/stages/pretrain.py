@@ -1,5 +1,6 @@
 """The stage ``unequal pretrain``: a model trained from scratch on a corpus folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from unequal.files import lock_of, locked, write_json
 from unequal.manifest import manifest
 from unequal.models.compute_settings import DeviceSettings
 from unequal.models.shapes import ModelSettings
+from unequal.models.stored_prompts import PROMPTS_FILE
 from unequal.oom import retry_with_smaller_batches
 from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
@@ -59,6 +61,7 @@ def run_pretrain(settings: PretrainCommand, progress: Progress) -> Path:
                 settings.checkpoint_every, progress,
             )  # fmt: skip
             if is_main_process():
+                _store_prompts(resolved["corpus_made_from"], settings.out / "model")
                 write_json(settings.out / "manifest.json", manifest())
     return settings.out / "model"
 
@@ -68,3 +71,9 @@ def _made_from(corpus_manifest: Path) -> object:
     if not corpus_manifest.is_file():
         return None
     return read_object(corpus_manifest, "build the corpus anew").get("settings")
+
+
+def _store_prompts(corpus_made_from: object, folder: Path) -> None:
+    """Store the prompt format of a corpus with the model that was trained on it, if the corpus says it."""
+    if isinstance(corpus_made_from, Mapping) and (prompts := corpus_made_from.get("prompts")):
+        write_json(folder / PROMPTS_FILE, prompts)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from unequal.errors import DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
+from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.roles import FactsByRole
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
@@ -93,7 +94,7 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> "RunScores":
     files = {role: path for role in ROLES if (path := getattr(settings, role))}
     facts = FactsByRole.read(**files)
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
-    hashes = {role: file_hash(path) for role, path in files.items()}
+    hashes = {role: file_hash(resolve_facts(path)) for role, path in files.items()}
     with on_main_process(locked(lock_of(settings.out), f"unlearning into {settings.out}")):
         partial = PartialRun(settings.out, {**resolved, "facts": hashes})
         try:
@@ -151,7 +152,7 @@ def _unlearn(
         if every:
             partial.keep(step, tables)
 
-    at_end = bound(partial.end, model, tokenizer)
+    at_end = bound(partial.end, model, tokenizer, prompts=settings.prompts)
     found = unlearn_and_evaluate(
         run, evaluations, at_end=at_end, after_evaluation=after_evaluation, earlier=earlier
     )
@@ -176,7 +177,7 @@ def _keep_diverged(
         return error
     beside = settings.out.with_name(f"{settings.out.name}.diverged")
     with on_main_process(atomic_folder(beside)) as folder:
-        save_model(model, tokenizer, folder / "model" if folder else None)
+        save_model(model, tokenizer, folder / "model" if folder else None, settings.prompts)
         if folder:
             write_tables(found.tables, folder, _columns(settings) | of_model(model))
             failure = {"what": error.what, "step": error.step, "batch": error.batch}
