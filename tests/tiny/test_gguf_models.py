@@ -1,6 +1,7 @@
 """GGUF files and named models: dequantised once, fetched by pip, refused in one sentence."""
 
 import shutil
+import sys
 from hashlib import sha256
 
 import gguf
@@ -14,7 +15,7 @@ from tiny_world import PROMPTS
 from unequal.cli.list import list_
 from unequal.cli.models import get
 from unequal.console import console
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError, DataError, MissingExtraError
 from unequal.models.sources import catalogue, download
 from unequal.models.sources.catalogue import SOURCE, NamedModel, Part
 from unequal.models.sources.gguf_file import dequantised
@@ -92,6 +93,12 @@ def test_an_architecture_that_cannot_be_read_is_named_with_those_that_can(folder
     other = write_gguf(folder, tmp_path / "other.gguf", architecture="rwkv7")
     with pytest.raises(DataError, match=r"architecture 'rwkv7'.*llama"):
         dequantised(other)
+
+
+def test_a_missing_library_is_named_with_its_extra(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(MissingExtraError, match=r"reading a \.gguf file needs .*unequal\[train\]"):
+        dequantised(file)
 
 
 def test_no_file(tmp_path):
