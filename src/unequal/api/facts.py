@@ -9,7 +9,6 @@ import polars as pl
 
 from unequal.errors import ConfigError
 from unequal.facts.frame import facts_frame
-from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import facts_of_rows
 from unequal.facts.table import read_facts as read_table
@@ -83,7 +82,7 @@ def read_facts(source: "str | Path | pl.DataFrame | Iterable[Mapping[str, Any]] 
     if isinstance(source, Facts):
         return source
     if isinstance(source, str | Path):
-        return Facts(read_table(resolve_facts(Path(source))))
+        return Facts(read_table(Path(source)))
     if isinstance(source, pl.DataFrame):
         return Facts(facts_of_rows(source.iter_rows(named=True)))
     if hasattr(source, "to_dict") and hasattr(source, "columns"):  # of pandas

@@ -13,7 +13,6 @@ from unequal.auditing.verdicts import ASKED
 from unequal.errors import ConfigError
 from unequal.evaluation.known_by import READINGS
 from unequal.facts.complete import completed, relation_templates
-from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import ProbeMaker
 from unequal.facts.roles import FactsByRole
 from unequal.facts.schema import Fact
@@ -45,7 +44,7 @@ def run_audit(settings: AuditSettings, progress: Progress = no_progress) -> Audi
     choose_device(settings.device)
     policy = read_policy(settings.policy) if settings.policy else None
     given = FactsByRole.read(
-        resolve_facts(settings.facts),
+        settings.facts,
         utility=settings.utility,
         never_seen=settings.never_seen,
         keep_roles=True,
@@ -93,7 +92,7 @@ def _counts(
 
         scan = ScanSettings(
             engine="scan",
-            facts=resolve_facts(settings.facts),
+            facts=settings.facts,
             corpus=settings.corpus,
             out=(folder or settings.out) / "counts.parquet",
         )

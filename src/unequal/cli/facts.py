@@ -190,7 +190,7 @@ def bucket(
     check_suffix(out)
     read = {"--facts": resolve_facts(facts), "--counts": counts, "--config": config}
     check_outputs([Output(out)], read)
-    done = bucket_facts(read_facts(resolve_facts(facts)), read_counts(counts)[0], settings)
+    done = bucket_facts(read_facts(facts), read_counts(counts)[0], settings)
     write_facts(done.facts, out)
     _show_buckets(settings.by, done)
     _show_dropped("facts", done.dropped)
@@ -234,7 +234,7 @@ def export_lm_eval(
 
     kinds = probe_kinds(probes)
     check_outputs([Output(out, kind="whole", made="load.py")], {"TABLE": resolve_facts(table)})
-    found = read_facts(resolve_facts(table))
+    found = read_facts(table)
     documents = export_tasks(found, PromptFormat(chat=chat), out, name, kinds, n_wordings)
     show_table(f"{len(documents)} tasks in the group {name}", ["task", "documents"], [*documents.items()])
     ours, theirs = (" --chat", " --apply_chat_template") if chat else ("", "")

@@ -9,7 +9,6 @@ import polars as pl
 
 from unequal.counting.protocol import COUNT_SCHEMA, NUMBERS, Counter, CountSettings, count_table
 from unequal.errors import DamagedError, DataError
-from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import atomic_path
@@ -29,7 +28,7 @@ def count_facts(
     Raises `DataError` for facts or a corpus that cannot be read, and for a table that cannot be written.
     """
     check_settings(settings)
-    facts = read_facts(resolve_facts(settings.facts))
+    facts = read_facts(settings.facts)
     with atomic_path(settings.out) as beside:
         table = count_table(counter, facts, progress)
         metadata = counter.metadata() | {"settings": settings.model_dump(mode="json")}

@@ -17,7 +17,6 @@ from unequal.difficulty_prediction.settings import PlanSettings
 from unequal.errors import ConfigError, DataError
 from unequal.evaluation.evaluate import evaluate
 from unequal.evaluation.known_by import KNOWN_BY, SAID
-from unequal.facts.packaged import resolve_facts
 from unequal.facts.schema import Fact
 from unequal.facts.table import read_facts
 from unequal.files import atomic_folder, write_json, write_table
@@ -82,7 +81,7 @@ def _predictor(settings: PlanSettings) -> Predictor:
 
 def _facts(settings: PlanSettings) -> tuple[list[Fact], list[str]]:
     """Return the facts in the role forget, with the counts of the count table if there is one, and notes."""
-    facts = [one.model_copy(update={"role": "forget"}) for one in read_facts(resolve_facts(settings.forget))]
+    facts = [one.model_copy(update={"role": "forget"}) for one in read_facts(settings.forget)]
     if not facts:
         raise DataError(f"{settings.forget} holds no facts")
     if settings.counts is not None:

@@ -12,6 +12,7 @@ from unequal.errors import DataError
 from unequal.facts.frame import facts_frame
 from unequal.facts.lists import HOW, ListSyntaxError, list_in
 from unequal.facts.names import ExcludedItem
+from unequal.facts.packaged import resolve_facts
 from unequal.facts.problems import Findings, shown
 from unequal.facts.rows import guess, read_rows
 from unequal.facts.schema import LIST_COLUMNS, REQUIRED_COLUMNS, Fact
@@ -26,8 +27,8 @@ _said: Counter[str] = Counter()
 def read_facts(path: Path, progress: Progress | None = None) -> list[Fact]:
     """Return the facts of a table in file order, without correct distractors and duplicate names.
 
-    A note reports excluded items, once a file. Raises `DataError` that lists bad rows with file, line,
-    column, value and what is allowed.
+    A path may be the name of the packaged table. A note reports excluded items, once a file. Raises
+    `DataError` that lists bad rows with file, line, column, value and what is allowed.
     """
     findings = Findings()
     facts = list(iter_facts(path, findings, progress))
@@ -43,7 +44,7 @@ def iter_facts(path: Path, findings: Findings, progress: Progress | None = None)
 
     If there are bad rows, it raises `DataError` at the end; the facts yielded before must not be used then.
     """
-    yield from _checked(str(path), read_rows(path, findings, progress), findings)
+    yield from _checked(str(path), read_rows(resolve_facts(path), findings, progress), findings)
 
 
 def facts_of_rows(rows: Iterable[Mapping[str, Any]], name: str = "rows") -> list[Fact]:

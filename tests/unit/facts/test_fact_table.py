@@ -2,12 +2,14 @@
 
 import csv
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from unequal.errors import DataError
 from unequal.facts.packaged import packaged_facts, resolve_corpus, resolve_facts
+from unequal.facts.roles import FactsByRole
 from unequal.facts.schema import Fact
 from unequal.facts.table import facts_frame, read_facts
 from unequal.facts.write import write_facts
@@ -233,8 +235,13 @@ def test_writing_below_a_file_is_a_data_error(tmp_path):
         write_facts([Fact.model_validate(ROW)], tmp_path / "plain" / "facts.parquet")
 
 
+def test_the_packaged_name_has_a_role_like_any_table():
+    facts = FactsByRole.read(Path("country-capital"))
+    assert [fact.fact_id for fact in facts.forget] == [fact.fact_id for fact in read_facts(packaged_facts())]
+
+
 def test_the_packaged_table_is_sound_and_found_by_name(tmp_path):
-    facts = read_facts(resolve_facts(packaged_facts().__class__("country-capital")))
+    facts = read_facts(Path("country-capital"))
     assert len(facts) == 229
     assert all(fact.relation == "capital" and len(fact.distractors) == 5 for fact in facts)
     assert resolve_facts(tmp_path / "mine.csv") == tmp_path / "mine.csv"
