@@ -6,9 +6,11 @@ from hashlib import sha256
 
 import gguf
 import numpy
+import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
+from command_line import call
 from gguf_files import write_gguf, write_wheel
 from model_folders import make_folder
 from tiny_world import PROMPTS
@@ -16,6 +18,7 @@ from unequal.cli.list import list_
 from unequal.cli.models import get
 from unequal.console import console
 from unequal.errors import ConfigError, DataError, MissingExtraError
+from unequal.facts.table import facts_frame
 from unequal.models.sources import catalogue, download
 from unequal.models.sources.catalogue import SOURCE, NamedModel, Part
 from unequal.models.sources.gguf_file import dequantised
@@ -185,3 +188,27 @@ def printed(*words):
 def test_a_wrong_name_is_answered_by_the_command_before_anything_is_fetched():
     with pytest.raises(ConfigError, match="unknown model 'smol'"):
         get("smol")
+
+
+def test_a_command_fetches_the_model_it_is_given_by_name_and_asks_it_as_stored(
+    registry, facts, tmp_path, cache, monkeypatch
+):
+    asked = catalogue.NAMED_MODELS["small"]._replace(prompts={"question": "{question}"})
+    monkeypatch.setitem(catalogue.NAMED_MODELS, "small", asked)
+    facts_frame(facts[:3]).write_parquet(tmp_path / "facts.parquet")
+    words = ["evaluate", "--facts", tmp_path / "facts.parquet", "--probes", "question"]
+    said = call(*words, "--model", "small", "--out", tmp_path / "by-name")
+    assert (said.code, said.err) == (0, "")
+    assert "small is asked by '{question}', as stored with it" in said.out
+    plain = call(*words, "--model", cache / "small", "--out", tmp_path / "again")
+    assert (plain.code, plain.err) == (0, "")
+    found = [pl.read_parquet(tmp_path / out / "scores.parquet")["value"] for out in ("by-name", "again")]
+    assert found[0].equals(found[1])
+
+
+@pytest.mark.full
+def test_a_file_is_asked_for_the_packaged_facts(file, tmp_path):
+    words = ["--model", file, "--facts", "country-capital", "--probes", "question", "--out", tmp_path / "out"]
+    said = call("evaluate", *words)
+    assert (said.code, said.err) == (0, "")
+    assert pl.read_parquet(tmp_path / "out" / "scores.parquet")["fact_id"].n_unique() == 229

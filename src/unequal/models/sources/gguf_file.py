@@ -1,16 +1,16 @@
 """GGUF files as models: dequantised once into a folder of safetensors with tokenizer and chat template."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
+from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
 
 from unequal.checksums import write_checksums
-from unequal.console import say
+from unequal.console import progress_bar, say
 from unequal.errors import DataError, MissingExtraError
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
 from unequal.models.reasons import explained
@@ -65,7 +65,7 @@ def dequantise(
     """Write a GGUF file's model in float32 into a folder, with ``described`` in its `SOURCE`."""
     header = read_header(file)
     say(f"dequantising {file.name} ({header.quantisation}) into float32")
-    with explained("a model", file, ()):
+    with explained("a model", file, ()), _progress_shown(f"dequantising {file.name}"):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             file.parent, gguf_file=file.name, dtype=torch.float32
         )
@@ -77,6 +77,23 @@ def dequantise(
     record = {"file": file.name, "sha256": digest, **header._asdict(), "dtype": "float32", **described}
     write_json(folder / SOURCE, record)
     write_checksums(folder)
+
+
+@contextmanager
+def _progress_shown(description: str) -> Iterator[None]:
+    """Show what transformers has dequantised in a progress bar of ours, which a pipe does not get."""
+    with progress_bar(description, in_lines=True) as progress:
+
+        def counted(tensors: Sequence[Any], **_: Any) -> Iterator[Any]:
+            for done, tensor in enumerate(tensors):
+                progress(done, len(tensors))
+                yield tensor
+
+        theirs, modeling_gguf_pytorch_utils.tqdm = modeling_gguf_pytorch_utils.tqdm, counted
+        try:
+            yield
+        finally:
+            modeling_gguf_pytorch_utils.tqdm = theirs
 
 
 def _without_origin(model: "PreTrainedModel") -> "PreTrainedModel":
@@ -110,7 +127,7 @@ def read_header(file: Path) -> Header:
     if not reader.tensors or end > file.stat().st_size:
         raise DataError(f"{file} is truncated: it has {_bytes(file)} and should have {end:,}; fetch it again")
     architecture = str(_value(reader, "general.architecture"))
-    known = sorted(set(GGUF_SUPPORTED_ARCHITECTURES) - _NOT_ARCHITECTURES)
+    known = sorted(set(modeling_gguf_pytorch_utils.GGUF_SUPPORTED_ARCHITECTURES) - _NOT_ARCHITECTURES)
     if architecture not in known:
         raise DataError(
             f"{file} holds a model of architecture '{architecture}', which transformers cannot read from"
