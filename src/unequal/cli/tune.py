@@ -52,8 +52,11 @@ def _show(settings: TuneCommand, trials: "list[Trial]") -> None:
 
 def _advise(settings: TuneCommand, chosen: "Trial") -> None:
     """Print the rate with the step and the rule that it holds for, and the command that uses them."""
+    from unequal.models.stored_prompts import read_prompts
+
     budget = settings.search.utility_drop
     best = chosen.best(budget)
+    is_stored = settings.prompts == read_prompts(settings.model)
     say(
         f"use learning_rate = {chosen.rate:.3g} and stop by utility_drop = {budget:g}: at step {best.step}"
         f" of {chosen.steps} {chosen.forgetting(budget):.0%} of the answer probability was gone; without it"
@@ -69,10 +72,10 @@ def _advise(settings: TuneCommand, chosen: "Trial") -> None:
         "--steps": chosen.steps,
         "--utility-drop": f"{budget:g}",
         "--seed": settings.seed or None,
-        "--system": settings.prompts.system,
+        "--system": None if is_stored else settings.prompts.system,
     }
     words = [f"{flag} {shlex.quote(str(value))}" for flag, value in given.items() if value is not None]
-    if settings.prompts.chat:
+    if settings.prompts.chat and not is_stored:
         words.append("--chat")
     say(f"next: unequal unlearn {' '.join(words)} --out unlearned")
     say(f"all trials are in {settings.out}")

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
+from transformers import AutoModelForCausalLM, AutoTokenizer, logging, modeling_gguf_pytorch_utils
 
 from unequal.checksums import write_checksums
 from unequal.console import progress_bar, say
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _MAGIC = b"GGUF"
+logging.set_verbosity_error()
+logging.disable_progress_bar()
 _NOT_ARCHITECTURES = {"general", "tokenizer"}
 
 
