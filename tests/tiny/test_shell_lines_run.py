@@ -8,6 +8,7 @@ are slow to start, and the commands in `ONLY_PARSED`.
 import copy
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,16 @@ def world(tmp_path_factory):
     shutil.copytree(folder / "study", folder / "other")
     shutil.copytree(next(folder.glob("study/corpus/*/data")), folder / "corpus")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_method(tmp_path, monkeypatch):
+    """The file hinge.py that the page on extending shows, in a folder of modules."""
+    page = (ROOT / "docs/extending.md").read_text()
+    (tmp_path / "hinge.py").write_text(page.split("```python\n")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("hinge", None)
 
 
 def config_of(command, world):
