@@ -1,6 +1,8 @@
 """Methods, metrics and attacks from outside: by place, registered, by entry point; their source is hashed."""
 
 import json
+import pickle
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 
@@ -9,12 +11,15 @@ import pytest
 
 import unequal as uq
 from answering_models import FACTS, write_model
-from command_line import call
+from command_line import call, toml
+from study_settings import changed
 from unequal import registry
 from unequal.attacks import ATTACKS
 from unequal.errors import ConfigError
 from unequal.evaluation.metrics import METRICS
 from unequal.facts.table import facts_frame
+from unequal.study.controlled import ControlledStudy
+from unequal.study.expand import plan_steps
 from unequal.unlearning.methods import METHODS
 
 HINGE = '''
@@ -146,3 +151,42 @@ def test_the_source_of_a_plugin_is_part_of_the_name_of_a_step(hinge, tmp_path):
     sys.modules.pop("own_hinge")
     METHODS.get(hinge)
     assert plugin_sources({"kind": hinge}) != before
+
+
+@pytest.mark.full
+def test_workers_of_a_study_run_a_plugin_and_a_changed_one_anew(hinge, tmp_path):
+    given = changed() | {"methods": [hinge], "seeds": [0]}
+    asked = {"probes": ["question"], "probes_between": ["question"]}
+    given["evaluate"] = {"allow_unknown": True, "facts_per_role": 4, **asked}
+    (tmp_path / "study.toml").write_text(toml(given))
+
+    def run():
+        words = [
+            sys.executable,
+            "-m",
+            "unequal",
+            "study",
+            "run",
+            "study.toml",
+            "--out",
+            "run",
+            "--workers",
+            "2",
+        ]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        return set((tmp_path / "run/unlearn").iterdir())
+
+    first = run()
+    assert len(first) == 1
+    assert run() == first
+    (tmp_path / "own_hinge.py").write_text(HINGE.replace("2.0", "3.0"))
+    assert len(run() - first) == 1
+
+
+def test_a_step_that_saves_memory_keeps_its_folder_where_no_plugin_was_loaded(hinge, monkeypatch):
+    settings = ControlledStudy.model_validate(changed() | {"methods": [hinge]})
+    step = next(one for one in plan_steps(settings) if one.kind == "unlearn")
+    folder = step.folder
+    monkeypatch.setattr(registry, "_sources", {})
+    assert pickle.loads(pickle.dumps(step)).saving_memory().folder == folder

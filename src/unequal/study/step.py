@@ -90,6 +90,7 @@ class Step(BaseModel):
     def saving_memory(self) -> Self:
         """Return the same step, with the same folder, that runs with smaller batches."""
         step = self.model_copy()
+        step._folder = self.folder  # a worker may not know the sources of plugins
         step._second_try = True
         return step
 

@@ -36,11 +36,6 @@ class Header(NamedTuple):
     add_bos_token: bool | None
 
 
-def is_gguf(name_or_path: str | Path) -> bool:
-    """Return whether a model's name is that of a GGUF file."""
-    return str(name_or_path).lower().endswith(".gguf")
-
-
 def dequantised(file: Path, folder: Path | None = None) -> Path:
     """Return the folder of a GGUF file's model in float32, made when first used.
 
