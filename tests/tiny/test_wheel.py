@@ -78,6 +78,7 @@ def test_the_quickstart_runs_where_only_the_wheel_is(installed, tmp_path):
     ]
     run(unequal, "count", *words, folder=tmp_path)
     assert pl.read_parquet(tmp_path / "counts.parquet")["docs_window"].sum() > 100
-    example = Path(where.strip()).parent / "examples" / "quick.toml"
-    plan = run(unequal, "study", "run", example, "--out", "quick", "--dry-run", folder=tmp_path)
+    plan = run(unequal, "study", "run", "quick", "--out", "quick", "--dry-run", folder=tmp_path)
     assert "0 done" in plan
+    studies = run(unequal, "list", "studies", folder=tmp_path)
+    assert "quick\tA controlled frequency study" in studies

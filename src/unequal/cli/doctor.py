@@ -28,7 +28,8 @@ def doctor(
     Parameters
     ----------
     study
-        run file of a study: its models, facts, text and counts are looked for, and its disk and memory
+        run file of a study, or the name of one that comes with unequal: its models, facts, text and counts
+        are looked for, and its disk and memory
     out
         folder of the study; by default here
     workers

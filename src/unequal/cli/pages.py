@@ -5,10 +5,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.resources import files
 from inspect import cleandoc
 from itertools import takewhile
-from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -233,20 +231,15 @@ def _command(name: str) -> Page:
     return Page(name, _purpose(_doc(command)), _doc(command), {}, command.settings, f"unequal {name} --help")
 
 
-def _run_files() -> dict[str, Path]:
-    """Return the run files that come with the package, by name, or those of the repository it runs from."""
-    packaged = Path(str(files("unequal"))) / "examples"
-    folder = packaged if packaged.is_dir() else Path(__file__).parents[3] / "examples"
-    return {path.stem: path for path in sorted(folder.glob("*.toml")) if path.stem != "policy"}
-
-
 def _run_file(name: str) -> Page:
-    path = _run_files()[name]
+    from unequal.study.packaged import packaged_run_files
+
+    path = packaged_run_files()[name]
     comment = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
     text = "\n".join(line.removeprefix("#").strip() for line in comment)
     sentence = re.split(r"(?<=[.?])\s", " ".join(text.split()), maxsplit=1)[0]
     first = shorten(sentence, 200, placeholder=" …")
-    return Page(name, first, text, {"File": str(path)}, [], f"unequal study run {path} --dry-run")
+    return Page(name, first, text, {"File": str(path)}, [], f"unequal study run {name} --dry-run")
 
 
 def _of(module: str, name: str) -> Callable[[], Iterable[str]]:
@@ -296,7 +289,9 @@ KINDS = {
     "matchers": Kind(
         "matcher", "ways to find names in text", _of("unequal.counting.matching", "MATCHERS"), _matcher
     ),
-    "studies": Kind("run file", "run files of studies that come with unequal", _run_files, _run_file),
+    "studies": Kind(
+        "run file", "run files of studies that come with unequal", lambda: _run_files(), _run_file
+    ),
     "sources": Kind(
         "source of base models",
         "sources of the models of a study",
@@ -310,6 +305,12 @@ KINDS = {
         _command,
     ),
 }
+
+
+def _run_files() -> Iterable[str]:
+    from unequal.study.packaged import packaged_run_files
+
+    return packaged_run_files()
 
 
 def _metrics() -> Iterable[str]:

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from unequal.cli.flags import shown
 from unequal.cli.options import missing_libraries, require_training
 from unequal.config import build
-from unequal.console import console, say, show_table
+from unequal.console import console, say, show_table, show_text
 from unequal.errors import ConfigError, DataError
 from unequal.models.compute_settings import DeviceSettings, choose_for_workers
 from unequal.output_paths import Output, check_outputs
@@ -51,7 +51,8 @@ def run(
     Parameters
     ----------
     run_file
-        TOML file that determines the study, such as examples/quick.toml; see: unequal list studies
+        TOML file that determines the study, or the name of one that comes with unequal, such as quick; see:
+        unequal list studies
     out
         folder of the study; by default runs/NAME, by the name that the file gives the study
     workers
@@ -66,6 +67,7 @@ def run(
         only show the steps, what is done, and an estimate of time and memory
     """
     from unequal.study.launch.launcher import ExecutorSettings
+    from unequal.study.packaged import resolve_run_file
     from unequal.study.progress import StudyProgress
     from unequal.study.runner import run_study
     from unequal.study.sources import load_study
@@ -83,7 +85,7 @@ def run(
     require_training("running a study")
     names = ("study.json", "scores.parquet", "generations.parquet", "report.html")
     outputs = [Output(out, kind="folder"), *(Output(out / name) for name in names)]
-    check_outputs(outputs, {"RUN_FILE": run_file})
+    check_outputs(outputs, {"RUN_FILE": resolve_run_file(run_file)})
     conducted = run_study(
         run_file, out, ExecutorSettings(number, launcher, address), StudyProgress(console), flags
     )
@@ -154,18 +156,37 @@ def _n_cards(device: str) -> int:
 
 
 @study.command
+def show(run_file: Path) -> None:
+    """Print a run file, such as one that comes with unequal, to begin an own one from.
+
+    Parameters
+    ----------
+    run_file
+        TOML file, or the name of one that comes with unequal; see: unequal list studies
+    """
+    from unequal.config import read_toml
+    from unequal.study.packaged import resolve_run_file
+
+    found = resolve_run_file(run_file)
+    read_toml(found)
+    show_text(found.read_text(encoding="utf-8").rstrip("\n"))
+
+
+@study.command
 def status(out: Path) -> None:
     """Show what of a study is done.
 
     Parameters
     ----------
     out
-        folder of the study
+        folder of the study, or its name where that is runs/NAME
     """
     from unequal.study.expand import plan_steps
+    from unequal.study.packaged import resolve_study_folder
     from unequal.study.runner import study_of
     from unequal.study.step_status import read_status
 
+    out = resolve_study_folder(out)
     if not (out / "study.toml").is_file():
         raise DataError(f"{out} holds no study (no study.toml); make one with: unequal study run")
     steps = plan_steps(study_of(out))
@@ -188,14 +209,16 @@ def verify(out: Path, *, against: Path, tolerance: float = 1e-6) -> None:
     Parameters
     ----------
     out
-        folder of a study, or any folder with a score table scores.parquet
+        folder of a study or its name, or any folder with a score table scores.parquet
     against
         folder of the other study
     tolerance
         largest difference of two numbers that count as equal, relative to the larger where that is above 1
     """
+    from unequal.study.packaged import resolve_study_folder
     from unequal.study.verify import verify as compare_folders
 
+    out, against = resolve_study_folder(out), resolve_study_folder(against)
     found = compare_folders(out, against, tolerance)
     _show_verification(found)
     if not found.same:

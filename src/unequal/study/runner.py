@@ -27,6 +27,7 @@ from unequal.study.factor_table import collect_factors
 from unequal.study.launch.launcher import ExecutorSettings
 from unequal.study.launch.run import run_steps
 from unequal.study.launch.scheduler import StepError
+from unequal.study.packaged import resolve_run_file
 from unequal.study.progress import StudyProgress
 from unequal.study.settings import StudySettings
 from unequal.study.sources import load_study
@@ -79,7 +80,7 @@ def run_study(
     with locked(out / ".lock", f"running a study in {out}"):
         _claim(out, settings)
         remove_leftovers(out, steps)
-        write_text(out / "study.toml", run_file.read_text(encoding="utf-8"))
+        write_text(out / "study.toml", resolve_run_file(run_file).read_text(encoding="utf-8"))
         described = describe(settings, run_file, out, flags)
         (out / CHECKSUM_FILE).unlink(missing_ok=True)
         write_checked_json(

@@ -8,6 +8,7 @@ from typing import Any
 from unequal.config import build, overlaid, read_toml
 from unequal.errors import ConfigError, did_you_mean
 from unequal.registry import Registry
+from unequal.study.packaged import resolve_run_file
 from unequal.study.settings import StudySettings
 
 CONTROLLED = "controlled"
@@ -42,7 +43,8 @@ def study_settings(
 def load_study(path: Path, flags: Mapping[str, Any] = MappingProxyType({})) -> StudySettings:
     """Return the settings in a run file with the flags on top; a flag ``a.b`` sets key ``b`` of table ``a``.
 
-    A flag of a table that the run file's source does not know, such as ``pretrain`` where nothing is
-    pre-trained, says nothing. Raises `ConfigError` that lists all that is wrong.
+    The name of a packaged run file is enough. A flag of a table that the run file's source does not know,
+    such as ``pretrain`` where nothing is pre-trained, says nothing. Raises `ConfigError` that lists all that
+    is wrong.
     """
-    return study_settings(read_toml(path), str(path), flags)
+    return study_settings(read_toml(resolve_run_file(path)), str(path), flags)
