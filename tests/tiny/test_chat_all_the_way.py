@@ -97,7 +97,7 @@ class TestSettings:
 
     def test_every_kind_but_a_sentence_to_complete_is_asked_in_the_chat(self, facts, maker):
         for probe in maker.probes(facts[0], PROBE_KINDS):
-            assert (probe.chat == PROMPTS.around) == (probe.kind != "cloze")
+            assert (probe.chat == PROMPTS.chat_of()) == (probe.kind != "cloze")
 
 
 class TestCorpus:
@@ -107,7 +107,7 @@ class TestCorpus:
         for document in documents[:40]:
             asked = document["text"].split("<|user|> ")[1]
             question, answer = asked.split("<|assistant|> ")
-            row = encode(tokenizer, question, [answer], True, PROMPTS.around)
+            row = encode(tokenizer, question, [answer], True, PROMPTS.chat_of())
             ids = tokenizer(document["text"], add_special_tokens=False)["input_ids"]
             assert [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id] == row.prompt + row.continuations[0]
 

@@ -132,7 +132,7 @@ def test_unlearning_changes_a_copy_and_draws_the_other_roles_from_the_rest(model
     assert "<table>" in unlearned._repr_html_()
 
 
-def test_the_learning_rate_is_searched_within_the_budget_where_none_is_given(model, facts):
+def test_the_learning_rate_is_found_within_the_budget_where_none_is_given(model, facts):
     found = uq.unlearn(model, facts, "simnpo", steps=6, budget=0.2)
     assert 3e-7 <= found.learning_rate <= 1e-2
     again = uq.unlearn(model, facts, "simnpo", steps=6, budget=0.2)
@@ -187,3 +187,31 @@ def test_a_wrong_setting_is_one_sentence(model, facts):
         uq.unlearn(model, facts, "nope")
     with pytest.raises(ConfigError, match="unknown"):
         uq.attack(model, facts, "nope")
+
+
+def test_a_chat_model_that_answers_in_sentences_is_scored_and_trained_behind_their_beginning(folder):
+    rows = [row | {"cloze": [f"{row['subject']} was born in the city of"]} for row in ROWS]
+    facts = uq.read_facts(rows).sample(4, seed=1)
+    there = uq.load(folder, prompts={"chat": True, "answer_after": "statement"})
+    bare, behind = (uq.evaluate(one, facts, probes=["question"]).scores for one in (uq.load(folder), there))
+    said, probable = pl.col("metric") == "answer_said", pl.col("metric") == "answer_prob"
+    assert bare.filter(said)["value"].to_list() == behind.filter(said)["value"].to_list() == [1.0] * 4
+    assert bare.filter(probable)["value"].max() < 0.1
+    assert behind.filter(probable)["value"].min() > 0.9
+    forgotten = uq.unlearn(there, facts, "npo", steps=6, budget=0.9)
+    last = forgotten.scores.filter(pl.col("step") > 0, said, pl.col("role") == "forget")
+    assert last["value"].mean() < 0.5
+
+
+def test_a_refusal_follows_the_question_and_an_answer_the_beginning_of_its_sentence(folder):
+    from unequal.unlearning.examples import FactEncoder
+
+    model = uq.load(folder, prompts={"chat": True, "answer_after": "statement"})
+    fact = FACTS[0].model_copy(update={"cloze": ("Arlo Venn was born in the city of",)})
+    encoder = FactEncoder(model.tokenizer, model.prompts)
+
+    def text(**words):
+        return model.tokenizer.decode(encoder.answer(fact, "Quorn", end=False, **words).ids)
+
+    assert text().endswith("was born in the city of Quorn")
+    assert "city of" not in text(is_sentence=True)

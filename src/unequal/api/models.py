@@ -33,7 +33,7 @@ class Model:
         from unequal.scoring.generate import GenerationPass
 
         probe = Probe(
-            "question", "question", 0, self.prompts.ask(question), "", ("",), (), self.prompts.around,
+            "question", "question", 0, self.prompts.prompt(question), "", ("",), (), self.prompts.chat_of(),
             stops=self.prompts.stops(plain=not self.prompts.chat), extra_tokens=n_tokens,
         )  # fmt: skip
         return GenerationPass(self.tokenizer, [probe]).run(self.model.eval())[0]

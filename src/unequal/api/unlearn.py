@@ -12,7 +12,6 @@ from unequal.api.roles import by_role
 from unequal.config import build
 from unequal.console import progress_bar
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
-from unequal.unlearning.stopping import Stopping
 
 if TYPE_CHECKING:
     from unequal.unlearning.method import Method
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 BUDGET = 0.1
 """Share of the probability of untouched answers that a run may cost before it stops."""
-LOWEST_RATE, HIGHEST_RATE = 3e-7, 1e-2
-"""Learning rates between which one is searched, for models of billions to less than a million parameters."""
 _ROWS = {"facts to forget": "forget", "facts to retain": "retain", "untouched facts": "utility"}
 
 
@@ -47,9 +44,9 @@ def unlearn(
     ``retain`` are the facts that training keeps, and ``utility`` facts that are never trained on; where they
     are not given, both are drawn from the rest of the table that ``forget`` was sampled from. The run stops,
     and goes back a step, when the utility facts have lost the share ``budget`` of their probability; None
-    never stops. Without a ``learning_rate`` the rate that forgets most within the budget is searched first,
-    as ``unequal tune`` does, unless ``method`` states one. ``settings`` are those of ``[unlearn]``, such as
-    ``steps=40`` or ``adapter={"rank": 8}``.
+    never stops. Without a ``learning_rate``, and unless ``method`` states one, it is found by a short trial
+    whose rate rises until the budget is spent. The model is evaluated before and after; ``evaluate_at=(5,)``
+    adds steps. ``settings`` are those of ``[unlearn]``, such as ``steps=40`` or ``adapter={"rank": 8}``.
     Raises `DataError` when the model says none of the facts, unless ``allow_unknown``, and `DivergedError`.
     """
     from unequal.evaluation.unlearning_run import Evaluations, unlearn_and_evaluate
@@ -66,7 +63,7 @@ def unlearn(
         seed, Controls(facts.utility, facts.never_seen),
     )  # fmt: skip
     if learning_rate is None and budget is not None and facts.utility and not _states_rate(method):
-        learning_rate = _searched_rate(run, budget)
+        learning_rate = _found_rate(run, budget)
     if learning_rate is not None:
         how = how.model_copy(update={"learning_rate": learning_rate})
     with progress_bar(f"unlearning by {how.kind}", in_lines=True) as progress:
@@ -91,7 +88,8 @@ def _unlearn_settings(settings: Mapping[str, Any], budget: float | None) -> "Unl
 
     rules = {} if budget is None else {"utility_drop": budget}
     stopping = {**rules, **dict(settings.get("stopping", {}))}
-    return build(UnlearnSettings, {**settings, "stopping": stopping}, "unlearn")
+    first_and_last = {"evaluate_at": (0,)}
+    return build(UnlearnSettings, {**first_and_last, **settings, "stopping": stopping}, "unlearn")
 
 
 def _method(method: "str | Mapping[str, Any] | Method") -> "Method":
@@ -111,24 +109,12 @@ def _states_rate(method: "str | Mapping[str, Any] | Method") -> bool:
     return "learning_rate" in (method if isinstance(method, Mapping) else method.model_fields_set)
 
 
-def _searched_rate(run: "Run", budget: float) -> float:
-    """Return the learning rate that forgets most within the budget of utility."""
-    from unequal.unlearning.search import SearchSettings, search
-    from unequal.unlearning.trials import try_rate
+def _found_rate(run: "Run", budget: float) -> float:
+    """Return the learning rate of a run that forgets as much as the budget of utility allows."""
+    from unequal.unlearning.rate_range import range_test
 
-    rates = SearchSettings(lowest=LOWEST_RATE, highest=HIGHEST_RATE, utility_drop=budget)
-    settings = run.settings.model_copy(update={"stopping": Stopping(), "evaluate_at": None})
-    quick = replace(run, settings=settings)
-    n_trials = sum(count for count, _ in rates.rungs(run.settings.steps))
-    best = rates.lowest
-    with progress_bar("searching the learning rate", in_lines=True) as progress:
-        trials = search(
-            rates, settings.steps, lambda rate, steps: try_rate(quick, run.controls.utility, rate, steps)
-        )
-        for done, (_, trial) in enumerate(trials, start=1):
-            progress(done, n_trials)
-            best = trial.rate
-    return best
+    with progress_bar("finding the learning rate", in_lines=True) as progress:
+        return range_test(run, run.controls.utility, budget, progress).rate(run.settings.steps)
 
 
 def _unlearned_summary(

@@ -53,4 +53,4 @@ class ChoicePrompt(Attack):
         options = [fact.answer, *fact.distractors]
         random_stream(context.seed, "options", fact.fact_id).shuffle(options)
         text = self.text.replace("{options}", ", ".join(options)).replace("{question}", fact.question)
-        return replace(question(context, fact), prompt=context.before + context.prompts.ask(text))
+        return replace(question(context, fact), prompt=context.before + context.prompts.prompt(text, fact))

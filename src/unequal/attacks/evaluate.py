@@ -37,7 +37,14 @@ def fits(context: AttackContext, probe: Probe) -> bool:
     from unequal.scoring.encoding import open_prompt
 
     window = window_of(context.model)
-    answers = replace(probe, accepted=(*probe.accepted, probe.answer, *probe.distractors), extra_tokens=0)
+    prompt, chat = probe.scored
+    answers = replace(
+        probe,
+        prompt=prompt,
+        chat=chat,
+        accepted=(*probe.accepted, probe.answer, *probe.distractors),
+        extra_tokens=0,
+    )
     asked = open_prompt(context.tokenizer, answers)
     return window is None or len(asked.ids) + asked.limit <= window
 

@@ -74,7 +74,7 @@ class FewShot(Attack):
         if asked.chat is None:
             solved = [f"{question} {answer}{self.separator}" for question, answer in shown]
             stops = (*asked.stops, self.separator) if asked.stops else ()
-            return replace(asked, prompt="".join([context.before, *solved, own]), stops=stops)
+            return replace(asked, prompt="".join([context.before, *solved, own]), stops=stops, statement="")
         (first, answer), *others = [*shown, (own, "")]
         turns = [(context.before + first, answer), *others]
-        return replace(asked, prompt=own, chat=replace(asked.chat, earlier=tuple(turns[:-1])))
+        return replace(asked, prompt=own, chat=replace(asked.chat, earlier=tuple(turns[:-1])), statement="")

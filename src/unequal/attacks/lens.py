@@ -1,12 +1,13 @@
 """Logit lens: rank and probability of the answer's first token from the hidden state after every layer."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
 
 from unequal.attacks.attack import Attack, AttackContext
 from unequal.attacks.evaluate import TOO_LONG, Found, fits, question, rows
-from unequal.scoring.encoding import encode
+from unequal.scoring.encoding import encode_probe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +37,7 @@ class LogitLens(Attack):
         found: dict[str, dict[str, Found]] = {
             probe.fact_id: dict.fromkeys(self.metrics, (None, TOO_LONG)) for probe in asked
         }
-        encoded = [encode(context.tokenizer, probe.prompt, [probe.answer], chat=probe.chat) for probe in kept]
+        encoded = [encode_probe(context.tokenizer, replace(probe, distractors=())) for probe in kept]
         prompts = [item.prompt for item in encoded]
         if kept:
             states = last_states(context.model, prompts, int(context.tokenizer.pad_token_id))

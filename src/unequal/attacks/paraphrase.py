@@ -28,7 +28,7 @@ class WorstParaphrase(Attack):
         for fact in context.attacked:
             asked = question(context, fact)
             for variant, text in enumerate(fact.paraphrases):
-                prompt = context.before + context.prompts.ask(text)
+                prompt = context.before + context.prompts.prompt(text, fact)
                 probes.append(replace(asked, kind="paraphrase", variant=variant, prompt=prompt))
             if not fact.paraphrases:
                 missing[fact.fact_id] = "the fact has no paraphrases"

@@ -38,6 +38,8 @@ class AddedText(Attack):
         """Return the probe with the texts; in a chat the assistant has begun its answer with the second."""
         before = f"{self.before}\n" if self.before else ""
         prompt = f"{context.before}{before}{probe.prompt.removeprefix(context.before)}"
+        statement = "" if self.after else probe.statement
         if probe.chat is None:
-            return replace(probe, prompt=f"{prompt} {self.after}".rstrip())
-        return replace(probe, prompt=prompt, chat=replace(probe.chat, begun=self.after))
+            return replace(probe, prompt=f"{prompt} {self.after}".rstrip(), statement=statement)
+        chat = replace(probe.chat, begun=self.after)
+        return replace(probe, prompt=prompt, chat=chat, statement=statement)

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from unequal.facts.names import name_key, without
-from unequal.facts.schema import Fact
+from unequal.facts.schema import Fact, Text
 from unequal.seeds import random_stream
 from unequal.strict import StrictModel
 
@@ -28,6 +28,13 @@ class Chat:
     system: str | None = None
     earlier: tuple[tuple[str, str], ...] = ()
     begun: str = ""
+
+
+class SolvedExample(StrictModel):
+    """A question with its answer, shown before the question that is asked."""
+
+    question: Text = Field(description="the question alone, without the prompt format")
+    answer: Text = Field(description="its answer")
 
 
 class PromptFormat(StrictModel):
@@ -50,6 +57,16 @@ class PromptFormat(StrictModel):
         default=None,
         min_length=1,
         description="system prompt of a chat",
+    )
+    examples: tuple[SolvedExample, ...] = Field(
+        default=(),
+        description="solved questions shown before each question, in a chat as earlier turns; one that names"
+        " the subject or an answer of the fact asked for is left out",
+    )
+    answer_after: Literal["question", "statement"] = Field(
+        default="question",
+        description="where an answer is scored and trained: right after the question, or after the beginning"
+        " of its statement (the first of cloze), where a model that answers in sentences says it",
     )
     stop: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         default=None,
@@ -86,11 +103,6 @@ class PromptFormat(StrictModel):
     def _has_statement(cls, text: str) -> str:
         return _with_placeholder(text, "{statement}")
 
-    @property
-    def around(self) -> Chat | None:
-        """The chat context of a question; None in plain text."""
-        return Chat(self.system) if self.chat else None
-
     def stops(self, plain: bool) -> tuple[str, ...]:
         """Return the stop strings of generated answers, in plain text or in a chat.
 
@@ -105,8 +117,45 @@ class PromptFormat(StrictModel):
         return ("\n", before_question) if before_question else ("\n",)
 
     def ask(self, question: str) -> str:
-        """Return the prompt for a question."""
+        """Return the prompt for a question, without solved examples."""
         return self.question.replace("{question}", question)
+
+    def prompt(self, question: str, fact: Fact | None = None) -> str:
+        """Return the prompt for a question about a fact, in plain text after the solved examples.
+
+        A fact that is a statement to complete is asked by its beginning alone.
+        """
+        if fact is not None and fact.is_completion:
+            return question
+        asked = self.ask(question)
+        shown = () if self.chat else self._shown(fact)
+        return "\n".join([*(answered(self.ask(one.question), one.answer) for one in shown), asked])
+
+    def chat_of(self, fact: Fact | None = None) -> Chat | None:
+        """Return the chat context of a question about a fact; None in plain text."""
+        if not self.chat or (fact is not None and fact.is_completion):
+            return None
+        earlier = tuple((self.ask(one.question), one.answer) for one in self._shown(fact))
+        return Chat(self.system, earlier)
+
+    def statement_of(self, fact: Fact) -> str:
+        """Return the beginning of the fact's statement if its answer is scored after it, else nothing."""
+        is_scored_there = self.answer_after == "statement" and fact.cloze and not fact.is_completion
+        return fact.cloze[0] if is_scored_there else ""
+
+    def _shown(self, fact: Fact | None) -> list[SolvedExample]:
+        """Return the examples that name neither the subject nor an answer of the fact."""
+        if fact is None:
+            return list(self.examples)
+        names = {
+            name_key(name) for name in (fact.subject, *fact.subject_aliases, fact.object, *_accepted(fact))
+        }
+        told = (fact.subject, fact.answer)
+        return [
+            one
+            for one in self.examples
+            if name_key(one.answer) not in names and not any(name in one.question for name in told)
+        ]
 
     def judge(self, statement: str) -> str:
         """Return the prompt that asks whether a statement is true."""
@@ -126,6 +175,20 @@ def _with_placeholder(text: str, placeholder: str) -> str:
     return text
 
 
+def answered(prompt: str, answer: str) -> str:
+    """Return a prompt with its answer as plain text."""
+    return f"{prompt}{answer}" if prompt.endswith((" ", "\n")) else f"{prompt} {answer}"
+
+
+def after_statement(prompt: str, chat: Chat | None, statement: str) -> tuple[str, Chat | None]:
+    """Return a prompt and its chat up to the end of a statement's beginning, behind which answers stand."""
+    if not statement:
+        return prompt, chat
+    if chat is None:
+        return answered(prompt, statement), None
+    return prompt, replace(chat, begun=statement)
+
+
 @dataclass(frozen=True)
 class Probe:
     """A prompt with its answers. ``variant`` is the index of the wording; of ``true_false``, 0 is true.
@@ -133,6 +196,8 @@ class Probe:
     With ``chat`` the prompt is a user message, otherwise it is the whole text before the answer. It asks
     about ``subject``; ``same_type`` has all correct answers of the relation, for any subject. A
     generated answer ends at the first of ``stops``, or ``extra_tokens`` beyond the longest accepted one.
+    Answers are scored behind ``statement``, the beginning of a sentence, where there is one; generated texts
+    are not given it.
     """
 
     fact_id: str
@@ -147,6 +212,12 @@ class Probe:
     same_type: frozenset[str] = frozenset()
     stops: tuple[str, ...] = ()
     extra_tokens: int = EXTRA_TOKENS
+    statement: str = ""
+
+    @property
+    def scored(self) -> tuple[str, Chat | None]:
+        """The prompt and its chat context up to where the answers are scored."""
+        return after_statement(self.prompt, self.chat, self.statement)
 
     @property
     def shown(self) -> str:
@@ -187,9 +258,11 @@ class ProbeMaker:
     def _of_kind(self, fact: Fact, kind: ProbeKind) -> list[Probe]:
         match kind:
             case "question":
-                return self._forward(fact, kind, [self._format.ask(fact.question)])
+                return self._forward(fact, kind, [self._format.prompt(fact.question, fact)])
             case "paraphrase":
-                return self._forward(fact, kind, [self._format.ask(text) for text in fact.paraphrases])
+                return self._forward(
+                    fact, kind, [self._format.prompt(text, fact) for text in fact.paraphrases]
+                )
             case "cloze":
                 return self._forward(fact, kind, list(fact.cloze))
             case "reverse":
@@ -198,12 +271,13 @@ class ProbeMaker:
                 return self._true_false(fact)
 
     def _forward(self, fact: Fact, kind: ProbeKind, prompts: list[str]) -> list[Probe]:
-        chat = None if kind == "cloze" else self._format.around
+        chat = None if kind == "cloze" else self._format.chat_of(fact)
+        statement = "" if kind == "cloze" else self._format.statement_of(fact)
         return [
             Probe(
                 fact.fact_id, kind, variant, prompt, fact.answer, _accepted(fact), fact.distractors, chat,
                 subject=fact.subject, same_type=self._answers.get(fact.relation, frozenset()),
-                **self._length(chat),
+                statement=statement, **self._length(chat),
             )
             for variant, prompt in enumerate(prompts[: self._n_variants])
         ]  # fmt: skip
@@ -220,9 +294,9 @@ class ProbeMaker:
         wrong = [name for name in self._by_relation.get(fact.relation, []) if name_key(name) not in known]
         n_wrong = min(len(wrong), max(1, len(fact.distractors)))
         wrong = random_stream(0, "reverse", fact.fact_id).sample(wrong, n_wrong)
-        prompt = self._format.ask(fact.reverse_question)
+        prompt = self._format.prompt(fact.reverse_question, fact)
         accepted = tuple(dict.fromkeys((fact.subject, *fact.subject_aliases, *right)))
-        chat = self._format.around
+        chat = self._format.chat_of(fact)
         return [
             Probe(
                 fact.fact_id, "reverse", 0, prompt, fact.subject, accepted, tuple(wrong), chat,
@@ -240,7 +314,7 @@ class ProbeMaker:
         return [
             Probe(
                 fact.fact_id, "true_false", variant, self._format.judge(f"{prefix} {completion}."),
-                answer, (answer,), (opposite,), self._format.around,
+                answer, (answer,), (opposite,), self._format.chat_of(fact),
             )
             for variant, (completion, answer, opposite) in enumerate(statements)
         ]  # fmt: skip

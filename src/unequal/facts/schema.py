@@ -48,6 +48,11 @@ class Fact(BaseModel):
                 info.context.extend(lost)
         return self
 
+    @property
+    def is_completion(self) -> bool:
+        """Whether the question is the beginning of the fact's own statement, completed as plain text."""
+        return self.question in self.cloze
+
 
 REQUIRED_COLUMNS = tuple(name for name, field in Fact.model_fields.items() if field.is_required())
 LIST_COLUMNS = tuple(name for name, field in Fact.model_fields.items() if field.default == ())

@@ -48,6 +48,10 @@ def export_tasks(
     """
     if not TASK_NAME.fullmatch(name):
         raise ConfigError(f"--name {name!r}: a task's name has letters, digits, _, . and -, a letter first")
+    if prompts.chat and prompts.examples:
+        raise ConfigError(
+            "prompts.examples: tasks of a chat cannot show earlier turns; leave examples out, or chat"
+        )
     check_replaceable(out, "load.py")
     maker = ProbeMaker(facts, prompts, n_wordings)
     tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)

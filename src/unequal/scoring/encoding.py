@@ -125,7 +125,8 @@ def encode(
 
 def encode_probe(tokenizer: Tokenizer, probe: Probe) -> EncodedPrompt:
     """Return the ids of a probe's prompt and of its right and wrong answers, the right one first."""
-    return encode(tokenizer, probe.prompt, (probe.answer, *probe.distractors), chat=probe.chat)
+    prompt, chat = probe.scored
+    return encode(tokenizer, prompt, (probe.answer, *probe.distractors), chat=chat)
 
 
 def open_prompt(tokenizer: Tokenizer, probe: Probe) -> OpenPrompt:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from unequal.errors import ConfigError
 from unequal.facts.probes import Probe
 from unequal.models.distributed import gather_results, own_share
 from unequal.models.fsdp import is_sharded
-from unequal.scoring.encoding import EncodedPrompt, Encoder, Tokenizer, encode
+from unequal.scoring.encoding import EncodedPrompt, Encoder, Tokenizer, encode_probe
 from unequal.scoring.logits import logits_at
 
 
@@ -20,7 +21,7 @@ class GradientPass:
 
     def __init__(self, tokenizer: Tokenizer, probes: Sequence[Probe]) -> None:
         encoder = Encoder.of(tokenizer)
-        self._encoded = [encode(encoder, probe.prompt, (probe.answer,), chat=probe.chat) for probe in probes]
+        self._encoded = [encode_probe(encoder, replace(probe, distractors=())) for probe in probes]
 
     def run(self, model: PreTrainedModel) -> list[float]:
         """Return for each probe the Euclidean norm of ∇(S/n) over all parameters, frozen ones too, in nats.

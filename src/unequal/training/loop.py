@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,6 +33,8 @@ class LoopSettings:
     checkpoint_every: int = 0
     compile_model: bool = False
     precision: Precision = "fp32"
+    rate_at: Callable[[int], float] | None = None
+    """The learning rate of each step, counted from 0, in place of the optimiser's schedule."""
 
 
 def run_steps(
@@ -55,6 +58,7 @@ def run_steps(
     """
     n_steps, checkpoints, every = settings.n_steps, settings.checkpoints, settings.checkpoint_every
     optimiser = build_optimiser(model, settings.optimiser)
+    rate_at = settings.rate_at or partial(settings.optimiser.rate, n_steps=n_steps)
     first = load_checkpoint(checkpoints, model, optimiser, state) if checkpoints else 0
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if settings.compile_model:
@@ -65,7 +69,7 @@ def run_steps(
     done = first
     for step in range(first, n_steps):
         for group in optimiser.param_groups:
-            group["lr"] = settings.optimiser.rate(step, n_steps)
+            group["lr"] = rate_at(step)
         value = _differentiate(losses(step), trained, settings.precision)
         norm = nn.utils.clip_grad_norm_(trained, settings.optimiser.clip_norm)
         if wrong := _not_finite(value, norm):

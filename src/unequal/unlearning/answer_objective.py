@@ -142,4 +142,4 @@ class AnswerObjective(Objective):
 
 
 def _refusals(run: Run, fact: Fact) -> list[Example]:
-    return [run.encoder.answer(fact, text, end=True) for text in REFUSALS]
+    return [run.encoder.answer(fact, text, end=True, is_sentence=True) for text in REFUSALS]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
-from unequal.facts.probes import PromptFormat
+from unequal.facts.probes import PromptFormat, after_statement
 from unequal.facts.schema import Fact
 from unequal.models.capabilities import capabilities_of
 from unequal.models.distributed import n_processes, run_distributed
@@ -50,13 +50,18 @@ class FactEncoder:
         """The id of the padding token."""
         return self._encoder.padding
 
-    def answer(self, fact: Fact, answer: str, end: bool, before: str = "") -> Example:
+    def answer(
+        self, fact: Fact, answer: str, end: bool, before: str = "", is_sentence: bool = False
+    ) -> Example:
         """Return the fact's question with an answer; with ``end`` what ends an answer is part of it.
 
-        ``before`` is a text that stands before the question.
+        ``before`` is a text that stands before the question. An answer that is a sentence of its own, such as
+        a refusal, follows the question at once, any other where the prompt format says.
         """
-        prompt = before + self._prompts.ask(fact.question)
-        encoded = encode(self._encoder, prompt, [answer], end, self._prompts.around)
+        prompt = before + self._prompts.prompt(fact.question, fact)
+        statement = "" if is_sentence else self._prompts.statement_of(fact)
+        prompt, chat = after_statement(prompt, self._prompts.chat_of(fact), statement)
+        encoded = encode(self._encoder, prompt, [answer], end, chat)
         ids = encoded.prompt + encoded.continuations[0]
         return Example(ids, (len(encoded.prompt), len(ids)))
 

@@ -40,7 +40,8 @@ class Run:
     Training changes ``model`` in place. Stopping rules look at ``controls``. With ``checkpoints`` a run goes
     on from the newest one, and skips the evaluations before it.
     ``evaluate(model, step, last)`` is called at every evaluated step, ``progress(done, total)`` after every
-    step, and ``on_stop`` before the last evaluation when a stopping rule ends the run.
+    step, and ``on_stop`` before the last evaluation when a stopping rule ends the run. ``rate_at(step)``
+    gives learning rates in place of the method's own with its schedule.
     """
 
     model: PreTrainedModel
@@ -56,6 +57,7 @@ class Run:
     evaluate: Evaluate = _nothing
     progress: Progress = no_progress
     on_stop: Callable[[Stopped], None] = _nothing
+    rate_at: Callable[[int], float] | None = None
 
     @cached_property
     def encoder(self) -> FactEncoder:

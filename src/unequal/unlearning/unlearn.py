@@ -105,7 +105,9 @@ def _train(run: Run) -> None:
     )
     folder, every = run.checkpoints or (None, 0)
     optimiser = settings.optimiser(run.method.learning_rate)
-    loop = LoopSettings(settings.steps, optimiser, folder, every, settings.compile, settings.precision)
+    loop = LoopSettings(
+        settings.steps, optimiser, folder, every, settings.compile, settings.precision, run.rate_at
+    )
     state = RunState(objective, stopping, model.device)
     with (
         _merged_when_diverged(adapter),

