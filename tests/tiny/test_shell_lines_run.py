@@ -39,7 +39,16 @@ SETS = {
     "entityquestions": json.dumps([{"question": "What is the capital of Land A?", "answers": ["Town A"]}]),
 }
 """What a file of a public set holds, for the sets that lines import from files."""
-TINY = {"steps": 2, "samples": 2, "people": 3, "size": "0.1M", "limit": 4, "workers": 2}
+TINY = {
+    "n_forget": 2,
+    "relations": ["colour"],
+    "steps": 2,
+    "samples": 2,
+    "people": 3,
+    "size": "0.1M",
+    "limit": 4,
+    "workers": 2,
+}
 
 
 def tiny_study():

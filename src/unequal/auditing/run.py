@@ -14,7 +14,6 @@ from unequal.errors import ConfigError
 from unequal.evaluation.known_by import READINGS
 from unequal.facts.complete import completed, relation_templates
 from unequal.facts.probes import ProbeMaker
-from unequal.facts.roles import FactsByRole
 from unequal.facts.schema import Fact
 from unequal.files import atomic_folder, write_json, write_table, write_text
 from unequal.models.compute_settings import Precision
@@ -43,13 +42,7 @@ def run_audit(settings: AuditSettings, progress: Progress = no_progress) -> Audi
     check_settings(settings)
     choose_device(settings.device)
     policy = read_policy(settings.policy) if settings.policy else None
-    given = FactsByRole.read(
-        settings.facts,
-        utility=settings.utility,
-        never_seen=settings.never_seen,
-        keep_roles=True,
-    )
-    filled_in = completed(given.all, relation_templates(settings.wordings))
+    filled_in = completed(settings.read().all, relation_templates(settings.wordings))
     facts = filled_in.facts
     with on_main_process(atomic_folder(settings.out)) as folder:
         counts, notes = broadcast_from_main(lambda: _counts(settings, facts, folder))
@@ -92,7 +85,7 @@ def _counts(
 
         scan = ScanSettings(
             engine="scan",
-            facts=settings.facts,
+            facts=settings.table,
             corpus=settings.corpus,
             out=(folder or settings.out) / "counts.parquet",
         )

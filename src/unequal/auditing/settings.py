@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from unequal.attacks.attack import AttackSettings, distinct
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting
 from unequal.facts.probes import PromptFormat
+from unequal.facts.role_tables import FactTables
 from unequal.models.compute_settings import ComputeSettings
 from unequal.output_paths import Output
 from unequal.strict import PathOrName, PositiveInt, Seed, StrictModel
@@ -46,7 +47,7 @@ class AuditOptions(StrictModel):
     _distinct = field_validator("attacks")(distinct)
 
 
-class AuditSettings(AuditOptions, ComputeSettings):
+class AuditSettings(FactTables, AuditOptions, ComputeSettings):
     """Settings of ``unequal audit``. Unknown keys are refused."""
 
     before: PathOrName = Field(
@@ -54,16 +55,7 @@ class AuditSettings(AuditOptions, ComputeSettings):
         " Hugging Face hub"
     )
     after: PathOrName = Field(description="the same model after unlearning")
-    facts: Path = Field(
-        description="fact table (.jsonl, .csv, .parquet); facts without a role are to be forgotten"
-    )
     out: Path = Field(description="folder for audit.json, facts.parquet, evidence.parquet and audit.html")
-    utility: Path | None = Field(default=None, description="fact table of more facts, which must survive")
-    never_seen: Path | None = Field(
-        default=None,
-        description="fact table of more facts, which neither model ever saw: the rate of right answers by"
-        " chance",
-    )
     counts: Path | None = Field(default=None, description="count table, as unequal count writes it")
     corpus: str | None = Field(default=None, description="glob of shards in which to count the facts instead")
     wordings: tuple[Path, ...] = Field(

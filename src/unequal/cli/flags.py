@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from unequal.cli.options import peek, settings_from
 from unequal.errors import ConfigError
+from unequal.facts.role_tables import FactTables
 from unequal.registry import Registry
 
 Command = Callable[..., None]
@@ -62,9 +63,10 @@ class Setting:
 
 
 def settings_of(model: type[BaseModel]) -> list[Setting]:
-    """Return every setting of a model and of its tables: required ones first, inherited ones last."""
+    """Return every setting of a model and its tables: required ones, those of facts, own, inherited ones."""
+    facts = FactTables.model_fields if issubclass(model, FactTables) else ()
     own = [name for name in model.model_fields if name in model.__annotations__]
-    order = {name: place for place, name in enumerate(own)}
+    order = {name: place for place, name in enumerate(dict.fromkeys((*facts, *own)))}
     found = sorted(_walk(model), key=lambda one: order.get(one.key.split(".")[0], len(order)))
     return sorted(found, key=lambda one: not one.required)
 

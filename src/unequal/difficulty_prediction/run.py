@@ -14,11 +14,10 @@ from unequal.counting.protocol import ranked_by
 from unequal.counting.run import read_counts
 from unequal.difficulty_prediction.alignment import alignments
 from unequal.difficulty_prediction.settings import PlanSettings
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError
 from unequal.evaluation.evaluate import evaluate
 from unequal.evaluation.known_by import KNOWN_BY, SAID
 from unequal.facts.schema import Fact
-from unequal.facts.table import read_facts
 from unequal.files import atomic_folder, write_json, write_table
 from unequal.manifest import manifest
 from unequal.models.checkpoint import load
@@ -52,10 +51,14 @@ def make_plan(settings: PlanSettings) -> Plan:
     """
     check_settings(settings, _of_the_study(settings))
     predictor = _predictor(settings)
-    facts, counted = _facts(settings)
-    retain = read_facts(settings.retain) if settings.retain else []
+    by_role = settings.read()
+    facts, counted = _counted(settings, by_role.forget)
+    retain = by_role.retain
     if ALIGNMENT in predictor.features and not retain:
-        raise ConfigError("the predictor uses gradient alignment with the retain set; give it with --retain")
+        raise ConfigError(
+            "the predictor uses gradient alignment with the retain set; give it with --retain, or as rows of"
+            " the role retain"
+        )
     with atomic_folder(settings.out) as folder:
         features, n_params = model_features(settings, predictor, facts, retain)
         table = predict(predictor, features, settings.extrapolate)
@@ -79,11 +82,8 @@ def _predictor(settings: PlanSettings) -> Predictor:
     return fit_study(settings.study)
 
 
-def _facts(settings: PlanSettings) -> tuple[list[Fact], list[str]]:
-    """Return the facts in the role forget, with the counts of the count table if there is one, and notes."""
-    facts = [one.model_copy(update={"role": "forget"}) for one in read_facts(settings.forget)]
-    if not facts:
-        raise DataError(f"{settings.forget} holds no facts")
+def _counted(settings: PlanSettings, facts: list[Fact]) -> tuple[list[Fact], list[str]]:
+    """Return the facts, with the counts of the count table if there is one, and notes."""
     if settings.counts is not None:
         table = read_counts(settings.counts)[0]
         found = dict(table.select("fact_id", ranked_by(table)).iter_rows())

@@ -5,15 +5,15 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from unequal.facts.probes import PromptFormat
+from unequal.facts.role_tables import FactTables
 from unequal.models.compute_settings import LoadSettings, ModelName
 from unequal.output_paths import Output
 
 
-class PlanSettings(LoadSettings):
+class PlanSettings(FactTables, LoadSettings):
     """Settings of ``unequal plan``. Unknown keys are refused."""
 
     model: ModelName
-    forget: Path = Field(description="fact table of the facts to forget (.jsonl, .csv, .parquet)")
     out: Path = Field(description="folder for plan.parquet and plan.json")
     predictor: Path | None = Field(default=None, description="predictor, as unequal plan fit writes it")
     study: Path | None = Field(
@@ -23,10 +23,6 @@ class PlanSettings(LoadSettings):
         default=None,
         description="count table, as unequal count writes it; by default the counts in the fact table, if"
         " any",
-    )
-    retain: Path | None = Field(
-        default=None,
-        description="fact table of the facts to retain; needed by predictors that use gradient alignment",
     )
     share: float = Field(
         default=0.9,

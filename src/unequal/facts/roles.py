@@ -1,13 +1,15 @@
 """Facts by role: forget, retain, neighbour, utility and never-seen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from random import Random
 from typing import Self
 
-from unequal.errors import ConfigError, DataError
+from unequal.errors import ConfigError
 from unequal.facts.schema import Fact, Role
-from unequal.facts.table import read_facts
+
+DRAWN_ROLES: tuple[Role, Role] = ("retain", "utility")
+"""Roles whose facts can be drawn from the rest of a table."""
 
 
 @dataclass(frozen=True)
@@ -27,34 +29,14 @@ class FactsByRole:
             roles[fact.fact_id] = fact.role
 
     @classmethod
-    def read(
-        cls,
-        forget: Path,
-        *,
-        retain: Path | None = None,
-        utility: Path | None = None,
-        never_seen: Path | None = None,
-        keep_roles: bool = False,
-    ) -> Self:
-        """Return the facts of one table for each role.
-
-        With ``keep_roles``, facts of the table ``forget`` keep their role if they have one. Raises
-        `DataError` when there is no fact to forget.
-        """
-        facts = [
-            fact if keep_roles and fact.role else _in_role(fact, "forget") for fact in read_facts(forget)
-        ]
-        if not any(fact.role == "forget" for fact in facts):
-            raise DataError(f"{forget} holds no facts to forget, of the role forget or without a role")
-        others: dict[Role, Path | None] = {"retain": retain, "utility": utility, "never_seen": never_seen}
-        for role, path in others.items():
-            facts += [_in_role(fact, role) for fact in read_facts(path)] if path else []
-        return cls(tuple(facts))
-
-    @classmethod
     def of(cls, facts: Iterable[Fact]) -> Self:
-        """Return facts by their own roles; those without one have the role ``forget``."""
-        return cls(tuple(fact if fact.role else _in_role(fact, "forget") for fact in facts))
+        """Return facts by their own roles; those without one have the role ``forget``.
+
+        Where others have that role, facts without one are those that `drawn` takes retain and utility facts
+        from.
+        """
+        known, rest = known_and_rest(list(facts))
+        return cls((*known, *drawn(known, rest)))
 
     @property
     def forget(self) -> list[Fact]:
@@ -81,5 +63,40 @@ class FactsByRole:
         return [fact for fact in self.all if fact.role in roles]
 
 
-def _in_role(fact: Fact, role: Role) -> Fact:
-    return fact if fact.role == role else fact.model_copy(update={"role": role})
+def in_role(facts: Iterable[Fact], role: Role) -> list[Fact]:
+    """Return facts in a role."""
+    return [fact if fact.role == role else fact.model_copy(update={"role": role}) for fact in facts]
+
+
+def known_and_rest(facts: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:
+    """Return the facts by their role, and the rest, which have none.
+
+    Where no fact has the role forget, those without a role have it, and there is no rest.
+    """
+    known = [fact for fact in facts if fact.role]
+    rest = [fact for fact in facts if not fact.role]
+    if any(fact.role == "forget" for fact in known):
+        return known, rest
+    return [fact if fact.role else in_role([fact], "forget")[0] for fact in facts], []
+
+
+def drawn(
+    known: Sequence[Fact], rest: Sequence[Fact], seed: int = 0, roles: Sequence[Role] = DRAWN_ROLES
+) -> list[Fact]:
+    """Return retain and utility facts from the rest of a table, of the relations of the known facts.
+
+    They are as many of each as there are facts to forget, at most, and none of a role that a known fact has
+    or that is not among ``roles``: of one relation damage is greatest, so it is seen.
+    """
+    relations = {fact.relation for fact in known}
+    ids = {fact.fact_id for fact in known}
+    n_forget = sum(fact.role == "forget" for fact in known)
+    usable = [fact for fact in rest if fact.relation in relations and fact.fact_id not in ids]
+    places = Random(seed).sample(range(len(usable)), min(len(usable), 2 * n_forget))
+    sample = [usable[place] for place in sorted(places)]
+    half = len(sample) // 2
+    present = {fact.role for fact in known}
+    parts = zip(DRAWN_ROLES, (sample[::2][:half], sample[1::2][:half]), strict=True)
+    return [
+        fact for role, part in parts if role in roles and role not in present for fact in in_role(part, role)
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from unequal.errors import DataError
 from unequal.facts.packaged import packaged_facts, resolve_corpus, resolve_facts
-from unequal.facts.roles import FactsByRole
+from unequal.facts.role_tables import FactTables
 from unequal.facts.schema import Fact
 from unequal.facts.table import facts_frame, read_facts
 from unequal.facts.write import write_facts
@@ -236,7 +236,7 @@ def test_writing_below_a_file_is_a_data_error(tmp_path):
 
 
 def test_the_packaged_name_has_a_role_like_any_table():
-    facts = FactsByRole.read(Path("country-capital"))
+    facts = FactTables(facts=Path("country-capital")).read()
     assert [fact.fact_id for fact in facts.forget] == [fact.fact_id for fact in read_facts(packaged_facts())]
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from unequal.attacks.attack import AttackSettings, check_kept, distinct
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting
 from unequal.facts.probes import PromptFormat
-from unequal.facts.roles import FactsByRole
+from unequal.facts.role_tables import FactTables
 from unequal.files import output_folder, write_json
 from unequal.manifest import manifest
 from unequal.models.compute_settings import ComputeSettings, ModelName
@@ -19,22 +19,13 @@ from unequal.strict import PositiveInt, Seed
 from unequal.study.stages.tables import of_model, of_precision, write_tables
 
 
-class AttackCommand(ComputeSettings):
+class AttackCommand(FactTables, ComputeSettings):
     """Settings of ``unequal attack``."""
 
     model: ModelName
-    facts: Path = Field(
-        description="fact table (.jsonl, .csv, .parquet); facts without a role are to be forgotten"
-    )
     out: Path = Field(description="folder for scores.parquet and generations.parquet")
     attacks: tuple[AttackSettings, ...] = Field(
         min_length=1, description="attacks; see: unequal list attacks"
-    )
-    retain: Path | None = Field(
-        default=None, description="fact table of more facts, which an attacker may know"
-    )
-    never_seen: Path | None = Field(
-        default=None, description="fact table of more facts, which the model never saw: the control"
     )
     prompts: PromptFormat = PromptFormat()
     known_by: KnownBySetting = KNOWN_BY
@@ -62,9 +53,7 @@ def run_attack(settings: AttackCommand, progress: Progress) -> pl.DataFrame:
 
     check_settings(settings)
     choose_device(settings.device)
-    facts = FactsByRole.read(
-        settings.facts, retain=settings.retain, never_seen=settings.never_seen, keep_roles=True
-    )
+    facts = settings.read()
     check_kept(settings.attacks, facts.all)  # before the model is loaded
     model, tokenizer = load_with(settings.model, settings)
     with on_main_process(output_folder(settings.out)) as out:

@@ -10,7 +10,7 @@ from unequal.checksums import is_own_json, warn_remade, write_checked_json
 from unequal.errors import DamagedError, DataError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
 from unequal.facts.probes import PromptFormat
-from unequal.facts.roles import FactsByRole
+from unequal.facts.role_tables import FactTables
 from unequal.files import check_file_name
 from unequal.models.compute_settings import DeviceSettings, LoadSettings, ModelName
 from unequal.output_paths import Output, check_settings
@@ -25,19 +25,12 @@ if TYPE_CHECKING:
     pass
 
 
-class TuneCommand(DeviceSettings, LoadSettings):
+class TuneCommand(FactTables, DeviceSettings, LoadSettings):
     """Settings of ``unequal tune``."""
 
     model: ModelName
-    forget: Path = Field(description="fact table of the facts to forget (.jsonl, .csv, .parquet)")
-    utility: Path = Field(
-        description="fact table of facts never trained on, whose answers must not be harmed"
-    )
     out: Path = Field(description="file of the trials to write (JSON); the same command continues from it")
     method: MethodSettings
-    retain: Path | None = Field(
-        default=None, description="fact table of the facts to retain, for the retain term"
-    )
     search: SearchSettings = SearchSettings()
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
@@ -95,7 +88,7 @@ class _Trials:
         from unequal.unlearning.run import Run
 
         self._settings = settings
-        self._facts = FactsByRole.read(settings.forget, retain=settings.retain, utility=settings.utility)
+        self._facts = settings.read()
         model, tokenizer = load(
             settings.model, quantise=settings.unlearn.quantise, merge_adapter=settings.merge_adapter
         )

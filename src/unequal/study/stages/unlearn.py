@@ -11,6 +11,7 @@ from unequal.errors import DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
 from unequal.facts.packaged import resolve_facts
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
+from unequal.facts.role_tables import FactTables
 from unequal.facts.roles import FactsByRole
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
 from unequal.manifest import manifest
@@ -31,29 +32,16 @@ if TYPE_CHECKING:
     from unequal.evaluation.unlearning_run import RunScores
     from unequal.study.stages.partial_run import PartialRun
 
-ROLES = ("forget", "retain", "utility", "never_seen")  # each with a file of its own
 
-
-class UnlearnCommand(DeviceSettings, LoadSettings):
+class UnlearnCommand(FactTables, DeviceSettings, LoadSettings):
     """Settings of ``unequal unlearn``."""
 
     model: ModelName
-    forget: Path = Field(description="fact table of the facts to forget (.jsonl, .csv, .parquet)")
     out: Path = Field(
         description="folder for the unlearned model, its scores and its texts; an existing result is"
         " replaced as a whole"
     )
     method: MethodSettings
-    retain: Path | None = Field(
-        default=None, description="fact table of the facts to retain, for the retain term"
-    )
-    utility: Path | None = Field(
-        default=None, description="fact table of facts never trained on, to measure damage by"
-    )
-    never_seen: Path | None = Field(
-        default=None,
-        description="fact table of facts the model never saw, for the stopping rule matched_ignorance",
-    )
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = Field(default=PROBE_KINDS, description="kinds of probes")
@@ -91,10 +79,9 @@ def run_unlearn(settings: UnlearnCommand, progress: Progress) -> "RunScores":
 
     check_settings(settings)
     choose_device(settings.device)
-    files = {role: path for role in ROLES if (path := getattr(settings, role))}
-    facts = FactsByRole.read(**files)
+    facts = settings.read()
     resolved = settings.model_dump(mode="json", exclude={"checkpoint_every", "device"})
-    hashes = {role: file_hash(resolve_facts(path)) for role, path in files.items()}
+    hashes = {role: file_hash(resolve_facts(path)) for role, path in settings.tables().items()}
     with on_main_process(locked(lock_of(settings.out), f"unlearning into {settings.out}")):
         partial = PartialRun(settings.out, {**resolved, "facts": hashes})
         try:
