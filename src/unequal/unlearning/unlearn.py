@@ -152,7 +152,7 @@ def _check(run: Run) -> None:
     if method.retain_weight > 0 and not run.retain:
         raise ConfigError(
             f"method {method.kind} has retain_weight {method.retain_weight} but there are no facts to retain;"
-            " give --retain, or set retain_weight = 0, or give one table with --facts whose rest they can come"
+            " give --retain, or set retain_weight = 0, or give one table with --facts whose rest they come"
             " from: some of its facts have the role forget, or --n-forget says how many to forget"
         )
     weighted, rounded = settings.weighting != Weighting(), settings.precision != "fp32"
