@@ -1,12 +1,13 @@
 """Evaluation of a model on facts: the score and generation tables, from two passes over the probes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 from transformers import PreTrainedModel
 
 from unequal.errors import ConfigError
+from unequal.evaluation.general_table import no_general
 from unequal.evaluation.metrics import METRICS
 from unequal.evaluation.metrics.contract import Metric, Need, ProbeRecord
 from unequal.evaluation.passes import Passes
@@ -27,10 +28,14 @@ PROMPTS = PromptFormat()
 
 @dataclass(frozen=True)
 class Tables:
-    """Rows of the score table and of the generation table, without the columns that describe the run."""
+    """Rows of the score table and of the generation table, without the columns that describe the run.
+
+    ``general`` is the table of general utility, without rows where it was not measured.
+    """
 
     scores: pl.DataFrame
     generations: pl.DataFrame
+    general: pl.DataFrame = field(default_factory=no_general)
 
 
 def evaluate(

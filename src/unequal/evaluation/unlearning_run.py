@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import polars as pl
 from transformers import PreTrainedModel
 
 from unequal.errors import DivergedError
 from unequal.evaluation.evaluate import Evaluator, Tables
+from unequal.evaluation.general_table import changes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, ProbeMaker
 from unequal.facts.roles import FactsByRole
 from unequal.unlearning.run import Run
@@ -68,6 +69,16 @@ class RunScores:
     def generations(self) -> pl.DataFrame:
         """The generation tables of all steps, with the column ``step``."""
         return pl.concat([one.generations.with_columns(step=step) for step, one in self.tables.items()])
+
+    @property
+    def general(self) -> pl.DataFrame:
+        """The tables of general utility of all steps at which it was measured, with the column ``step``."""
+        return pl.concat([one.general.with_columns(step=step) for step, one in self.tables.items()])
+
+    @property
+    def general_changes(self) -> list[dict[str, Any]]:
+        """General utility before and after, one row a measure; see `general_table.changes`."""
+        return changes(*(self.tables[step].general for step in (min(self.tables), max(self.tables))))
 
 
 def _nothing(*_: object) -> None:

@@ -136,7 +136,7 @@ def of_unlearning(size: ModelSize, method: Method, settings: UnlearnSettings, at
     n_trained = size.n_adapter(settings.adapter.rank) if settings.adapter else size.n_weights
     own += FLOAT * n_trained if settings.adapter else 0
     moments, gradients = 2 * FLOAT * n_trained, FLOAT * n_trained
-    kept = own if settings.stopping.utility_drop is not None else 0.0
+    kept = own if settings.stopping.goes_back else 0.0
     training = own + moments + gradients + _batch(size, method, settings)
     judged = (size.loaded() if settings.quantise else own) + moments + judging(size)  # merged by then
     attacks = 5 * size.loaded() + judging(size) if attacked else 0.0

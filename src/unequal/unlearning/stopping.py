@@ -9,7 +9,7 @@ from unequal.strict import StrictModel
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-Reason = Literal["forgotten", "utility", "ignorance"]
+Reason = Literal["forgotten", "utility", "ignorance", "perplexity"]
 
 
 class Stopped(NamedTuple):
@@ -30,8 +30,8 @@ class Stopped(NamedTuple):
 class Stopping(StrictModel):
     """Rules that end a run early; without any it lasts its steps.
 
-    All look at the probability of answers per token, exp(−S/n), averaged over facts, which needs no generated
-    text. A run ends at the first check at which a rule holds.
+    They look at the probability of answers per token, exp(−S/n), averaged over facts, or at the perplexity of
+    held-out text; neither needs generated text. A run ends at the first check at which a rule holds.
     """
 
     forget_probability: Probability | None = Field(
@@ -44,6 +44,11 @@ class Stopping(StrictModel):
         " probability,"
         " and keep the model of the check before; by default never",
     )
+    perplexity_rise: Annotated[float, Field(ge=0.0)] | None = Field(
+        default=None,
+        description="stop when the perplexity of held-out text (general.text) has risen by this share, and"
+        " keep the model of the check before; by default never",
+    )
     matched_ignorance: bool = Field(
         default=False,
         description="a fact is done when its answer is no more probable than those of never-seen facts of its"
@@ -54,12 +59,18 @@ class Stopping(StrictModel):
     @property
     def is_set(self) -> bool:
         """Whether any rule is there."""
-        return self.forget_probability is not None or self.utility_drop is not None or self.matched_ignorance
+        return self.forget_probability is not None or self.goes_back or self.matched_ignorance
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether there is a rule after which the model of the check before is kept."""
+        return self.utility_drop is not None or self.perplexity_rise is not None
 
     @model_validator(mode="after")
     def _checks_something(self) -> "Stopping":
         if self.check_every != 1 and not self.is_set:
             raise ValueError(
-                "check_every needs a rule: forget_probability, utility_drop or matched_ignorance"
+                "check_every needs a rule: forget_probability, utility_drop, perplexity_rise or"
+                " matched_ignorance"
             )
         return self

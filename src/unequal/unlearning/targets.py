@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from unequal.errors import ConfigError, did_you_mean
 from unequal.facts.roles import FactsByRole
@@ -10,13 +11,20 @@ from unequal.facts.schema import Fact, Role, whole_number
 from unequal.seeds import random_stream
 from unequal.unlearning.settings import TargetSettings
 
+if TYPE_CHECKING:
+    from unequal.scoring.perplexity import TextPass
+
 
 @dataclass(frozen=True)
 class Controls:
-    """Facts that a run never trains on: some that the model knows and keeps, some that it never saw."""
+    """Facts that a run never trains on: some that the model knows and keeps, some that it never saw.
+
+    ``text`` is held-out text, for the stopping rule ``perplexity_rise``.
+    """
 
     utility: Sequence[Fact] = ()
     never_seen: Sequence[Fact] = ()
+    text: "TextPass | None" = None
 
 
 NO_CONTROLS = Controls()

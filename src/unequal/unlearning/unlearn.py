@@ -91,7 +91,7 @@ def _train(run: Run) -> None:
         last = done == settings.steps or reason is not None
         if last and adapter:
             adapter.merge()  # so that the model that is kept is the one that is evaluated
-        kept = stopping.kept_step if reason == "utility" else done
+        kept = stopping.kept_step if stopping.went_back else done
         if reason is not None:
             run.on_stop(Stopped(done, settings.steps, reason, stopping.why, kept))
         if done in evaluated or last:

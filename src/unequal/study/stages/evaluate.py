@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
 from pydantic import Field
 
 from unequal.errors import ConfigError
@@ -13,15 +12,18 @@ from unequal.evaluation.passes import Passes
 from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.table import read_facts
 from unequal.files import output_folder, write_json, write_table
+from unequal.general_utility.settings import GeneralSettings
 from unequal.manifest import manifest
 from unequal.models.compute_settings import ComputeSettings, ModelName
 from unequal.oom import retry_with_smaller_batches
 from unequal.output_paths import Output, check_settings
 from unequal.strict import PathOrName, PositiveInt
-from unequal.study.stages.tables import of_model, of_precision, write_tables
+from unequal.study.stages.tables import FILES, of_model, of_precision, write_tables
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from unequal.evaluation.evaluate import Tables
 
 
 class EvaluateCommand(ComputeSettings):
@@ -29,7 +31,9 @@ class EvaluateCommand(ComputeSettings):
 
     model: ModelName
     facts: Path = Field(description="fact table (.jsonl, .csv, .parquet)")
-    out: Path = Field(description="folder for scores.parquet, aggregates.parquet and generations.parquet")
+    out: Path = Field(
+        description="folder for scores.parquet, aggregates.parquet, generations.parquet and general.parquet"
+    )
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = Field(default=PROBE_KINDS, description="kinds of probes")
     n_wordings: PositiveInt = Field(default=2, description="wordings of each paraphrase and cloze, at most")
@@ -39,20 +43,22 @@ class EvaluateCommand(ComputeSettings):
     )
     known_by: KnownBySetting = KNOWN_BY
     passes: Passes = Passes()
+    general: GeneralSettings = GeneralSettings()
     reference: PathOrName | None = Field(
         default=None, description="model that never saw the facts, for the metric reference_loss"
     )
 
     def outputs(self) -> list[Output]:
         """Return what is written."""
-        names = ("scores.parquet", "aggregates.parquet", "generations.parquet", "manifest.json")
+        names = (*FILES, "aggregates.parquet", "manifest.json")
         return [Output(self.out, kind="folder"), *(Output(self.out / name) for name in names)]
 
 
 @retry_with_smaller_batches
-def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
-    """Write scores, aggregates and generations as Parquet files below ``out`` and return the scores."""
+def run_evaluate(settings: EvaluateCommand) -> "Tables":
+    """Write scores, aggregates, generations and general utility as Parquet files below ``out``."""
     from unequal.evaluation.evaluate import evaluate
+    from unequal.general_utility.measure import GeneralUtility
     from unequal.models.checkpoint import load_with
     from unequal.models.device import choose_device
     from unequal.models.distributed import on_main_process
@@ -61,6 +67,7 @@ def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
     choose_device(settings.device)
     facts = read_facts(settings.facts)
     model, tokenizer = load_with(settings.model, settings)
+    general = GeneralUtility(settings.general, model, tokenizer, facts, settings.prompts, settings.precision)
     with on_main_process(output_folder(settings.out)) as out:
         tables = evaluate(
             model,
@@ -74,13 +81,14 @@ def run_evaluate(settings: EvaluateCommand) -> pl.DataFrame:
             reference=_reference_model(settings, tokenizer),
             precision=settings.precision,
         )
+        tables = general.added(model, tables)
         if out:
             columns = {"study": "evaluate", "run_id": str(settings.model), "method": "none"}
             columns |= of_model(model) | of_precision(settings.precision)
             write_tables({0: tables}, out, columns)
             write_table(aggregate_table(tables.scores), out / "aggregates.parquet")
             write_json(out / "manifest.json", {"settings": settings.model_dump(mode="json"), **manifest()})
-    return tables.scores
+    return tables
 
 
 def _reference_model(

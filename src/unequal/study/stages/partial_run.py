@@ -101,6 +101,7 @@ class PartialRun:
         with atomic_folder(self._folder / "evaluated" / str(step)) as folder:
             write_table(tables.scores, folder / "scores.parquet")
             write_table(tables.generations, folder / "generations.parquet")
+            write_table(tables.general, folder / "general.parquet")
             write_checksums(folder)
 
     def evaluated(self) -> dict[int, Tables]:
@@ -153,4 +154,4 @@ class PartialRun:
 
 
 CONFIG = "config.json"
-_TABLES = ("scores", "generations")
+_TABLES = ("scores", "generations", "general")

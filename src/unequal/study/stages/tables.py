@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from unequal.checksums import CHECKSUM_FILE, write_file_checksums
+from unequal.evaluation.general_table import GENERAL_SCHEMA
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA
 from unequal.files import write_table
 from unequal.models.compute_settings import Precision, master_weights
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from unequal.evaluation.evaluate import Tables
 
 UNDESCRIBED = {"weighting": "uniform", "target": "mixed", "wording": "unknown", "pretrain_seed": 0, "seed": 0}
-FILES = ("scores.parquet", "generations.parquet")
+FILES = ("scores.parquet", "generations.parquet", "general.parquet")
 
 
 def of_model(model: "PreTrainedModel") -> dict[str, Any]:
@@ -38,7 +39,10 @@ def of_precision(precision: Precision) -> dict[str, Any]:
 
 
 def write_tables(found: Mapping[int, "Tables"], folder: Path, columns: Mapping[str, Any]) -> None:
-    """Write ``scores.parquet`` and ``generations.parquet`` of tables by step, sealed."""
+    """Write ``scores.parquet`` and ``generations.parquet`` of tables by step, sealed.
+
+    ``general.parquet`` is written where general utility was measured.
+    """
     (folder / CHECKSUM_FILE).unlink(missing_ok=True)  # until the tables are those that it is to be of
     described = UNDESCRIBED | dict(columns)
     literals = {name: pl.lit(value) for name, value in described.items()}
@@ -52,4 +56,12 @@ def write_tables(found: Mapping[int, "Tables"], folder: Path, columns: Mapping[s
     typed = [pl.col(name).cast(kind) for name, kind in GENERATION_SCHEMA.items()]
     texts = texts.with_columns(run_id=literals["run_id"]).select(typed)
     write_table(texts, folder / "generations.parquet")
+    general = pl.concat([tables.general.with_columns(step=step) for step, tables in found.items()])
+    if general.is_empty():
+        (folder / "general.parquet").unlink(missing_ok=True)
+    else:
+        described_general = general.select(
+            literals["run_id"].alias("run_id"), pl.col("step").cast(pl.Int64), *GENERAL_SCHEMA
+        )
+        write_table(described_general, folder / "general.parquet")
     write_file_checksums(folder, FILES)

@@ -14,6 +14,7 @@ from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.facts.role_tables import FactTables
 from unequal.facts.roles import FactsByRole
 from unequal.files import atomic_folder, file_hash, lock_of, locked, write_json
+from unequal.general_utility.settings import GeneralSettings
 from unequal.manifest import manifest
 from unequal.models.compute_settings import DeviceSettings, LoadSettings, ModelName
 from unequal.oom import retry_with_smaller_batches
@@ -50,6 +51,7 @@ class UnlearnCommand(FactTables, DeviceSettings, LoadSettings):
         default=False, description="continue although the model knows none of the facts to forget"
     )
     n_wordings: PositiveInt = Field(default=2, description="wordings of each paraphrase and cloze, at most")
+    general: GeneralSettings = GeneralSettings()
     seed: Seed = Field(default=0, description="seed of the order of facts")
     checkpoint_every: int = Field(
         default=0,
@@ -105,6 +107,7 @@ def _unlearn(
 ) -> tuple["RunScores", dict[str, Any]]:
     """Return the scores of every evaluated step, and the columns of the model, which is kept at the end."""
     from unequal.evaluation.unlearning_run import Evaluations, RunScores, unlearn_and_evaluate
+    from unequal.general_utility.measure import GeneralUtility
     from unequal.models.checkpoint import load
     from unequal.models.distributed import wait_for_everyone
     from unequal.models.load import load_model
@@ -119,12 +122,18 @@ def _unlearn(
         merge_adapter=settings.merge_adapter,
     )
     described = of_model(model)
+    encoder = Encoder(tokenizer)
+    general = GeneralUtility(settings.general, model, encoder, facts.all, settings.prompts)
+    text = general.text if chosen.stopping.perplexity_rise is not None else None
     run = Run(
-        model, Encoder(tokenizer), settings.method, facts.forget, facts.retain, chosen, settings.prompts,
-        settings.seed, Controls(facts.utility, facts.never_seen),
+        model, encoder, settings.method, facts.forget, facts.retain, chosen, settings.prompts,
+        settings.seed, Controls(facts.utility, facts.never_seen, text),
         Checkpoints(partial.checkpoints, every) if every else None, progress=progress,
     )  # fmt: skip
-    evaluations = Evaluations.of(run, facts, settings.probes, settings.n_wordings)
+    evaluations = general.around(
+        Evaluations.of(run, facts, settings.probes, settings.n_wordings),
+        settings.method.prompt_prefix(facts.forget),
+    )
     earlier, ended = partial.evaluated(), partial.last_step()
     wait_for_everyone()  # before the first of several processes writes anything there
     if ended is not None:

@@ -1,6 +1,7 @@
 """Unlearn one target with one method and seed, and evaluate the model along the way."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from unequal.attacks.attack import run_attacks
 from unequal.evaluation.score_table import GENERATION_SCHEMA, OPTIONAL_SCORES, SCORE_SCHEMA, with_buckets
 from unequal.facts.probes import ProbeKind
 from unequal.files import write_json, write_table
+from unequal.general_utility.settings import GeneralSettings
 from unequal.models.compute_settings import master_weights
 from unequal.progress import Progress
 from unequal.study.memory_estimate import of_unlearning
@@ -78,6 +80,7 @@ class UnlearnStep(Step):
         A run that a rule ended says so in ``stopped.json``.
         """
         from unequal.evaluation.unlearning_run import Evaluations, unlearn_and_evaluate
+        from unequal.general_utility.measure import held_out_text
         from unequal.models.quantised import n_weights
         from unequal.study.loaded_base import loaded_base
         from unequal.unlearning.run import Run
@@ -92,11 +95,15 @@ class UnlearnStep(Step):
         )
         start = settings.tables(study)
         model = base.fresh_model()
+        controls = target.controls
+        if self.unlearn.stopping.perplexity_rise is not None:
+            text = held_out_text(GeneralSettings(), model, base.encoder, target.forget)
+            controls = replace(controls, text=text)
         n_params = n_weights(model)
         n_steps, n_attacks = self.unlearn.steps, len(settings.attacks)
         run = Run(
             model, base.encoder, self.method, target.forget, target.retain_set, self.unlearn,
-            settings.base.prompts, self.seed, target.controls,
+            settings.base.prompts, self.seed, controls,
             progress=lambda done, _total: progress(done, n_steps + n_attacks),
         )  # fmt: skip
         evaluations = Evaluations(lambda _model: start, between.run, last.run)
