@@ -16,7 +16,7 @@ from unequal.evaluation.general_table import BITS, DEGENERATE, GENERAL_SCHEMA, P
 from unequal.evaluation.metrics.contract import ProbeRecord
 from unequal.evaluation.metrics.degenerate import degenerate
 from unequal.evaluation.unlearning_run import Evaluate, Evaluations
-from unequal.facts.probes import Probe, PromptFormat
+from unequal.facts.probes import Chat, Probe, PromptFormat
 from unequal.facts.schema import Fact
 from unequal.general_utility.prompts import N_TOKENS, OPEN_PROMPTS
 from unequal.general_utility.settings import GeneralSettings
@@ -158,9 +158,10 @@ class GeneralUtility:
 
     def _of_open_prompts(self, model: PreTrainedModel, before: str) -> Iterator[dict[str, Any]]:
         how = self._prompts
+        chat = Chat(how.system) if how.chat else None  # solved examples would ask for short answers
         probes = [
             Probe(
-                f"open-{place}", "question", 0, before + how.ask(question), "", ("",), (), how.around,
+                f"open-{place}", "question", 0, before + how.ask(question), "", ("",), (), chat,
                 stops=how.stops(plain=not how.chat), extra_tokens=N_TOKENS,
             )
             for place, question in enumerate(OPEN_PROMPTS[: self._settings.n_open_prompts])
