@@ -89,6 +89,9 @@ def world(tmp_path_factory):
         ("count", "--facts", folder / "facts.parquet", "--corpus", folder / "text.jsonl",
          "--out", folder / "counts.parquet"),
         ("facts", "export-lm-eval", folder / "facts.parquet", "--out", folder / "tasks", "--n-wordings", 1),
+        ("tune", "--model", folder / "before", "--facts", folder / "facts.parquet", "--method", "ga",
+         "--steps", 2, "--search.n-rates", 2, "--utility-drop", 1, "--allow-unknown",
+         "--out", folder / "tune.json"),
         ("study", "run", folder / "study.toml", "--out", folder / "study", "--workers", 1),
     ]  # fmt: skip
     for words in prepare:
@@ -140,7 +143,7 @@ def places(command, world, out):
         "facts": world / ("forget.parquet" if role_by_flag else "facts.parquet"),
         "table": world / "facts.parquet", "policy": world / "policy.toml",
         "corpus": world / "corpus" if command == "pretrain" else str(world / "text.jsonl"),
-        "run_file": world / "study.toml", "study": world / "study", "against": world / "other",
+        "tuned": world / "tune.json", "run_file": world / "study.toml", "study": world / "study", "against": world / "other",
         "others": (world / "other",), "report": out.with_suffix(".html"),
         "task_dir": world / "tasks", "tasks": "facts_question",
     }  # fmt: skip

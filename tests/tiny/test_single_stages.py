@@ -308,11 +308,11 @@ def test_a_rate_is_searched_and_a_rerun_goes_on(here, model, tables, monkeypatch
     )  # fmt: skip
     made, whole = [], tune._Trials.run
 
-    def stopped_after_six(trials, rate, steps):
+    def stopped_after_six(trials, method, rate, steps):
         if len(made) == 6:
             raise KeyboardInterrupt
-        made.append((rate, steps))
-        return whole(trials, rate, steps)
+        made.append((method, rate, steps))
+        return whole(trials, method, rate, steps)
 
     monkeypatch.setattr(tune._Trials, "run", stopped_after_six)
     assert call(*words).code == 130

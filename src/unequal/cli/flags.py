@@ -143,9 +143,10 @@ def _walk(
             yield one
         else:
             inner = default if isinstance(default, BaseModel) else None
-            chosen = any(isinstance(one, BeforeValidator) for one in field.metadata)
+            chosen = _is_chosen(field.annotation, field.metadata)
             for one in _walk(table, f"{within}{name}.", inner, must):
-                yield replace(one, default=f"the {name}'s own") if chosen and not one.required else one
+                is_own = chosen and not one.required and not one.key.endswith(".kind")
+                yield replace(one, default=f"the {name}'s own") if is_own else one
 
 
 def _of_registry(registry: Registry[Any], by: str) -> list[Setting]:
@@ -204,6 +205,12 @@ def _table(annotation: Any) -> type[BaseModel] | None:
     if get_origin(annotation) in (Union, UnionType, Annotated):
         return next((found for part in get_args(annotation) if (found := _table(part))), None)
     return None
+
+
+def _is_chosen(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
+    """Return whether a name may stand for a table, which then has defaults of its own."""
+    of_parts = (_is_chosen(part, getattr(part, "__metadata__", ())) for part in get_args(annotation))
+    return any(isinstance(one, BeforeValidator) for one in metadata) or any(of_parts)
 
 
 def _kind(annotation: Any) -> Any:

@@ -15,7 +15,7 @@ from unequal.facts.probes import PROBE_KINDS, ProbeKind, PromptFormat
 from unequal.models.compute_settings import Precision
 from unequal.strict import MOST, Seed, StrictModel
 from unequal.study.base_model import Base
-from unequal.unlearning.method import MethodSettings
+from unequal.unlearning.method import MethodSettings, distinct_kinds
 from unequal.unlearning.method_kinds import WithoutLoss
 from unequal.unlearning.settings import TargetSettings, UnlearnSettings
 from unequal.unlearning.weighting import Weighting, schedule_problem
@@ -128,16 +128,7 @@ class StudySettings(StrictModel):
     _distinct = field_validator("seeds", "weightings", "precisions")(all_distinct)
     _attacks_distinct = field_validator("attacks")(distinct)
 
-    @field_validator("methods")
-    @classmethod
-    def _distinct_kinds(cls, methods: tuple[MethodSettings, ...]) -> tuple[MethodSettings, ...]:
-        kinds = [method.kind for method in methods]
-        twice = {kind for kind in kinds if kinds.count(kind) > 1}
-        if twice:
-            raise ValueError(
-                f"method {', '.join(sorted(twice))} stands twice; use one study for each setting"
-            )
-        return methods
+    _distinct_kinds = field_validator("methods")(distinct_kinds)
 
     @field_validator("unlearn")
     @classmethod

@@ -230,3 +230,14 @@ def _resolve(value: Any) -> Any:
 
 MethodSettings = Annotated[SerializeAsAny[Method], BeforeValidator(_resolve)]
 """A method in a run file: a name such as ``"npo"``, or a table such as ``{kind = "npo", beta = 0.2}``."""
+
+
+def distinct_kinds(methods: tuple[Method, ...]) -> tuple[Method, ...]:
+    """Return methods of different kinds; raises `ValueError` when one kind stands twice."""
+    kinds = [method.kind for method in methods]
+    twice = {kind for kind in kinds if kinds.count(kind) > 1}
+    if twice:
+        raise ValueError(
+            f"method {', '.join(sorted(twice))} stands twice; use one study for each setting, or one search"
+        )
+    return methods

@@ -66,12 +66,16 @@ class Look:
 
 @dataclass(frozen=True)
 class Trial:
-    """One run with one rate: its looks, the first at step 0; ``diverged`` when a loss was not a number."""
+    """One run of a method with one rate: its looks, the first at step 0.
+
+    It ``diverged`` when a loss was not a number.
+    """
 
     rate: float
     steps: int
     looks: Annotated[tuple[Look, ...], Field(min_length=1)]
     diverged: bool = False
+    method: str = ""
 
     def best(self, utility_drop: float) -> Look:
         """Return the look with the most forgetting among those within the budget; step 0 always is."""
@@ -83,6 +87,11 @@ class Trial:
         """Return the share of the starting answer probability that is gone within the budget, at most 1."""
         start = self.looks[0].forget
         return 1 - self.best(utility_drop).forget / start if start > 0 else 0.0
+
+    def kept(self, utility_drop: float) -> float:
+        """Return the share of the starting utility that is left where most is forgotten within the budget."""
+        start = self.looks[0].utility
+        return self.best(utility_drop).utility / start if start > 0 else 1.0
 
 
 def search(
@@ -100,3 +109,10 @@ def search(
             yield rung, trials[-1]
         trials.sort(key=lambda trial: (-trial.forgetting(settings.utility_drop), trial.rate))
         rates = [trial.rate for trial in trials]
+
+
+def chosen_trial(trials: Sequence[tuple[int, Trial]], utility_drop: float) -> Trial:
+    """Return the trial of the last rung that forgets most within the budget; ties go to the lower rate."""
+    last = max(rung for rung, _ in trials)
+    in_last = [trial for rung, trial in trials if rung == last]
+    return min(in_last, key=lambda trial: (-trial.forgetting(utility_drop), trial.rate))

@@ -34,5 +34,5 @@ def try_rate(run: Run, utility: Sequence[Fact], rate: float, steps: int) -> Tria
             settings = run.settings.model_copy(update={"steps": steps})
             unlearn(replace(run, model=model, method=method, settings=settings, evaluate=evaluate))
     except DivergedError:
-        return Trial(rate, steps, tuple(looks), diverged=True)
-    return Trial(rate, steps, tuple(looks))
+        return Trial(rate, steps, tuple(looks), diverged=True, method=run.method.kind)
+    return Trial(rate, steps, tuple(looks), method=run.method.kind)

@@ -1,13 +1,14 @@
-"""The stage ``unequal tune``: a method's learning rate, searched on one model by trials kept in a file."""
+"""The stage ``unequal tune``: learning rates of methods, searched on one model by trials kept in a file."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from unequal.checksums import is_own_json, warn_remade, write_checked_json
-from unequal.errors import DamagedError, DataError
+from unequal.errors import ConfigError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
 from unequal.facts.probes import PromptFormat
 from unequal.facts.role_tables import FactTables
@@ -15,14 +16,17 @@ from unequal.files import check_file_name
 from unequal.models.compute_settings import DeviceSettings, LoadSettings, ModelName
 from unequal.output_paths import Output, check_settings
 from unequal.progress import Progress
-from unequal.records import read_checked_record
 from unequal.strict import Seed
-from unequal.unlearning.method import MethodSettings
+from unequal.study.stages.trials_file import TrialsFile, trials_to_go_on_from, write_trials
+from unequal.unlearning.method import Method, MethodSettings, distinct_kinds
 from unequal.unlearning.search import SearchSettings, Trial, search
 from unequal.unlearning.settings import UnlearnSettings
 
 if TYPE_CHECKING:
-    pass
+    from unequal.unlearning.run import Run
+
+Trials = Mapping[str, list[tuple[int, Trial]]]
+"""The trials of each method by kind, with their rungs, in the order in which they were made."""
 
 
 class TuneCommand(FactTables, DeviceSettings, LoadSettings):
@@ -30,7 +34,10 @@ class TuneCommand(FactTables, DeviceSettings, LoadSettings):
 
     model: ModelName
     out: Path = Field(description="file of the trials to write (JSON); the same command continues from it")
-    method: MethodSettings
+    method: MethodSettings | None = Field(default=None, description="unlearning method, a name or a table")
+    methods: tuple[MethodSettings, ...] = Field(
+        default=(), description="methods to compare by the same number of trials each, in place of method"
+    )
     search: SearchSettings = SearchSettings()
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
@@ -40,61 +47,99 @@ class TuneCommand(FactTables, DeviceSettings, LoadSettings):
     )
     seed: Seed = Field(default=0, description="seed of the order of facts")
 
+    _distinct = field_validator("methods")(distinct_kinds)
+
+    @model_validator(mode="after")
+    def _some_method(self) -> "TuneCommand":
+        if (self.method is None) == (not self.methods):
+            raise ValueError("give one of method and methods; see: unequal list methods")
+        return self
+
+    @property
+    def compared(self) -> tuple[Method, ...]:
+        """The methods whose rates are searched."""
+        return self.methods if self.method is None else (self.method,)
+
+    @property
+    def n_trials(self) -> int:
+        """The number of trials of all methods."""
+        return len(self.compared) * sum(count for count, _ in self.search.rungs(self.unlearn.steps))
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that trials depend on."""
+        return self.model_dump(mode="json", exclude={"out", "device"})
+
     def outputs(self) -> list[Output]:
         """Return what is written."""
         return [Output(self.out)]
 
 
-def run_tune(settings: TuneCommand, progress: Progress) -> list[tuple[int, Trial]]:
-    """Return all trials with their rungs, the last one with the rate to use; each is written when it is done.
+def run_tune(settings: TuneCommand, progress: Progress) -> Trials:
+    """Return all trials; each is written when it is done, and those that ``out`` holds are not made again.
 
-    Trials that ``out`` holds are not made again. Raises `DataError` when it holds those of other settings, or
-    when the model says none of the facts to forget.
+    Raises `DataError` when it holds trials of other settings, or when the model says none of the facts to
+    forget, and `ConfigError` when there are no untouched facts.
     """
     from unequal.models.device import choose_device
     from unequal.models.distributed import is_main_process, wait_for_everyone
 
     check_settings(settings)
     choose_device(settings.device)
-    known = _known_trials(settings)
+    check_file_name(settings.out, "tune.json")
+    known = trials_to_go_on_from(settings.out, settings.identity())
     trials = _Trials(settings)
-    if not known:
+    if not known.trials:
         trials.require_known()
     wait_for_everyone()  # before the first of several processes writes there
-    n_trials = sum(count for count, _ in settings.search.rungs(settings.unlearn.steps))
-    found: list[tuple[int, Trial]] = []
-
-    def trial(rate: float, steps: int) -> Trial:
-        done = next((t for t in known if (t.rate, t.steps) == (rate, steps)), None)
-        return done or trials.run(rate, steps)
-
-    for rung, made in search(settings.search, settings.unlearn.steps, trial):
-        found.append((rung, made))
-        if made not in known:
-            known.append(made)
-            held = {"settings": _identity(settings), "trials": [asdict(one) for one in known]}
-            if is_main_process():
-                write_checked_json(settings.out, held)
-        progress(len(found), n_trials)
+    found: dict[str, list[tuple[int, Trial]]] = {}
+    for method in settings.compared:
+        found[method.kind] = []
+        for rung, made in _search(settings, method, known, trials):
+            found[method.kind].append((rung, made))
+            if made not in known.trials:
+                known.trials.append(made)
+                if is_main_process():
+                    write_trials(settings.out, settings.identity(), known.trials)
+            progress(sum(map(len, found.values())), settings.n_trials)
     return found
 
 
+def _search(
+    settings: TuneCommand, method: Method, known: TrialsFile, trials: "_Trials"
+) -> Iterator[tuple[int, Trial]]:
+    """Yield the trials of a method with their rungs, made where they are not known."""
+
+    def trial(rate: float, steps: int) -> Trial:
+        return known.find(method.kind, rate, steps) or trials.run(method, rate, steps)
+
+    return search(settings.search, settings.unlearn.steps, trial)
+
+
 class _Trials:
-    """A model that is loaded once, and the facts of every trial."""
+    """A model that is loaded once, when the first trial needs it, and the facts of every trial."""
 
     def __init__(self, settings: TuneCommand) -> None:
+        self._settings = settings
+        self._facts = settings.read()
+        if not self._facts.utility:
+            raise ConfigError(
+                "tune needs untouched facts, whose answers must not be harmed: give --utility, or a table"
+                " --facts with rows of the role utility or with more facts than are forgotten (--n-forget)"
+            )
+
+    @cached_property
+    def _run(self) -> "Run":
         from unequal.models.checkpoint import load
         from unequal.scoring.encoding import Encoder
         from unequal.unlearning.run import Run
 
-        self._settings = settings
-        self._facts = settings.read()
+        settings, facts = self._settings, self._facts
         model, tokenizer = load(
             settings.model, quantise=settings.unlearn.quantise, merge_adapter=settings.merge_adapter
         )
-        self._run = Run(
-            model, Encoder(tokenizer), settings.method, self._facts.forget, self._facts.retain,
-            settings.unlearn, settings.prompts, settings.seed,
+        return Run(
+            model, Encoder(tokenizer), settings.compared[0], facts.forget, facts.retain, settings.unlearn,
+            settings.prompts, settings.seed,
         )  # fmt: skip
 
     def require_known(self) -> None:
@@ -110,38 +155,8 @@ class _Trials:
         )  # fmt: skip
         require_known(known_of(tables.scores, settings.known_by), f"{settings.model} says none")
 
-    def run(self, rate: float, steps: int) -> Trial:
+    def run(self, method: Method, rate: float, steps: int) -> Trial:
         """Return one trial, on a copy of the model."""
         from unequal.unlearning.trials import try_rate
 
-        return try_rate(self._run, self._facts.utility, rate, steps)
-
-
-@dataclass(frozen=True)
-class _TrialsFile:
-    """The contents of the file of trials."""
-
-    settings: dict[str, Any]
-    trials: list[Trial]
-
-
-def _known_trials(settings: TuneCommand) -> list[Trial]:
-    check_file_name(settings.out, "tune.json")
-    if not settings.out.exists():
-        return []
-    try:
-        held = read_checked_record(_TrialsFile, settings.out, "")
-    except DamagedError as error:
-        if not is_own_json(settings.out, "settings", "trials"):
-            raise DataError(f"{settings.out} holds no trials ({error.what}); name another --out") from error
-        warn_remade(str(settings.out), error.what)
-        return []
-    if held.settings != _identity(settings):
-        raise DataError(
-            f"{settings.out} holds trials of other settings; name another --out, or delete it to begin anew"
-        )
-    return held.trials
-
-
-def _identity(settings: TuneCommand) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude={"out", "device"})
+        return try_rate(replace(self._run, method=method), self._facts.utility, rate, steps)

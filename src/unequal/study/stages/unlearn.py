@@ -1,11 +1,12 @@
 """The stage ``unequal unlearn``: an unlearned model, and its scores along the way."""
 
 import shutil
+from collections.abc import Mapping
 from functools import partial as bound
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unequal.errors import DivergedError
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting, known_of, require_known
@@ -43,6 +44,11 @@ class UnlearnCommand(FactTables, DeviceSettings, LoadSettings):
         " replaced as a whole"
     )
     method: MethodSettings
+    tuned: Path | None = Field(
+        default=None,
+        description="file of trials of unequal tune: the best method with its learning rate, steps and"
+        " stopping rule, and the model and facts, where they are not given beside it",
+    )
     unlearn: UnlearnSettings = UnlearnSettings()
     prompts: PromptFormat = PromptFormat()
     probes: tuple[ProbeKind, ...] = Field(default=PROBE_KINDS, description="kinds of probes")
@@ -58,6 +64,15 @@ class UnlearnCommand(FactTables, DeviceSettings, LoadSettings):
         ge=0,
         description="steps between checkpoints, from which an interrupted run continues; 0 keeps none",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuned(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or not isinstance(values.get("tuned"), str | Path):
+            return values
+        from unequal.study.stages.tuned import with_tuned
+
+        return with_tuned(values, Path(values["tuned"]))
 
     def outputs(self) -> list[Output]:
         """Return what is written, and what may be kept beside it."""
