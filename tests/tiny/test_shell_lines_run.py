@@ -143,7 +143,8 @@ def places(command, world, out):
         "facts": world / ("forget.parquet" if role_by_flag else "facts.parquet"),
         "table": world / "facts.parquet", "policy": world / "policy.toml",
         "corpus": world / "corpus" if command == "pretrain" else str(world / "text.jsonl"),
-        "tuned": world / "tune.json", "run_file": world / "study.toml", "study": world / "study", "against": world / "other",
+        "tuned": world / "tune.json", "run_file": world / "study.toml",
+        "study": world / "study", "against": world / "other",
         "others": (world / "other",), "report": out.with_suffix(".html"),
         "task_dir": world / "tasks", "tasks": "facts_question",
     }  # fmt: skip
