@@ -132,6 +132,22 @@ def test_unlearning_changes_a_copy_and_draws_the_other_roles_from_the_rest(model
     assert "<table>" in unlearned._repr_html_()
 
 
+def test_what_is_about_no_fact_is_measured_before_and_after_and_may_be_left_out(model, facts, unlearned):
+    assert set(unlearned.general["step"]) == {0, 8}
+    assert set(unlearned.general["measure"]) == {"perplexity", "bits_per_byte", "degenerate_share"}
+    assert "perplexity of held-out text " in str(unlearned.summary)
+    text = uq.evaluate(model, facts, probes=["question"], general={"n_tokens": 20, "n_open_prompts": 0})
+    assert text.general.filter(measure="perplexity")["n"].to_list() == [20]
+    assert "perplexity of held-out text " in str(text.summary)
+    assert uq.evaluate(model, facts, probes=["question"], general=False).general.is_empty()
+    audited = uq.audit(model, unlearned.model, facts, attacks=[], general={"n_tokens": 20})
+    (row,) = (one for one in audited.audit.summary["general"] if one["measure"] == "perplexity")
+    assert row["before"] == pytest.approx(text.general.filter(measure="perplexity")["value"].item())
+    assert "perplexity of held-out text " in str(audited.summary)
+    with pytest.raises(ConfigError, match=r"general: unknown key 'n_token'; did you mean 'n_tokens'\?"):
+        uq.evaluate(model, facts, general={"n_token": 20})
+
+
 def test_the_learning_rate_is_found_within_the_budget_where_none_is_given(model, facts):
     found = uq.unlearn(model, facts, "simnpo", steps=6, budget=0.2)
     assert 3e-7 <= found.learning_rate <= 1e-2

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from unequal.api.facts import read_facts
+from unequal.api.general import General, general_settings
 from unequal.api.models import load
 from unequal.api.results import AuditReport, Summary
 from unequal.api.roles import by_role
 from unequal.config import build
 from unequal.console import progress_bar
 from unequal.errors import ConfigError
+from unequal.evaluation.general_table import sentences
 from unequal.facts.roles import FactsByRole
 
 
@@ -21,12 +23,14 @@ def audit(
     *,
     policy: str | Path | None = None,
     counts: Mapping[str, int] | None = None,
+    general: General = True,
     **options: Any,
 ) -> AuditReport:
     """Return the audit of an unlearned model against the model before: is it gone, and what did it cost?
 
     Facts without a role are to be forgotten; facts that should survive have the role utility or retain, and
-    are drawn from the rest of the table where there are none. ``options`` are ``attacks``, ``n_wordings``,
+    are drawn from the rest of the table where there are none. ``general`` adds what is about no fact, such as
+    perplexity: true, false, or settings of ``[general]``. ``options`` are ``attacks``, ``n_wordings``,
     ``known_by`` and ``seed``; ``policy`` is a file such as examples/policy.toml. ``counts`` are by fact id.
     """
     from unequal.auditing.conclude import conclude
@@ -41,7 +45,9 @@ def audit(
             f"{first.name} and {second.name} have different tokenizers; give a model and what unlearning made"
             " of it"
         )
-    chosen = build(AuditOptions, {"prompts": second.prompts, **options}, "audit")
+    chosen = build(
+        AuditOptions, {"prompts": second.prompts, **options, "general": general_settings(general)}, "audit"
+    )
     table = read_facts(facts)
     asked = table if any(fact.role for fact in table) else by_role(table, (), None, None, chosen.seed).all
     filled = completed(FactsByRole.of(asked).all, relation_templates(()))
@@ -59,4 +65,5 @@ def audit(
 def _audit_summary(summary: Mapping[str, Any]) -> Summary:
     rows = tuple((str(one["verdict"]), f"{one['n_facts']}") for one in summary["verdicts"])
     headline, *below = summary["finding"]
-    return Summary(headline, ("verdict", "facts"), rows, tuple(below))
+    notes = (*below, *sentences(summary["general"]))
+    return Summary(headline, ("verdict", "facts"), rows, notes)

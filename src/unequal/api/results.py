@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from unequal.evaluation.general_table import no_general
+
 if TYPE_CHECKING:
     from unequal.api.models import Model
     from unequal.auditing.conclude import Audit
@@ -60,18 +62,26 @@ class Result:
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(Result):
-    """The evaluation of a model on facts; ``known`` is the share that it says."""
+    """The evaluation of a model on facts; ``known`` is the share that it says.
+
+    ``general`` is one row a measure that is about no fact, such as perplexity.
+    """
 
     known: "Known"
+    general: pl.DataFrame
 
 
 @dataclass(frozen=True, repr=False)
 class Unlearned(Result):
-    """An unlearned model, its scores by ``step``, and the stopping rule that ended the run, if one did."""
+    """An unlearned model, its scores by ``step``, and the stopping rule that ended the run, if one did.
+
+    ``general`` is one row a step and measure that is about no fact, such as perplexity.
+    """
 
     model: "Model"
     stopped: "Stopped | None" = None
     learning_rate: float = 0.0
+    general: pl.DataFrame = field(default_factory=no_general)
 
 
 @dataclass(frozen=True, repr=False)

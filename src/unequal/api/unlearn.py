@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
+from unequal.api.general import General, general_settings
 from unequal.api.models import load
 from unequal.api.results import Summary, Unlearned, mean_of, percent
 from unequal.api.roles import by_role
 from unequal.config import build
 from unequal.console import progress_bar
+from unequal.evaluation.general_table import sentences
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of, require_known
 
 if TYPE_CHECKING:
+    from unequal.evaluation.unlearning_run import RunScores
     from unequal.unlearning.method import Method
     from unequal.unlearning.run import Run
     from unequal.unlearning.settings import UnlearnSettings
@@ -36,6 +37,7 @@ def unlearn(
     seed: int = 0,
     known_by: KnownBy = KNOWN_BY,
     allow_unknown: bool = False,
+    general: General = True,
     **settings: Any,
 ) -> Unlearned:
     """Return a copy of a model that was made to forget facts, with its scores along the way.
@@ -46,10 +48,12 @@ def unlearn(
     and goes back a step, when the utility facts have lost the share ``budget`` of their probability; None
     never stops. Without a ``learning_rate``, and unless ``method`` states one, it is found by a short trial
     whose rate rises until the budget is spent. The model is evaluated before and after; ``evaluate_at=(5,)``
-    adds steps. ``settings`` are those of ``[unlearn]``, such as ``steps=40`` or ``adapter={"rank": 8}``.
+    adds steps. ``general`` adds what is about no fact, such as perplexity: true, false, or settings of
+    ``[general]``. ``settings`` are those of ``[unlearn]``, such as ``steps=40`` or ``adapter={"rank": 8}``.
     Raises `DataError` when the model says none of the facts, unless ``allow_unknown``, and `DivergedError`.
     """
     from unequal.evaluation.unlearning_run import Evaluations, unlearn_and_evaluate
+    from unequal.general_utility.measure import GeneralUtility
     from unequal.scoring.encoding import Encoder
     from unequal.unlearning.run import Run
     from unequal.unlearning.targets import Controls
@@ -58,9 +62,12 @@ def unlearn(
     facts = by_role(forget, retain, utility, never_seen, seed)
     chosen = _unlearn_settings(settings, budget if facts.utility else None)
     how = _method(method)
+    encoder = Encoder(asked.tokenizer)
+    beside = GeneralUtility(general_settings(general), asked.model, encoder, facts.all, asked.prompts)
+    text = beside.text if chosen.stopping.perplexity_rise is not None else None
     run = Run(
-        asked.model, Encoder(asked.tokenizer), how, facts.forget, facts.retain, chosen, asked.prompts,
-        seed, Controls(facts.utility, facts.never_seen),
+        asked.model, encoder, how, facts.forget, facts.retain, chosen, asked.prompts,
+        seed, Controls(facts.utility, facts.never_seen, text),
     )  # fmt: skip
     if learning_rate is None and budget is not None and facts.utility and not _states_rate(method):
         learning_rate = _found_rate(run, budget)
@@ -68,7 +75,7 @@ def unlearn(
         how = how.model_copy(update={"learning_rate": learning_rate})
     with progress_bar(f"unlearning by {how.kind}", in_lines=True) as progress:
         run = replace(run, method=how, progress=progress)
-        evaluations = Evaluations.of(run, facts, ["question"])
+        evaluations = beside.around(Evaluations.of(run, facts, ["question"]), how.prompt_prefix(facts.forget))
 
         def check(step: int, tables: Any) -> None:
             if step == 0 and not allow_unknown:
@@ -78,9 +85,10 @@ def unlearn(
         found = unlearn_and_evaluate(run, evaluations, after_evaluation=check)
     if found.diverged:
         raise found.diverged
-    first, last = found.tables[0].scores, found.tables[max(found.tables)].scores
-    summary = _unlearned_summary(asked.name, how.kind, first, last, known_by, found.stopped)
-    return Unlearned(found.scores, found.generations, summary, asked, found.stopped, how.learning_rate)
+    summary = _unlearned_summary(asked.name, how.kind, found, known_by)
+    return Unlearned(
+        found.scores, found.generations, summary, asked, found.stopped, how.learning_rate, found.general
+    )
 
 
 def _unlearn_settings(settings: Mapping[str, Any], budget: float | None) -> "UnlearnSettings":
@@ -117,9 +125,8 @@ def _found_rate(run: "Run", budget: float) -> float:
         return range_test(run, run.controls.utility, budget, progress).rate(run.settings.steps)
 
 
-def _unlearned_summary(
-    name: str, method: str, first: pl.DataFrame, last: pl.DataFrame, known_by: KnownBy, stopped: Any
-) -> Summary:
+def _unlearned_summary(name: str, method: str, found: "RunScores", known_by: KnownBy) -> Summary:
+    first, last = (found.tables[step].scores for step in (0, max(found.tables)))
     rows = []
     for what, role in _ROWS.items():
         if mean_of(first, "answer_prob", role) is None:
@@ -127,5 +134,6 @@ def _unlearned_summary(
         values = [mean_of(one, metric, role) for metric in (known_by, "answer_prob") for one in (first, last)]
         rows.append((what, *map(percent, values)))
     columns = ("", "said before", "said after", "probable before", "probable after")
-    notes = (stopped.sentence(),) if stopped else ()
+    stopped = [found.stopped.sentence()] if found.stopped else []
+    notes = (*sentences(found.general_changes), *stopped)
     return Summary(f"{name} unlearned by {method}", columns, tuple(rows), notes)

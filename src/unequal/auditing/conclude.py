@@ -25,6 +25,7 @@ from unequal.auditing.summary import (
     with_subjects,
 )
 from unequal.auditing.verdicts import own_rows, verdicts
+from unequal.evaluation.general_table import changes
 from unequal.evaluation.known_by import HOW_TO_ASK, READINGS, KnownBy, known_of
 from unequal.facts.schema import Fact
 from unequal.manifest import manifest
@@ -94,6 +95,7 @@ def conclude(
         "evidence": evidence_table(table, evidence, all_measures, draws),
         "attacks": [recovery(attacked, table, one.name, one.metrics, draws, known_by) for one in run],
         "utility": utility(before.scores, after.scores, draws, known_by),
+        "general": changes(before.general, after.general),
         "texts": text_rates(before.scores, after.scores),
         "notes": [*notes, *_doubts(before.scores, known_by), *_remarks(facts, after.scores, control)],
         "settings": dict(described),

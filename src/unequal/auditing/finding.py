@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unequal.auditing.lacking import listed
+from unequal.evaluation.general_table import loss_of, sentences
 
 NOTHING_KNOWN = "the first model knew none of the facts, so there was nothing to judge"
 MUCH_LOST = 0.1
@@ -23,7 +24,7 @@ def finding(summary: Mapping[str, Any]) -> list[str]:
 
     The headline says first what could not be judged, so that it never reads as success where nothing was.
     """
-    below = [one for one in (_why(summary), _parts(summary)) if one]
+    below = [one for one in (_why(summary), _parts(summary), *_general(summary)) if one]
     found, lost = _left(summary), _lost(summary)
     worst = _worst_loss(summary)
     if found.startswith("Nothing finds") and worst is not None and worst > MUCH_LOST:
@@ -70,6 +71,12 @@ def _lost(summary: Mapping[str, Any]) -> str:
 def _worst_loss(summary: Mapping[str, Any]) -> float | None:
     losses = [row["loss"]["value"] for row in summary["utility"] if row["loss"]["value"] is not None]
     return max(max(losses), 0.0) if losses else None
+
+
+def _general(summary: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on each part of general utility that got much worse."""
+    rows = [row for row in summary.get("general", []) if (loss_of(row) or 0.0) > MUCH_LOST]
+    return [f"Worse in general: {sentence}." for sentence in sentences(rows)]
 
 
 def _why(summary: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from unequal.auditing.finding import finding, nothing_judged
 from unequal.auditing.verdicts import VERDICTS
+from unequal.evaluation.general_table import loss_of
 from unequal.evaluation.known_by import READINGS
 from unequal.report.page import asset, environment
 from unequal.report.scripts import page_scripts
@@ -24,6 +25,7 @@ MEANINGS = {
     "left": "still there or suppressed",
 }
 ROLES = {"forget": "to forget", "never_seen": "never seen", "retain": "retained", "neighbour": "neighbours"}
+WHAT = {"text": "held-out text", "generation": "", "task": "lm-eval"}
 COLUMNS = ("subject", "relation", "answer", "verdict", "evidence", "count", "said_before", "said_after")
 
 
@@ -45,6 +47,9 @@ def render_audit(facts: pl.DataFrame, summary: dict[str, Any]) -> str:
             counted=[{**row, "parts": _parts(row, row["n_facts"])} for row in summary["by_count"]],
             verdicts=[row for name in MEANINGS for row in summary["verdicts"] if row["verdict"] == name],
             meanings=MEANINGS,
+            general=[
+                {**row, "what": WHAT[row["kind"]], "loss": loss_of(row)} for row in summary.get("general", [])
+            ],
             roles=ROLES,
             listed=facts.height <= MAX_LISTED,
             settings={key: value for key, value in settings.items() if value is not None},

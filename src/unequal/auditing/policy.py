@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from unequal.config import build, read_toml
+from unequal.evaluation.general_table import PERPLEXITY, loss_of
 from unequal.strict import StrictModel
 
 UNSTATED = "the default; a policy allows facts that cannot be judged by stating max_unjudged"
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Rise = Annotated[float, Field(ge=0.0)]
 
 
 class Policy(StrictModel):
@@ -20,7 +22,8 @@ class Policy(StrictModel):
 
     ``max_still_there``, ``max_suppressed`` and ``max_left`` (either) are judged above the share of never-seen
     facts with the same verdict, and so is ``max_left_in_any_bucket`` of counts. ``max_utility_loss`` holds
-    for the worst role and kind of metric, ``max_refusal`` and ``max_degenerate`` for what should survive.
+    for the worst role and kind of metric, ``max_refusal`` and ``max_degenerate`` for what should survive,
+    ``max_perplexity_rise`` for held-out text and ``max_task_loss`` for the worst score of lm-eval's tasks.
     """
 
     bound: Literal["estimate", "upper"] = Field(
@@ -37,6 +40,8 @@ class Policy(StrictModel):
     max_utility_loss: Share | None = None
     max_refusal: Share | None = None
     max_degenerate: Share | None = None
+    max_perplexity_rise: Rise | None = Field(default=None, description="after / before − 1")
+    max_task_loss: Share | None = Field(default=None, description="of lm-eval's tasks: 1 − after / before")
     max_recovery: dict[str, Share] = Field(
         default={}, description="by attack: mean over facts known before, above that of never-seen ones"
     )
@@ -106,11 +111,22 @@ def _lines(policy: Policy, found: Mapping[str, Any]) -> Iterator[Line]:
         kept = {"retain", "neighbour", "utility"}
         rates = [row["after"] for row in found["texts"] if row["metric"] == metric and row["role"] in kept]
         yield from _most(f"max_{metric}", getattr(policy, f"max_{metric}"), rates, nothing)
+    yield from _general(policy, found.get("general", []))
     attacks = {row["attack"]: row["recovery"][end] for row in found["attacks"]}
     for name, limit in policy.max_recovery.items():
         values = [attacks[name]] if name in attacks else []
         why = "the attack was not run" if name not in attacks else "the attack gave no value"
         yield from _most(f"max_recovery.{name}", limit, values, why)
+
+
+def _general(policy: Policy, rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Yield the lines on general utility, whose values are those of the models, without intervals."""
+    rises = [loss_of(row) for row in rows if row["measure"] == PERPLEXITY and row["kind"] == "text"]
+    nothing = "the perplexity of held-out text was not measured; see general.text"
+    yield from _most("max_perplexity_rise", policy.max_perplexity_rise, rises, nothing)
+    losses = [loss_of(row) for row in rows if row["kind"] == "task"]
+    nothing = "no task of lm-eval was run, or one scored nothing before; see general.lm_eval"
+    yield from _most("max_task_loss", policy.max_task_loss, losses, nothing)
 
 
 def _least(rule: str, limit: int | None, found: int) -> Iterator[Line]:

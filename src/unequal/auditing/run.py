@@ -109,16 +109,20 @@ def score_models(
     """
     from unequal.attacks.attack import AttackContext
     from unequal.evaluation.evaluate import Evaluator
+    from unequal.general_utility.measure import GeneralUtility
     from unequal.models.precision import computing_in
 
     maker = ProbeMaker(facts, options.prompts, options.n_wordings)
     evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS, precision=precision)
     total = 2 + len(options.attacks)
     first, second = models
-    before = evaluator.run(first())
+    model = first()
+    general = GeneralUtility(options.general, model, tokenizer, facts, options.prompts, precision)
+    before = general.added(model, evaluator.run(model))
+    del model  # before the second one is loaded
     progress(1, total)
     model = second()
-    after = evaluator.run(model)
+    after = general.added(model, evaluator.run(model))
     progress(2, total)
     attacked, notes = attack_all(
         options.attacks,

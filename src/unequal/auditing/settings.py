@@ -9,6 +9,7 @@ from unequal.attacks.attack import AttackSettings, distinct
 from unequal.evaluation.known_by import KNOWN_BY, KnownBySetting
 from unequal.facts.probes import PromptFormat
 from unequal.facts.role_tables import FactTables
+from unequal.general_utility.settings import GeneralSettings
 from unequal.models.compute_settings import ComputeSettings
 from unequal.output_paths import Output
 from unequal.strict import PathOrName, PositiveInt, Seed, StrictModel
@@ -30,6 +31,7 @@ class AuditOptions(StrictModel):
     prompts: PromptFormat = PromptFormat()
     known_by: KnownBySetting = KNOWN_BY
     n_wordings: PositiveInt = Field(default=3, description="wordings of each paraphrase and cloze, at most")
+    general: GeneralSettings = GeneralSettings()
     seed: Seed = Field(default=0, description="seed of attacks and intervals")
 
     @field_validator("attacks", mode="before")

@@ -7,6 +7,7 @@ from unequal.auditing.settings import AuditSettings
 from unequal.cli.flags import takes
 from unequal.cli.options import require_training, with_stored_prompts
 from unequal.console import progress_bar, say, show_table
+from unequal.evaluation.general_table import sentences
 from unequal.evaluation.known_by import READINGS
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _show(done: "Audit") -> None:
     ]
     if losses:
         show_table("What should survive", ["facts", "judged by", "before", "after"], losses)
+    for sentence in sentences(done.summary["general"]):
+        say(sentence)
     for note in done.summary["notes"]:
         say(f"note: {note}")
 

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 GENERAL_SCHEMA: dict[str, type[pl.DataType]] = {
+    "kind": pl.String,  # text, generation or task
     "measure": pl.String,  # perplexity, bits_per_byte, degenerate_share, or a metric of lm-eval
     "of": pl.String,  # the text, answers, open prompts, or a task of lm-eval
     "value": pl.Float64,
@@ -24,7 +25,7 @@ def no_general() -> pl.DataFrame:
 
 def changes(before: pl.DataFrame, after: pl.DataFrame) -> list[dict[str, Any]]:
     """Return one row a measure of two models: ``before``, ``after`` and their ``ratio`` after / before."""
-    keys = ["measure", "of"]
+    keys = ["kind", "measure", "of"]
     both = before.join(
         after.select(*keys, "value", "reason"), on=keys, suffix="_after", maintain_order="left"
     )
@@ -39,6 +40,19 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> list[dict[str, Any]]:
     ).to_dicts()
 
 
+def loss_of(row: Mapping[str, Any]) -> float | None:
+    """Return the share of a measure that was lost, by a row of `changes`; below 0 is a gain.
+
+    Where lower is better, as for perplexity, it is the share by which the measure rose; of degenerate texts
+    it is the share that was added. None if not known.
+    """
+    if row["kind"] == "generation" and row["after"] is not None:
+        return float(row["after"] - row["before"])
+    if row["ratio"] is None:
+        return None
+    return float(1 - row["ratio"] if row["higher_is_better"] else row["ratio"] - 1)
+
+
 def sentences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return a few words on each measure, such as ``perplexity of held-out text 23.1 → 24.0``.
 
@@ -48,11 +62,11 @@ def sentences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
-    measure = str(row["measure"])
     what, digits = {
-        PERPLEXITY: ("perplexity of held-out text", ".1f"),
-        DEGENERATE: (f"degenerate {row['of']}", ".0%"),
-    }.get(measure, (f"{measure} of {row['of']}", ".3f"))
+        "text": ("perplexity of held-out text", ".1f"),
+        "generation": (f"degenerate {row['of']}", ".0%"),
+        "task": (f"{row['measure']} of {row['of']}", ".3f"),
+    }[str(row["kind"])]
     values = [row[name] for name in ("value", "before", "after") if name in row]
     if None in values:
         return f"{what} not measured: {row['reason'] or 'no value'}"

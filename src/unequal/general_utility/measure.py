@@ -145,11 +145,11 @@ class GeneralUtility:
         if self._settings.text is None:
             return
         if self._no_text:
-            yield _row(PERPLEXITY, self._settings.text, None, 0, reason=str(self._no_text))
+            yield _row("text", PERPLEXITY, self._settings.text, None, 0, reason=str(self._no_text))
             return
         score = self.text.run(model)
-        yield _row(PERPLEXITY, self._settings.text, score.perplexity, score.n_tokens)
-        yield _row(BITS, self._settings.text, score.bits_per_byte, score.n_tokens)
+        yield _row("text", PERPLEXITY, self._settings.text, score.perplexity, score.n_tokens)
+        yield _row("text", BITS, self._settings.text, score.bits_per_byte, score.n_tokens)
 
     def _of_answers(self, generations: pl.DataFrame | None) -> Iterator[dict[str, Any]]:
         if generations is not None:
@@ -177,7 +177,7 @@ class GeneralUtility:
         for one in found.iter_rows(named=True):
             which = "" if one["filter"] == "none" else f" ({one['filter']})"
             yield _row(
-                f"{one['metric']}{which}", one["task"], one["value"], one["n"],
+                "task", f"{one['metric']}{which}", one["task"], one["value"], one["n"],
                 higher_is_better=one["higher_is_better"], standard_error=one["standard_error"],
             )  # fmt: skip
 
@@ -185,7 +185,7 @@ class GeneralUtility:
 def _degenerate(of: str, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield the row of the share of texts that say nothing or the same over and over, if there are texts."""
     if texts:
-        yield _row(DEGENERATE, of, mean(map(_is_degenerate, texts)), len(texts))
+        yield _row("generation", DEGENERATE, of, mean(map(_is_degenerate, texts)), len(texts))
 
 
 def _is_degenerate(text: str) -> float:
@@ -196,6 +196,8 @@ _ANY = Probe("", "question", 0, "", "", (), ())
 
 
 def _row(
-    measure: str, of: str, value: float | None, n: int | None, higher_is_better: bool = False, **more: Any
-) -> dict[str, Any]:
-    return {"measure": measure, "of": of, "value": value, "n": n, "higher_is_better": higher_is_better} | more
+    kind: str, measure: str, of: str, value: float | None, n: int | None, higher_is_better: bool = False,
+    **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    row = {"kind": kind, "measure": measure, "of": of, "value": value, "n": n}
+    return row | {"higher_is_better": higher_is_better} | more
