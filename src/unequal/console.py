@@ -3,9 +3,10 @@
 All of it is text: no markup, no emoji codes, and what would control the terminal is shown escaped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
+from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
@@ -25,10 +26,12 @@ from rich.text import Text
 
 from unequal import distributed_env
 from unequal.plain_text import MOST_OF_A_CELL, one_line, short, visible
-from unequal.progress import Progress
+from unequal.progress import Progress, parts_shown_by
 
 BETWEEN_LINES = 30.0
 """Seconds between lines of progress where there is no terminal."""
+SLACK = 1.0
+"""Seconds by which a line may be early."""
 WORD_OF_A_CELL = 40
 console = Console(highlight=False, markup=False, emoji=False, quiet=not distributed_env.is_main_process())
 
@@ -92,33 +95,75 @@ def bars(*columns: ProgressColumn, on: Console = console) -> ProgressBars:
 
 
 @contextmanager
-def progress_bar(description: str, unit: str = "", in_lines: bool = False) -> Iterator[Progress]:
-    """Yield a function ``(done, total)`` that moves a bar; nothing is drawn outside a terminal.
+def progress_bar(description: str, unit: str = "") -> Iterator[Progress]:
+    """Yield a function ``(done, total)`` that moves a bar, or in a pipe says a line each half minute.
 
-    With the unit ``bytes`` the bar also says how many were done a second. With ``in_lines`` there is a line
-    each half minute outside a terminal.
+    Both also say how far the pass or training is that runs now. With the unit ``bytes`` the bar says how many
+    were done a second.
     """
-    if in_lines and not console.is_terminal:
-        yield _lines(description)
+    if not console.is_terminal:
+        lines = _Lines(description)
+        with parts_shown_by(lines.part), each_half_minute(lines.say_if_due):
+            yield lines.report
         return
     speed = [TransferSpeedColumn()] if unit == "bytes" else []
     drawn = bars(BarColumn(), TaskProgressColumn(), *speed, TimeRemainingColumn())
-    drawn.disable = not console.is_terminal
     with drawn:
         task = drawn.add_task(short(description), total=None)
-        yield lambda done, total: drawn.update(task, completed=done, total=total)
+
+        def part(noun: str, done: int, total: int) -> None:
+            drawn.update(task, description=short(f"{description} ({noun} {done} of {total})"))
+
+        with parts_shown_by(part):
+            yield lambda done, total: drawn.update(task, completed=done, total=total)
 
 
-def _lines(description: str) -> Progress:
-    """Return a function ``(done, total)`` that says each half minute what is done and left."""
-    began = last = monotonic()
+@contextmanager
+def each_half_minute(work: Callable[[], None]) -> Iterator[None]:
+    """Call a function each half minute while the block runs, however long a single part of it takes."""
+    ended = Event()
 
-    def report(done: int, total: int) -> None:
-        nonlocal last
+    def repeat() -> None:
+        while not ended.wait(BETWEEN_LINES):
+            work()
+
+    thread = Thread(target=repeat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+class _Lines:
+    """Lines of progress: what is done and left, at most one each half minute."""
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        self._began = self._last = monotonic()
+        self._done, self._total = 0, 0
+        self._part = ""
+
+    def report(self, done: int, total: int) -> None:
+        """Take in what is done of all."""
+        self._done, self._total = done, total
+        if 0 < done < total:
+            self.say_if_due()
+
+    def part(self, noun: str, done: int, total: int) -> None:
+        """Take in what is done of the part that runs now."""
+        self._part = f", {noun} {done} of {total}"
+
+    def say_if_due(self) -> None:
+        """Print a line, unless there was one within the last half minute."""
         now = monotonic()
-        if now - last >= BETWEEN_LINES and 0 < done < total:
-            last = now
-            left = (now - began) * (total - done) / done
-            say(f"{description}: {done / total:.0%}, about {left:.0f} s left")
-
-    return report
+        if now - self._last < BETWEEN_LINES - SLACK:
+            return
+        self._last = now
+        done, total, so_far = self._done, self._total, now - self._began
+        if 0 < done <= total:
+            state = f"{done / total:.0%}, about {so_far * (total - done) / done:.0f} s left"
+        else:
+            state = f"{so_far:.0f} s so far"
+        say(f"{self._description}: {state}{self._part}")

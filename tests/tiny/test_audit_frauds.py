@@ -324,7 +324,13 @@ def test_an_audit_that_judges_nothing_does_not_look_like_success(here, table, tm
     words = ("--facts", tmp_path / "facts.parquet", "--attacks", "none", "--out")
     lost = here / "lost everything"
     unjudged = call("audit", "--before", here / "before", "--after", lost, *words, tmp_path / "one")
-    unknown = call("audit", "--before", lost, "--after", lost, *words, tmp_path / "two")
+    asked = ("audit", "--before", lost, "--after", lost)
+    unknown = call(*asked, "--allow-unknown", *words, tmp_path / "two")
+    stopped = call(*asked, *words, tmp_path / "four")
+    assert stopped.code == 2
+    assert "the model before unlearning says none of the 24 facts to forget" in stopped.err
+    assert "allow_unknown" in stopped.err
+    assert not (tmp_path / "four").exists()
     (tmp_path / "policy.toml").write_text("max_left = 1.0\nmax_unjudged = 1.0\n")
     policy = ("--policy", tmp_path / "policy.toml")
     allowed = call("audit", "--before", here / "before", "--after", lost, *policy, *words, tmp_path / "three")

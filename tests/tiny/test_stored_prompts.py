@@ -76,9 +76,10 @@ def test_the_unlearned_model_is_asked_as_the_first_and_its_run_says_how(here):
     assert read_prompts(out / "model") == PromptFormat(question=QUESTION)
     assert "prompts.json" in (out / "model" / "SHA256SUMS").read_text()
     facts = ["--facts", here / "forget.parquet"]
+    audited = ["--before", here / "plain", "--after", out / "model", *facts, "--attacks", "none"]
     for command in (
         ["attack", "--model", out / "model", *facts, "--attacks", "paraphrase"],
-        ["audit", "--before", here / "plain", "--after", out / "model", *facts, "--attacks", "none"],
+        ["audit", *audited, "--allow-unknown"],
     ):
         result = call(*command, "--out", here / command[0])
         assert (result.code in {0, 3}, result.err) == (True, "")

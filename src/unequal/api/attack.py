@@ -34,7 +34,7 @@ def attack(
 
     asked, by_role = load(model), FactsByRole.of(read_facts(facts))
     chosen = _attacks(attacks)
-    with progress_bar("attacking", in_lines=True) as progress:
+    with progress_bar("attacking") as progress:
         found = run(
             asked.model, asked.tokenizer, by_role, chosen, asked.prompts, seed=seed, progress=progress
         )

@@ -51,7 +51,7 @@ def audit(
     table = read_facts(facts)
     asked = table if any(fact.role for fact in table) else by_role(table, (), None, None, chosen.seed).all
     filled = completed(FactsByRole.of(asked).all, relation_templates(()))
-    with progress_bar("auditing", in_lines=True) as progress:
+    with progress_bar("auditing") as progress:
         models = [lambda: first.model, lambda: second.model]
         scores, notes = score_models(models, second.tokenizer, filled.facts, chosen, progress=progress)
     own = {fact.fact_id: fact.exposure if fact.count is None else fact.count for fact in filled.facts}

@@ -73,7 +73,7 @@ def unlearn(
         learning_rate = _found_rate(run, budget)
     if learning_rate is not None:
         how = how.model_copy(update={"learning_rate": learning_rate})
-    with progress_bar(f"unlearning by {how.kind}", in_lines=True) as progress:
+    with progress_bar(f"unlearning by {how.kind}") as progress:
         run = replace(run, method=how, progress=progress)
         evaluations = beside.around(Evaluations.of(run, facts, ["question"]), how.prompt_prefix(facts.forget))
 
@@ -121,7 +121,7 @@ def _found_rate(run: "Run", budget: float) -> float:
     """Return the learning rate of a run that forgets as much as the budget of utility allows."""
     from unequal.unlearning.rate_range import range_test
 
-    with progress_bar("finding the learning rate", in_lines=True) as progress:
+    with progress_bar("finding the learning rate") as progress:
         return range_test(run, run.controls.utility, budget, progress).rate(run.settings.steps)
 
 

@@ -12,7 +12,7 @@ from unequal.facts.probes import ProbeMaker, PromptFormat
 from unequal.facts.roles import FactsByRole
 from unequal.models.compute_settings import Precision
 from unequal.models.precision import computing_in
-from unequal.progress import Progress, no_progress
+from unequal.progress import Progress, no_progress, split_progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,10 +38,11 @@ def attack(
     check_kept(attacks, facts.all)
     maker = ProbeMaker(facts.all, prompts, n_wordings)
     context = AttackContext(model, tokenizer, facts.all, maker, prompts, seed)
+    of_plain, of_attacks = split_progress(progress, [1.0, sum(one.cost for one in attacks)])
     plain = evaluate(
         model, tokenizer, context.attacked, prompts, probes=["question"], n_wordings=n_wordings,
-        metrics=ANSWER_METRICS, precision=precision, table=facts.all,
+        metrics=ANSWER_METRICS, precision=precision, table=facts.all, progress=of_plain,
     )  # fmt: skip
     with computing_in(precision, model.device):
-        found = run_attacks(attacks, context, progress)
+        found = run_attacks(attacks, context, of_attacks)
     return Tables(pl.concat([plain.scores, found]), plain.generations)

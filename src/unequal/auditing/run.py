@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from unequal.auditing.attempts import attack_all
 from unequal.auditing.conclude import Audit, AuditScores, conclude
 from unequal.auditing.page import render_audit
@@ -11,14 +13,14 @@ from unequal.auditing.policy import read_policy
 from unequal.auditing.settings import AuditOptions, AuditSettings
 from unequal.auditing.verdicts import ASKED
 from unequal.errors import ConfigError
-from unequal.evaluation.known_by import READINGS
+from unequal.evaluation.known_by import READINGS, known_of, require_known
 from unequal.facts.complete import completed, relation_templates
 from unequal.facts.probes import ProbeMaker
 from unequal.facts.schema import Fact
 from unequal.files import atomic_folder, write_json, write_table, write_text
 from unequal.models.compute_settings import Precision
 from unequal.output_paths import check_settings
-from unequal.progress import Progress, no_progress
+from unequal.progress import Progress, no_progress, split_progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -114,23 +116,31 @@ def score_models(
 
     maker = ProbeMaker(facts, options.prompts, options.n_wordings)
     evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS, precision=precision)
-    total = 2 + len(options.attacks)
+    parts = split_progress(progress, [1.0, 1.0, *(attack.cost for attack in options.attacks)])
     first, second = models
     model = first()
     general = GeneralUtility(options.general, model, tokenizer, facts, options.prompts, precision)
-    before = general.added(model, evaluator.run(model))
+    before = evaluator.run(model, parts[0])
+    _require_known(before.scores, options)
+    before = general.added(model, before)
     del model  # before the second one is loaded
-    progress(1, total)
     model = second()
-    after = general.added(model, evaluator.run(model))
-    progress(2, total)
+    after = general.added(model, evaluator.run(model, parts[1]))
     attacked, notes = attack_all(
         options.attacks,
         AttackContext(model, tokenizer, facts, maker, options.prompts, options.seed),
         lambda: computing_in(precision, model.device),
-        lambda done: progress(2 + done, total),
+        lambda done: parts[1 + done](1, 1),
     )
     return AuditScores(before, after, attacked), notes
+
+
+def _require_known(before: pl.DataFrame, options: AuditOptions) -> None:
+    """Raise `DataError` when the first model says none of the facts to forget, however it is asked."""
+    said = before.filter(pl.col("metric") == options.known_by, pl.col("role") == "forget")["value"]
+    if not options.allow_unknown and not (said > 0).any():
+        known = known_of(before, options.known_by, ["forget"])
+        require_known(known, "the model before unlearning says none")
 
 
 def _shared_tokenizer(settings: AuditSettings) -> "PreTrainedTokenizerBase":

@@ -30,6 +30,9 @@ class AuditOptions(StrictModel):
     )
     prompts: PromptFormat = PromptFormat()
     known_by: KnownBySetting = KNOWN_BY
+    allow_unknown: bool = Field(
+        default=False, description="continue although the model before says none of the facts to forget"
+    )
     n_wordings: PositiveInt = Field(default=3, description="wordings of each paraphrase and cloze, at most")
     general: GeneralSettings = GeneralSettings()
     seed: Seed = Field(default=0, description="seed of attacks and intervals")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unequal.console import say, show_table
+from unequal.console import progress_bar, say, show_table
 from unequal.files import locked
 from unequal.output_paths import Output, check_outputs
 
@@ -21,7 +21,8 @@ def analyze(study: Path) -> None:
 
     if study.is_dir():
         check_outputs([Output(study / "analysis", "STUDY", "whole", "verdicts.json")], {})
-    analysis = run_analysis(study)
+    with progress_bar("analysing"):
+        analysis = run_analysis(study)
     with locked(study / ".lock", f"analysing {study}", "run it later"):
         write_analysis(analysis, study)
     rows = [

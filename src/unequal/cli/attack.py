@@ -5,7 +5,7 @@ import polars as pl
 from unequal.cli.flags import takes
 from unequal.cli.options import require_training, with_stored_prompts
 from unequal.console import progress_bar, say, show_table
-from unequal.evaluation.known_by import KnownBy
+from unequal.evaluation.known_by import KnownBy, known_of
 from unequal.study.stages.attack import AttackCommand, run_attack
 
 
@@ -17,6 +17,8 @@ def attack(settings: AttackCommand) -> None:
     with progress_bar("attacks") as progress:
         scores = run_attack(settings, progress)
     _show(scores, [one.name for one in settings.attacks], settings.known_by)
+    if known_of(scores, settings.known_by, ["forget"]).said == 0:
+        say("note: as it is the model says none of the facts to forget; only an attack can show what is left")
     if "never_seen" not in scores["role"]:
         say(
             "warning: there are no never-seen facts, so nothing shows what an attack finds by luck;"

@@ -3,7 +3,7 @@
 from unequal.cli.flags import takes
 from unequal.cli.options import require_training, with_stored_prompts
 from unequal.cli.scores import say_known, show_means
-from unequal.console import say
+from unequal.console import progress_bar, say
 from unequal.evaluation.general_table import sentences
 from unequal.evaluation.known_by import known_of
 from unequal.study.stages.evaluate import EvaluateCommand, run_evaluate
@@ -22,7 +22,8 @@ def evaluate(settings: EvaluateCommand) -> None:
     """Evaluate a model on facts, by what it generates and by what it finds probable."""
     require_training("evaluating a model")
     settings = with_stored_prompts(settings, settings.model)
-    tables = run_evaluate(settings)
+    with progress_bar("evaluating") as progress:
+        tables = run_evaluate(settings, progress)
     show_means(tables.scores, settings.metrics or [settings.known_by])
     say_known(known_of(tables.scores, settings.known_by))
     for sentence in sentences(tables.general.to_dicts()):

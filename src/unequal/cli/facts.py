@@ -58,7 +58,7 @@ def check(table: Path, *, out: Path | None = None) -> None:
             unseen.extend(_unseen(fact))
             yield fact
 
-    with progress_bar(f"checking {path.name}", in_lines=True) as progress:
+    with progress_bar(f"checking {path.name}") as progress:
         found = counted(iter_facts(path, findings, progress))
         if out is not None:
             write_facts(found, out)
@@ -146,9 +146,10 @@ def import_(
         raise ConfigError("give either files or --dataset name[:config[:split]]")
     check_outputs([Output(out)], {"FILES": files, "--patterns": patterns})
     sources = [hub_source(dataset)] if dataset else [file_source(path) for path in files]
-    done = import_facts(
-        fact_set, sources, file_source(patterns) if patterns else None, relation or (), skip_bad
-    )
+    with progress_bar(f"importing {fact_set}"):
+        done = import_facts(
+            fact_set, sources, file_source(patterns) if patterns else None, relation or (), skip_bad
+        )
     write_facts(done.facts, out)
     relations = Counter(fact.relation for fact in done.facts)
     _show_relations(f"{len(done.facts)} facts of {fact_set}", relations)

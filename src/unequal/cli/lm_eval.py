@@ -4,7 +4,7 @@ from typing import Any
 
 from unequal.cli.flags import takes
 from unequal.cli.options import hint_chat, require_training
-from unequal.console import say, show_table
+from unequal.console import progress_bar, say, show_table
 from unequal.files import check_file_name, write_json
 from unequal.lm_eval_bridge.settings import TaskCommand
 from unequal.manifest import manifest
@@ -22,7 +22,8 @@ def lm_eval(settings: TaskCommand) -> None:
     check_tasks(settings)
     hint_chat(settings.model, settings.chat)
     model, tokenizer = load(settings.model, merge_adapter=settings.merge_adapter)
-    scores = run_tasks(model, tokenizer, settings)
+    with progress_bar("running tasks of lm-eval"):
+        scores = run_tasks(model, tokenizer, settings)
     rows = [(row["task"], row["metric"], *_numbers(row), row["n"]) for row in scores.iter_rows(named=True)]
     show_table("Scores by lm-eval", ["task", "metric", "value", "standard error", "documents"], rows)
     if settings.out is not None:

@@ -27,7 +27,8 @@ def ask(settings: PlanSettings) -> None:
     from unequal.difficulty_prediction.run import make_plan
 
     settings = with_stored_prompts(settings, settings.model)
-    made = make_plan(settings)
+    with progress_bar("asking the model") as progress:
+        made = make_plan(settings, progress)
     _show_facts(made.chosen)
     _show_budgets(made.budgets, settings.share)
     for note in made.notes:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from unequal.console import say
+from unequal.console import progress_bar, say
 from unequal.errors import ConfigError
 from unequal.files import locked
 from unequal.output_paths import Output, check_outputs, files_in
@@ -34,7 +34,7 @@ def report(
     if others and paper:
         raise ConfigError("--paper is of one study; name one folder, or leave --paper out to compare several")
     _check_places((study, *others), out, paper)
-    with _held(study):
+    with _held(study), progress_bar("drawing the report"):
         _draw(study, others, out, paper, small)
 
 

@@ -66,6 +66,7 @@ def run(
     dry_run
         only show the steps, what is done, and an estimate of time and memory
     """
+    from unequal.analysis.excluded_runs import stopped_early
     from unequal.study.launch.launcher import ExecutorSettings
     from unequal.study.packaged import resolve_run_file
     from unequal.study.progress import StudyProgress
@@ -89,6 +90,8 @@ def run(
     conducted = run_study(
         run_file, out, ExecutorSettings(number, launcher, address), StudyProgress(console), flags
     )
+    for sentence in stopped_early(out):
+        say(f"note: {sentence}")
     say(f"the report is {conducted.report}")
     _show_failures(conducted)
 

@@ -13,7 +13,7 @@ from unequal.analysis.difficulty.rows import ALIGNMENT
 from unequal.errors import DataError
 from unequal.facts.probes import PromptFormat
 from unequal.facts.schema import Fact
-from unequal.progress import Progress
+from unequal.progress import Progress, report_part
 from unequal.seeds import random_stream
 from unequal.unlearning.examples import Example, FactEncoder, score_examples
 
@@ -48,8 +48,9 @@ def alignments(
         ):
             total += part
     length = _dot(towards, towards) ** 0.5
-    found = []
+    found: list[float] = []
     for example in encoder.own_answers(forget):
+        report_part("fact", len(found), len(forget))
         own = _gradient(model, [example], padding, weights)
         lengths = length * _dot(own, own) ** 0.5
         found.append(_dot(own, towards) / lengths if lengths > 0 else float("nan"))

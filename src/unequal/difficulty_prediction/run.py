@@ -22,6 +22,7 @@ from unequal.files import atomic_folder, write_json, write_table
 from unequal.manifest import manifest
 from unequal.models.checkpoint import load
 from unequal.output_paths import check_settings, files_in
+from unequal.progress import Progress, no_progress
 
 FAR = 2.0  # times more or fewer than in the study, and what it says is doubtful
 RUN = "plan"
@@ -44,7 +45,7 @@ class Plan:
         return ids.join(first, on="fact_id", how="left", maintain_order="left")
 
 
-def make_plan(settings: PlanSettings) -> Plan:
+def make_plan(settings: PlanSettings, progress: Progress = no_progress) -> Plan:
     """Write ``plan.parquet`` and ``plan.json`` into ``out`` and return the plan.
 
     Nothing is unlearned. Raises `ConfigError` and `DataError` before the model is loaded where it can.
@@ -60,7 +61,7 @@ def make_plan(settings: PlanSettings) -> Plan:
             " the role retain"
         )
     with atomic_folder(settings.out) as folder:
-        features, n_params = model_features(settings, predictor, facts, retain)
+        features, n_params = model_features(settings, predictor, facts, retain, progress)
         table = predict(predictor, features, settings.extrapolate)
         plan = Plan(table, budgets(predictor, table, settings.share), [])
         plan.notes.extend(
@@ -95,13 +96,19 @@ def _counted(settings: PlanSettings, facts: list[Fact]) -> tuple[list[Fact], lis
 
 
 def model_features(
-    settings: PlanSettings, predictor: Predictor, facts: Sequence[Fact], retain: Sequence[Fact]
+    settings: PlanSettings,
+    predictor: Predictor,
+    facts: Sequence[Fact],
+    retain: Sequence[Fact],
+    progress: Progress = no_progress,
 ) -> tuple[pl.DataFrame, int]:
     """Return the features of the facts under the model, one row each, and the number of its parameters."""
     model, tokenizer = load(settings.model, merge_adapter=settings.merge_adapter)
     needed = [name for name in STARTING_METRICS if name in {SAID, "answer_prob", *predictor.features}]
     needed = [KNOWN_BY if name == SAID else name for name in needed]
-    scores = evaluate(model, tokenizer, facts, settings.prompts, probes=["question"], metrics=needed).scores
+    scores = evaluate(
+        model, tokenizer, facts, settings.prompts, probes=["question"], metrics=needed, progress=progress
+    ).scores
     n_params = model.num_parameters()
     ids = pl.DataFrame({"run_id": RUN, "fact_id": [one.fact_id for one in facts]})
     aligned = None

@@ -16,6 +16,7 @@ from unequal.facts.probes import PROBE_KINDS, ProbeKind, ProbeMaker, PromptForma
 from unequal.facts.schema import Fact
 from unequal.models.compute_settings import Precision
 from unequal.models.precision import computing_in
+from unequal.progress import Progress, no_progress
 from unequal.scoring.encoding import Encoder, Tokenizer
 from unequal.scoring.generate import GenerationPass
 from unequal.scoring.gradient import GradientPass
@@ -51,6 +52,7 @@ def evaluate(
     reference: PreTrainedModel | None = None,
     precision: Precision = "fp32",
     table: Sequence[Fact] | None = None,
+    progress: Progress = no_progress,
 ) -> Tables:
     """Return the score and generation tables of a model on some facts.
 
@@ -63,7 +65,7 @@ def evaluate(
         tokenizer, facts, maker, probes, metrics=metrics, passes=passes, reference=reference,
         precision=precision,
     )  # fmt: skip
-    return evaluator.run(model)
+    return evaluator.run(model, progress)
 
 
 class Evaluator:
@@ -108,13 +110,19 @@ class Evaluator:
             with computing_in(precision, reference.device):
                 self._reference = self._answers.run(reference.eval())
 
-    def records(self, model: PreTrainedModel) -> list[ProbeRecord]:
+    def records(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[ProbeRecord]:
         """Return every probe's record for a model as it is now; it is put into evaluation mode."""
         model.eval()
+        n_passes = 2 + (self._samples is not None) + (self._gradients is not None)
         texts = dict(zip(self._open, self._generation.run(model), strict=True))
+        progress(1, n_passes)
+        answers = self._answers.run(model)
+        progress(2, n_passes)
         samples = dict(zip(self._open, self._samples.run(model), strict=True)) if self._samples else {}
+        progress(2 + (self._samples is not None), n_passes)
         norms = self._gradients.run(model) if self._gradients else [None] * len(self._probes)
-        columns = zip(self._probes, self._answers.run(model), self._reference, norms, strict=True)
+        progress(n_passes, n_passes)
+        columns = zip(self._probes, answers, self._reference, norms, strict=True)
         return [
             ProbeRecord(
                 probe,
@@ -127,10 +135,10 @@ class Evaluator:
             for index, (probe, scores, reference, norm) in enumerate(columns)
         ]
 
-    def run(self, model: PreTrainedModel) -> Tables:
+    def run(self, model: PreTrainedModel, progress: Progress = no_progress) -> Tables:
         """Return the tables for a model as it is now; the model is put into evaluation mode."""
         with computing_in(self._precision, model.device):
-            records = self.records(model)
+            records = self.records(model, progress)
         return Tables(self._rows.scores(self._metrics, records), generation_rows(records))
 
 

@@ -14,6 +14,7 @@ from torch.distributed.distributed_c10d import Store, _get_default_store
 
 from unequal import distributed_env
 from unequal.models.device import process_state
+from unequal.progress import report_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -64,7 +65,9 @@ def run_distributed(
     capabilities_of(model).check_passes()  # now, by all processes at once
     found: dict[int, Found] = {}
     with any_number_of_passes(model):
-        for part in own_share(parts):
+        own = own_share(parts)
+        for done, part in enumerate(own):
+            report_part("batch", done, len(own))
             found.update(work(part))
     return gather_results(found)
 

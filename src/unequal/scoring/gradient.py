@@ -12,6 +12,7 @@ from unequal.errors import ConfigError
 from unequal.facts.probes import Probe
 from unequal.models.distributed import gather_results, own_share
 from unequal.models.fsdp import is_sharded
+from unequal.progress import report_part
 from unequal.scoring.encoding import EncodedPrompt, Encoder, Tokenizer, encode_probe
 from unequal.scoring.logits import logits_at
 
@@ -34,8 +35,11 @@ class GradientPass:
             )
         weights = [weight for weight in model.parameters() if weight.is_floating_point()]
         with _all_trained(weights):
-            turns = own_share(range(len(self._encoded)))
-            norms = gather_results({index: _norm(model, self._encoded[index], weights) for index in turns})
+            norms: dict[int, float] = {}
+            for index in (turns := own_share(range(len(self._encoded)))):
+                report_part("gradient", len(norms), len(turns))
+                norms[index] = _norm(model, self._encoded[index], weights)
+            norms = gather_results(norms)
         return [norms[index] for index in range(len(self._encoded))]
 
 

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from unequal.console import bars, say
+from unequal.console import BETWEEN_LINES, SLACK, bars, each_half_minute, say
 from unequal.plain_text import short
 from unequal.study.launch.launcher import Report
 from unequal.study.step import Step
@@ -27,7 +28,8 @@ class StudyProgress:
         self._work = self._work_done = 0.0
         self._n_done = 0
         self._n_total = 0
-        self._started = time.monotonic()
+        self._started = self._last_line = time.monotonic()
+        self._lines = ExitStack()
 
     def start(self, steps: Sequence[Step], to_do: Sequence[Step]) -> None:
         """Show what there is to do."""
@@ -39,7 +41,9 @@ class StudyProgress:
         self._started = time.monotonic()
         if self._n_done:
             self.say(f"{self._n_done} of {self._n_total} steps were done already")
-        if self._console.is_terminal and to_do:
+        if not self._console.is_terminal:
+            self._lines.enter_context(each_half_minute(self._say_if_due))
+        elif to_do:
             self._bars.start()
             self._tasks[""] = self._bars.add_task(
                 "steps", total=self._n_total, completed=self._n_done, left=""
@@ -76,12 +80,22 @@ class StudyProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
+        self._last_line = time.monotonic()
         say(text, on=self._console)
 
     def close(self) -> None:
         """Take the bars away."""
+        self._lines.close()
         if self._console.is_terminal:
             self._bars.stop()
+
+    def _say_if_due(self) -> None:
+        """Print what is done of all steps and of those that run, after half a minute without a line."""
+        if time.monotonic() - self._last_line < BETWEEN_LINES - SLACK:
+            return
+        running = [f"{folder} {share:.0%}" for folder, share in list(self._shares.items()) if 0 < share < 1]
+        words = [f"{self._n_done} of {self._n_total} steps done", *running, self._time_left()]
+        self.say(", ".join(word for word in words if word))
 
     def _end(self, folder: str) -> None:
         """Count the step's work as done."""

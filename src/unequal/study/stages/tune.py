@@ -65,6 +65,12 @@ class TuneCommand(FactTables, DeviceSettings, LoadSettings):
         """The number of trials of all methods."""
         return len(self.compared) * sum(count for count, _ in self.search.rungs(self.unlearn.steps))
 
+    @property
+    def n_steps(self) -> int:
+        """The number of steps of all trials."""
+        rungs = self.search.rungs(self.unlearn.steps)
+        return len(self.compared) * sum(count * steps for count, steps in rungs)
+
     def identity(self) -> dict[str, Any]:
         """Return the settings that trials depend on."""
         return self.model_dump(mode="json", exclude={"out", "device"})
@@ -92,6 +98,7 @@ def run_tune(settings: TuneCommand, progress: Progress) -> Trials:
         trials.require_known()
     wait_for_everyone()  # before the first of several processes writes there
     found: dict[str, list[tuple[int, Trial]]] = {}
+    made_steps = 0
     for method in settings.compared:
         found[method.kind] = []
         for rung, made in _search(settings, method, known, trials):
@@ -100,7 +107,8 @@ def run_tune(settings: TuneCommand, progress: Progress) -> Trials:
                 known.trials.append(made)
                 if is_main_process():
                     write_trials(settings.out, settings.identity(), known.trials)
-            progress(sum(map(len, found.values())), settings.n_trials)
+            made_steps += made.steps
+            progress(made_steps, settings.n_steps)
     return found
 
 
