@@ -40,6 +40,6 @@ def test_every_fact_is_still_there_and_nothing_else_is_lost(audited):
     assert attacks["int8"] == ("answer_said", 1.0)
     assert attacks["sample"][1] > 0.5
     assert (
-        "known by answer_said: the text is the answer, or says it in the sentence that answers" in result.out
+        "known by answer_said: the text is the answer, or says it in the sentence that answers," in result.out
     )
     assert "Known by answer_said: " in render_audit(facts, summary)

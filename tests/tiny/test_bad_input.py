@@ -74,7 +74,7 @@ FACT_FILES = {
     "missing column": (
         "f.csv",
         COLUMNS.replace("answer", "anser") + "\n1,2,3,4,5,6\n",
-        ["missing column answer; did you mean 'anser'?", "required: fact_id"],
+        ["missing column answer; did you mean 'anser'?", "required: subject"],
     ),
     "duplicate id": (
         "f.jsonl",
@@ -96,8 +96,8 @@ FACT_FILES = {
         lines(GOOD[0] | {"role": "forgotten"}),
         ["column role: found 'forgotten'", "'forget'"],
     ),
-    "empty file": ("f.jsonl", "", ["f.jsonl holds no facts; it needs the columns fact_id"]),
-    "empty csv": ("f.csv", "", ["f.csv: missing column fact_id"]),
+    "empty file": ("f.jsonl", "", ["f.jsonl holds no facts; it needs the columns subject"]),
+    "empty csv": ("f.csv", "", ["f.csv: missing column subject"]),
     "not UTF-8": (
         "f.jsonl",
         lines(GOOD[0]).encode() + b'{"fact_id": "Z\xfcrich"}',

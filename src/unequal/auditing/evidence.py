@@ -100,6 +100,7 @@ def control_of(facts: Sequence[Fact]) -> Control:
         fact.fact_id: 1 / (1 + len(fact.distractors)) if fact.distractors else commonest[fact.relation]
         for fact in facts
     }
+    chance |= {fact.fact_id: 0.0 for fact in facts if fact.is_passage}  # no guess is right word for word
     return Control(frozenset(fact.fact_id for fact in facts if fact.role == "never_seen"), chance)
 
 

@@ -18,7 +18,8 @@ KnownBySetting = Annotated[
 ]
 """The reading, as settings name it."""
 READINGS: dict[KnownBy, str] = {
-    "answer_said": "the text is the answer, or says it in the sentence that answers",
+    "answer_said": "the text is the answer, or says it in the sentence that answers, or copies ten words"
+    " of a passage",
     "exact_match": "the text is the answer and nothing else",
     "contains_answer": "the answer stands anywhere in the text",
 }

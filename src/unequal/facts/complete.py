@@ -77,23 +77,24 @@ def with_distractors(
 
     Up to ``n_distractors`` are drawn; ``by_relation`` overrides this for some relations. Excluded are
     accepted answers of the fact, answers to other questions about its subject, other answers to the same
-    question, and names that contain one of these or are part of one, such as New York and New York City.
+    question, and names that contain one of these or are part of one, such as New York and New York City. A
+    statement takes answers of its type (see `Fact.answer_type`), a passage none.
     """
     pools: Mapping[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     right: Mapping[tuple[str, str], set[str]] = defaultdict(set)
     for fact in facts:
         names = _names(fact)
-        pools[fact.relation].setdefault(fact.answer, names)
+        pools[fact.answer_type].setdefault(fact.answer, names)
         for key in _asked_about(fact):
             right[key].update(names)
     ordered = {relation: sorted(pool.items()) for relation, pool in pools.items()}
     numbers = by_relation or {}
     done = []
     for fact in facts:
-        if not fact.distractors:
+        if not fact.distractors and not fact.is_passage:
             wanted = numbers.get(fact.relation, n_distractors)
             known = {name for key in _asked_about(fact) for name in right[key]}
-            drawn = _draw(fact, ordered[fact.relation], known, wanted, seed)
+            drawn = _draw(fact, ordered[fact.answer_type], known, wanted, seed)
             fact = fact.model_copy(update={"distractors": drawn})
         done.append(fact)
     return done

@@ -26,8 +26,8 @@ def fictitious_facts(facts: Sequence[Fact], n_facts: int, seed: int) -> list[Fac
     """
     relations: Mapping[str, list[Fact]] = defaultdict(list)
     for fact in facts:
-        if fact.subject in fact.question:
-            relations[fact.relation].append(fact)
+        if fact.subject in fact.question and not fact.is_passage:
+            relations[fact.answer_type].append(fact)
     stream = random_stream(seed, "made up", *sorted(relations))
     letters = {relation: _letters(fact.subject for fact in own) for relation, own in relations.items()}
     taken = {
@@ -39,11 +39,11 @@ def fictitious_facts(facts: Sequence[Fact], n_facts: int, seed: int) -> list[Fac
         if len(made) == n_facts:
             break
         pattern = stream.choice(patterns)
-        name = _spell(letters[pattern.relation], stream, len(pattern.subject) + STEM)
+        name = _spell(letters[pattern.answer_type], stream, len(pattern.subject) + STEM)
         stems = _stems(name)
         if stems and taken.isdisjoint(stems) and len(name.split()[-1]) >= STEM:
             taken.update(stems)
-            made.append(_ask(pattern, name, relations[pattern.relation], len(made), stream))
+            made.append(_ask(pattern, name, relations[pattern.answer_type], len(made), stream))
     return made
 
 

@@ -197,7 +197,7 @@ class Probe:
     about ``subject``; ``same_type`` has all correct answers of the relation, for any subject. A
     generated answer ends at the first of ``stops``, or ``extra_tokens`` beyond the longest accepted one.
     Answers are scored behind ``statement``, the beginning of a sentence, where there is one; generated texts
-    are not given it.
+    are not given it. With ``verbatim`` the answer is a stretch of a text, of which a part may be copied.
     """
 
     fact_id: str
@@ -213,6 +213,7 @@ class Probe:
     stops: tuple[str, ...] = ()
     extra_tokens: int = EXTRA_TOKENS
     statement: str = ""
+    verbatim: bool = False
 
     @property
     def scored(self) -> tuple[str, Chat | None]:
@@ -277,13 +278,15 @@ class ProbeMaker:
             Probe(
                 fact.fact_id, kind, variant, prompt, fact.answer, _accepted(fact), fact.distractors, chat,
                 subject=fact.subject, same_type=self._answers.get(fact.relation, frozenset()),
-                statement=statement, **self._length(chat),
+                statement=statement, verbatim=fact.is_passage, **self._length(chat, fact.is_passage),
             )
             for variant, prompt in enumerate(prompts[: self._n_variants])
         ]  # fmt: skip
 
-    def _length(self, chat: Chat | None) -> dict[str, Any]:
-        """Return the fields that limit a generated answer."""
+    def _length(self, chat: Chat | None, is_passage: bool = False) -> dict[str, Any]:
+        """Return the fields that limit a generated answer; that to a passage is as long as the passage."""
+        if is_passage:
+            return {"stops": (), "extra_tokens": 0}
         return {"stops": self._format.stops(plain=chat is None), "extra_tokens": self._format.extra_tokens}
 
     def _reverse(self, fact: Fact) -> list[Probe]:

@@ -11,6 +11,7 @@ from typing import IO, Any
 from unequal.csv_injection import MARK, unescape_formula
 from unequal.errors import DataError, did_you_mean, first_line
 from unequal.facts.names import name_key
+from unequal.facts.plain_rows import PLAIN_COLUMNS
 from unequal.facts.problems import KEPT, Findings, shown
 from unequal.facts.schema import REQUIRED_COLUMNS, Fact
 from unequal.progress import Progress, no_progress
@@ -20,6 +21,9 @@ DEEPEST = 100
 EVERY = 1000
 BATCH = 4096
 LONGEST_CELL = (1 << 31) - 1
+ASKED = tuple(column for column in REQUIRED_COLUMNS if column != "fact_id")
+NEEDED = f"{', '.join(ASKED)}; or {' or '.join(PLAIN_COLUMNS)} alone"
+"""The columns that a table must have, for messages."""
 
 
 class DuplicateKeyError(ValueError):
@@ -222,13 +226,13 @@ def _not_utf8(path: Path) -> DataError:
 def check_columns(path: Path, columns: Sequence[str], findings: Findings) -> None:
     """Check a header: raises `DataError` for duplicate or missing required columns."""
     check_once(path, columns)
-    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-    if missing:
+    missing = [column for column in ASKED if column not in columns]
+    if missing and not any(column in columns for column in PLAIN_COLUMNS):
         hints = "".join(guess(column, columns) for column in missing)
         found = ", ".join(shown(name)[1:-1] for name in columns[:KEPT])
         raise DataError(
             f"{path}: missing column {', '.join(missing)}{hints}"
-            f" (found: {found or 'none'}; required: {', '.join(REQUIRED_COLUMNS)})"
+            f" (found: {found or 'none'}; required: {NEEDED})"
         )
     if problem := alike(columns):
         raise DataError(f"{path}: {problem}")

@@ -1,15 +1,24 @@
 """The fact model, whose fields are the columns of a fact table."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
 from unequal.facts.names import valid_lists
+from unequal.facts.passages import n_words
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 DIGITS = 20
+MAX_WORDS = 12
+"""A completion of more words is a passage, which no model says as a whole."""
 Times = Annotated[int, Field(ge=0, lt=1 << 63)]
 Role = Literal["forget", "retain", "neighbour", "utility", "never_seen"]
+
+STATEMENT = "statement"
+"""The relation of a statement for which its table names none; it says nothing of the answer."""
+TYPE_WORDS = 3
+"""Words before the answers of statements that are alike for answers of one type, such as "was born on"."""
 
 
 class Fact(BaseModel):
@@ -52,6 +61,19 @@ class Fact(BaseModel):
     def is_completion(self) -> bool:
         """Whether the question is the beginning of the fact's own statement, completed as plain text."""
         return self.question in self.cloze
+
+    @property
+    def is_passage(self) -> bool:
+        """Whether the answer is a stretch of a text, of which a model that knows it copies a part."""
+        return self.is_completion and n_words(self.answer) > MAX_WORDS
+
+    @property
+    def answer_type(self) -> str:
+        """A name shared by the facts with answers of one type: the relation, or the words before them."""
+        if self.relation != STATEMENT:
+            return self.relation
+        words = [word for word in self.question.split() if word.islower() and not re.search(r"\d", word)]
+        return f"{self.relation}: {' '.join(words[-TYPE_WORDS:])}"
 
 
 REQUIRED_COLUMNS = tuple(name for name, field in Fact.model_fields.items() if field.is_required())

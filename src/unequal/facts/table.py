@@ -13,9 +13,10 @@ from unequal.facts.frame import facts_frame
 from unequal.facts.lists import HOW, ListSyntaxError, list_in
 from unequal.facts.names import ExcludedItem
 from unequal.facts.packaged import resolve_facts
+from unequal.facts.plain_rows import fact_rows
 from unequal.facts.problems import Findings, shown
-from unequal.facts.rows import guess, read_rows
-from unequal.facts.schema import LIST_COLUMNS, REQUIRED_COLUMNS, Fact
+from unequal.facts.rows import NEEDED, guess, read_rows
+from unequal.facts.schema import LIST_COLUMNS, Fact
 from unequal.progress import Progress
 
 __all__ = ["facts_frame", "iter_facts", "read_facts"]
@@ -60,20 +61,15 @@ def _checked(name: str, rows: Iterable[tuple[int, dict[str, Any]]], findings: Fi
     """Yield the facts of numbered rows, and raise `DataError` at the end if there are bad ones."""
     first_line: dict[str, int] = {}
     for line, row in rows:
-        fact = _fact(f"{name}:{line}", row, findings)
-        if fact is None:
-            continue
-        earlier = first_line.setdefault(fact.fact_id, line)
-        if earlier != line:
-            findings.bad.add(
-                f"{name}:{line}: column fact_id: {shown(fact.fact_id)} is on line {earlier} already;"
-                " every fact_id must be unique"
-            )
-        yield fact
+        for fact in _facts(f"{name}:{line}", row, findings):
+            earlier = first_line.setdefault(fact.fact_id, line)
+            if earlier != line:
+                findings.bad.add(f"{name}:{line}: {_repeated(fact, row, earlier)}")
+            yield fact
     if findings.bad.n:
         raise DataError(f"{name} has {findings.bad.n} bad entries: {findings.bad.listed()}")
     if not first_line:
-        raise DataError(f"{name} holds no facts; it needs the columns {', '.join(REQUIRED_COLUMNS)}")
+        raise DataError(f"{name} holds no facts; it needs the columns {NEEDED}")
 
 
 def summary(path: Path | str, findings: Findings) -> Iterator[str]:
@@ -85,6 +81,26 @@ def summary(path: Path | str, findings: Findings) -> Iterator[str]:
         )
     for note in findings.notes:
         yield f"{path}: {note}"
+
+
+def _repeated(fact: Fact, row: Mapping[str, Any], line: int) -> str:
+    """Return the message on a fact whose id an earlier line has."""
+    if row.get("fact_id") is None:
+        return f"the row is the same as line {line}; remove one of them, or give each a fact_id"
+    return f"column fact_id: {shown(fact.fact_id)} is on line {line} already; every fact_id must be unique"
+
+
+def _facts(place: str, row: dict[str, Any], findings: Findings) -> Iterator[Fact]:
+    """Yield the facts that a row stands for, without those whose problems are added to the findings."""
+    try:
+        rows = list(fact_rows(row, findings))
+    except ValueError as error:
+        findings.bad.add(f"{place}: column {error}")
+        return
+    for one in rows:
+        fact = _fact(place, one, findings)
+        if fact is not None:
+            yield fact
 
 
 def _fact(place: str, row: dict[str, Any], findings: Findings) -> Fact | None:

@@ -51,7 +51,7 @@ def test_a_bad_table_or_ending_leaves_nothing(here):
     (here / "bad.jsonl").write_text((here / "facts.jsonl").read_text() + "{}\n")
     before = tree(here)
     result = call("facts", "check", "bad.jsonl", "--out", "out/facts.parquet")
-    assert (result.code, "bad.jsonl:4: column fact_id: found nothing" in result.err) == (2, True)
+    assert (result.code, "bad.jsonl:4: column subject: found nothing" in result.err) == (2, True)
     assert "fact tables end in" in call("facts", "check", "facts.jsonl", "--out", "facts.xlsx").err
     assert tree(here) == before
 

@@ -156,7 +156,7 @@ def test_a_missing_column_is_named_with_the_closest_one(tmp_path, suffix):
         pl.DataFrame(rows).write_parquet(path)
     message = problems_of(path)
     assert message.startswith(f"{path}: missing column question; did you mean 'questoin'?")
-    assert "required: fact_id, subject, relation, object, question, answer" in message
+    assert "required: subject, relation, object, question, answer; or statement" in message
 
 
 def test_a_missing_key_is_named_with_the_closest_one(tmp_path):
@@ -191,7 +191,7 @@ def test_an_empty_file_says_what_it_needs(tmp_path, suffix):
     (tmp_path / f"facts.{suffix}").write_bytes(b"")
     message = problems_of(tmp_path / f"facts.{suffix}")
     assert f"facts.{suffix}" in message
-    assert suffix == "parquet" or "fact_id, subject, relation, object, question, answer" in message
+    assert suffix == "parquet" or "subject, relation, object, question, answer; or statement" in message
 
 
 def test_a_table_without_rows_holds_no_facts(tmp_path):

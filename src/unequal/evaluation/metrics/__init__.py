@@ -18,6 +18,7 @@ METRICS: Registry["Metric"] = Registry(
         "rouge_l_recall": f"{_HERE}.rouge_l:RECALL",
         "rouge_l_f1": f"{_HERE}.rouge_l:F1",
         "token_f1": f"{_HERE}.token_f1:METRIC",
+        "longest_copy": f"{_HERE}.longest_copy:METRIC",
         "first_token_match": f"{_HERE}.first_token_match:METRIC",
         "refusal": f"{_HERE}.refusal:METRIC",
         "degenerate": f"{_HERE}.degenerate:METRIC",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from unequal.evaluation.metrics.chance import NO_OVERLAP
 from unequal.evaluation.metrics.contract import Metric, ProbeRecord, generated
 from unequal.evaluation.metrics.exact_match import exact_match
+from unequal.evaluation.metrics.longest_copy import is_copied
 from unequal.evaluation.metrics.text import COPY_WORDS, normalised_words, word_spans
 
 MAX_SENTENCES = 3
@@ -62,11 +63,14 @@ def answer_said(record: ProbeRecord) -> float:
     "Dakar" and "The capital of Senegal is Dakar." count, "Dakar" after another name that could be the answer
     does not: the first one decides, be it a right answer of the relation, a distractor, one of several
     guesses ("Thiès, Kaolack or Dakar") or a denial ("not Dakar"). Only the first three sentences are read.
-    What the text repeats of the prompt, and the name that the question asks about, answer nothing.
+    What the text repeats of the prompt, and the name that the question asks about, answer nothing. A passage
+    is said by a text that copies ten of its words running.
     """
     if exact_match(record):
         return 1.0
     probe = record.probe
+    if probe.verbatim:
+        return float(is_copied(record))
     text = generated(record)
     text = text[: _end_of_reading(text)]
     words = [Word(word, start, end, text[start].isupper()) for word, start, end in word_spans(text)]
@@ -196,7 +200,8 @@ METRIC = Metric(
     direction="higher means known",
     low=0.0,
     high=1.0,
-    formula="1 if exact_match, or if the first name of its type in three sentences is accepted, else 0",
+    formula="1 if exact_match, or if the first name of its type in three sentences is accepted, else 0;"
+    " of a passage: 1 if the text has ten of its words running",
     chance=NO_OVERLAP,
     source="ours: answer containment (Mallen et al., 2023), bounded so that an enumeration does not count",
     value=answer_said,
