@@ -76,8 +76,8 @@ def read_facts(source: "str | Path | pl.DataFrame | Iterable[Mapping[str, Any]] 
     """Return the facts of a table: a path, ``country-capital``, a data frame or rows.
 
     A path is that of a .jsonl, .csv or .parquet file; a data frame is one of polars or pandas; rows are
-    mappings with the keys ``subject``, ``relation``, ``object``, ``question`` and ``answer``, or with one key:
-    ``statement`` (a sentence, asked by its beginning) or ``text`` (a passage, asked in chunks).
+    mappings with the keys ``subject``, ``relation``, ``object``, ``question`` and ``answer``, or with one
+    key: ``statement`` (a sentence, asked by its beginning) or ``text`` (a passage, asked in chunks).
     Raises `DataError` that lists all bad rows.
     """
     if isinstance(source, Facts):
