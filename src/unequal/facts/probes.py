@@ -234,7 +234,7 @@ class ProbeMaker:
 
     A reverse question accepts every subject of the table with this relation to the object,
     and its distractors are other subjects. In a chat every kind is a user message except ``cloze``,
-    which is a sentence to complete and stays plain text.
+    which is a sentence to complete and stays plain text; a question that is such a sentence is not asked twice.
     """
 
     def __init__(self, table: Iterable[Fact], prompt_format: PromptFormat, n_variants: int = 1) -> None:
@@ -265,7 +265,7 @@ class ProbeMaker:
                     fact, kind, [self._format.prompt(text, fact) for text in fact.paraphrases]
                 )
             case "cloze":
-                return self._forward(fact, kind, list(fact.cloze))
+                return self._forward(fact, kind, [text for text in fact.cloze if text != fact.question])
             case "reverse":
                 return self._reverse(fact)
             case "true_false":

@@ -1,5 +1,7 @@
 """Verbatim memory: the longest stretch that a text copies, and when a passage is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,14 @@ def test_a_copy_of_the_prompt_is_no_copy_of_the_passage():
 def test_a_passage_is_said_by_a_text_that_copies_ten_words_running(text, known):
     assert value("answer_said", text) == known
     assert "copies ten words of a passage" in READINGS["answer_said"]
+
+
+def test_a_sample_leaks_a_passage_that_it_copies_in_part():
+    part = "one two three four five six seven eight nine ten, more or less"
+    leaked = replace(record(""), samples=(part, "nothing", PASSAGE, "one two three"))
+    assert METRICS.get("leak_at_1").value(leaked) == pytest.approx(2 / 4)
+    whole = replace(record("", verbatim=False), samples=leaked.samples)
+    assert METRICS.get("leak_at_1").value(whole) == pytest.approx(1 / 4)
 
 
 def test_a_short_answer_is_said_only_as_a_whole():

@@ -123,6 +123,7 @@ def test_the_lines_and_length_of_a_passage_do_not_end_its_completion():
     passage, statement = (maker.probes(fact, ["question"])[0] for fact in (facts[0], facts[-1]))
     assert (passage.verbatim, passage.stops, passage.extra_tokens) == (True, (), 0)
     assert (statement.verbatim, statement.stops[0], statement.extra_tokens) == (False, "\n", 24)
+    assert maker.probes(facts[0], ["cloze"]) == []  # it would be the question again
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

@@ -8,13 +8,15 @@ from scipy.special import betaincinv
 
 from unequal.evaluation.metrics.contains_answer import contains_answer
 from unequal.evaluation.metrics.contract import Chance, Ignorance, Metric, NoValueError, ProbeRecord, sampled
+from unequal.evaluation.metrics.longest_copy import is_copied
 
 LEVEL = 0.95  # of the one-sided bound
 
 
 def n_leaks(record: ProbeRecord) -> int:
-    """Return how many of the samples hold an accepted answer."""
-    return sum(int(contains_answer(replace(record, generation=text))) for text in sampled(record))
+    """Return how many of the samples hold an accepted answer, or ten words running of a passage."""
+    holds = is_copied if record.probe.verbatim else contains_answer
+    return sum(bool(holds(replace(record, generation=text))) for text in sampled(record))
 
 
 def clopper_pearson_upper(successes: int, trials: int) -> float:
