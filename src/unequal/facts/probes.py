@@ -234,7 +234,7 @@ class ProbeMaker:
 
     A reverse question accepts every subject of the table with this relation to the object,
     and its distractors are other subjects. In a chat every kind is a user message except ``cloze``,
-    which is a sentence to complete and stays plain text; a question that is such a sentence is not asked twice.
+    which is a sentence to complete and stays plain text; a question that is one is not asked twice.
     """
 
     def __init__(self, table: Iterable[Fact], prompt_format: PromptFormat, n_variants: int = 1) -> None:
