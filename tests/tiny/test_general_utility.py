@@ -22,6 +22,7 @@ from unequal.general_utility.settings import GeneralSettings
 from unequal.models.checkpoint import load
 from unequal.scoring import perplexity
 from unequal.scoring.perplexity import TextPass, TextScore
+from unequal.study.stages.partial_run import PartialRun
 from unequal.unlearning.early_stopping import EarlyStopping
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.stopping import Stopping
@@ -245,3 +246,28 @@ def test_evaluate_writes_general_utility_and_removes_that_of_before(folder, text
     assert (tmp_path / "out" / "general.parquet").is_file()
     assert call(*words, "--general.when", "never").code == 0
     assert not (tmp_path / "out" / "general.parquet").exists()
+
+
+def test_tasks_of_lm_eval_run_before_and_after_on_the_command_line(unlearning, tmp_path):
+    pytest.importorskip("lm_eval")
+    from unequal.lm_eval_bridge.export import export_tasks
+
+    export_tasks(FACTS, PromptFormat(question=PLAIN), tmp_path / "tasks", "ours")
+    tasks = ("--general.lm-eval.task-dir", tmp_path / "tasks", "--general.lm-eval.tasks")
+    done = unlearning(*tasks, "ours_question", text="none")
+    assert done.code == 0, done.err
+    assert "exact_match" in done.out
+    assert " of ours_question 1.000 → " in done.out
+    refused = unlearning(*tasks, "theirs", text="none")
+    assert refused.code == 2
+    assert "no task 'theirs' in lm-eval" in refused.err
+
+
+def test_an_unfinished_run_keeps_what_was_measured(loaded, tmp_path):
+    tables = evaluate(*loaded, FACTS, PROMPTS, probes=["question"], metrics=["answer_said"])
+    general = GeneralUtility(GeneralSettings(n_tokens=9, n_open_prompts=0), *loaded, FACTS).measure(
+        loaded.model
+    )
+    partial = PartialRun(tmp_path / "out", {})
+    partial.keep(2, replace(tables, general=general))
+    assert partial.evaluated()[2].general.equals(general)

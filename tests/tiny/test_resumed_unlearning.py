@@ -17,6 +17,7 @@ from tiny_world import PROMPTS
 from unequal.evaluation.evaluate import Evaluator
 from unequal.evaluation.score_table import read_generations, read_scores
 from unequal.facts.table import facts_frame
+from unequal.scoring.perplexity import TextPass
 from unequal.unlearning.methods import METHODS
 from unequal.unlearning.methods.npo import NPO
 from unequal.unlearning.run import Checkpoints, Run
@@ -36,6 +37,7 @@ CASES = {
     "hidden states": ("rmu", 1e-2, {}),
     "done facts": ("ga", 3e-4, {"stopping": Stopping(matched_ignorance=True)}),
     "utility": ("ga", 8e-4, {"stopping": Stopping(utility_drop=0.1, check_every=2)}),
+    "perplexity": ("ga", 8e-4, {"stopping": Stopping(perplexity_rise=0.3, check_every=2)}),
     "weights": ("npo", 1e-2, {"weighting": {"by": "confidence", "acts_on": "beta"}}),
     "schedule": ("npo", 1e-2, {"schedule": "cosine", "warmup_share": 0.3}),
 }
@@ -46,12 +48,13 @@ class KilledError(Exception):
 
 
 @pytest.fixture
-def roles(facts):
+def roles(facts, tokenizer):
     chosen = {role: [fact for fact in facts if fact.role == role] for role in ("forget", "retain", "utility")}
     forget = chosen["forget"][:6]
     relations = {fact.relation for fact in forget}
     never = [fact for fact in facts if fact.role == "never_seen" and fact.relation in relations]
-    return forget, chosen["retain"][:6], Controls(chosen["utility"][:4], never)
+    text = TextPass(tokenizer, [f"{fact.answer} {fact.answer}" for fact in forget], n_tokens=80, window=32)
+    return forget, chosen["retain"][:6], Controls(chosen["utility"][:4], never, text)
 
 
 @pytest.fixture
@@ -114,9 +117,10 @@ def test_killed_at_any_step_it_ends_as_if_it_had_not_been(case, killed_at, run, 
 
 
 def test_the_rules_are_at_work_in_these_runs(run):
-    """Else nothing would be remembered that matters: both end early, but not before they are killed."""
+    """Else nothing would be remembered that matters: all end early, but not before they are killed."""
     assert 3 < max(run("done facts")) < STEPS
     assert list(run("utility")) == [0, 1, 2, 5, 4]  # judged at 5, and at the end what was good at 4
+    assert list(run("perplexity")) == [0, 1, 2, 5, 4]
 
 
 def test_random_streams_go_on_too(run):

@@ -13,7 +13,7 @@ from unequal.oom import current_batch_size
 from unequal.scoring.encoding import Encoder, Tokenizer, length_batches
 from unequal.scoring.logits import log_probs_at, pad_rows
 
-TOKEN_BUDGET = 512  # tokens of a forward pass, each with logits as wide as the vocabulary
+TOKEN_BUDGET = 256  # tokens of a forward pass, each with logits as wide as the vocabulary
 LARGEST_EXPONENT = 700.0  # exp of more has no finite float
 
 

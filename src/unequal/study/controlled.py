@@ -67,6 +67,15 @@ class ControlledStudy(StudySettings):
         return self
 
     @model_validator(mode="after")
+    def _stops_by_what_the_models_know(self) -> "ControlledStudy":
+        if self.unlearn.stopping.perplexity_rise is not None:
+            raise ValueError(
+                "unlearn.stopping.perplexity_rise: the models of a controlled study know made-up words alone,"
+                " and no real text; use utility_drop"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _factors_can_be_crossed(self) -> "ControlledStudy":
         relations = [target.relation for target in self.targets]
         if problem := crossing_problem(self.corpus, self.world, self.wordings, relations):

@@ -156,7 +156,10 @@ def _check_controls(run: Run) -> None:
     if rules.utility_drop is not None and not run.controls.utility:
         raise ConfigError("stopping by utility_drop needs facts of the role utility")
     if rules.perplexity_rise is not None and run.controls.text is None:
-        raise ConfigError("stopping by perplexity_rise needs held-out text; leave it out here")
+        raise ConfigError(
+            "stopping by perplexity_rise needs held-out text, which unequal unlearn reads from general.text;"
+            " leave the rule out here"
+        )
     seen = {fact.relation for fact in run.controls.never_seen}
     missing = sorted({fact.relation for fact in run.forget} - seen)
     if rules.matched_ignorance and missing:

@@ -56,6 +56,7 @@ WRONG = [
     ("evaluate.probes", ["quiz"], "evaluate.probes.0: found 'quiz'; it should be 'question',"),
     ("evaluate.probes", [], "evaluate.probes: found []; it should be a list of at least 1"),
     ("unlearn.steps", 0, "unlearn.steps: found 0; it should be greater than or equal to 1"),
+    ("unlearn.stopping", {"perplexity_rise": 0.1}, "know made-up words alone, and no real text"),
     ("unlearn.evaluate_at", [-1], "evaluate_at must hold at least one step and none below 0"),
     (
         "weightings", [{"by": "count"}, {"by": "random", "acts_on": "beta"}],
