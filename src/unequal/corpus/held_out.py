@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from unequal.corpus.sentences import passages
+from unequal.corpus.sentences import passages, sentences
 from unequal.counting.matching.word_start_matcher import WordStartMatcher
 from unequal.counting.normalise import Normaliser, normalise, utf8
 from unequal.counting.scan.documents import ShardReader
@@ -13,6 +13,7 @@ from unequal.counting.scan.names import LONGEST
 from unequal.counting.scan.shards import find_shards
 from unequal.counting.words import words_of
 from unequal.facts.packaged import resolve_corpus
+from unequal.facts.passages import n_words
 from unequal.facts.schema import Fact
 from unequal.seeds import random_stream
 
@@ -20,6 +21,8 @@ MOST_DOCUMENTS = 1000
 """Documents that are drawn from, the first of each shard, so that a large corpus is not read as a whole."""
 AT_ONCE = 32
 """Passages that are searched for names at once."""
+OWN_WORDS = 5
+"""Words from which on a sentence is taken for one of its text alone."""
 FEW = 1 / 50
 """Share of digits and colons up to which a passage is prose rather than a table."""
 
@@ -30,13 +33,16 @@ def held_out_passages(
     """Yield passages of whole sentences in a random order that is always the same.
 
     One passage of each document comes first, then a second one, and so on. Excluded are passages that name
-    the subject of a fact, or an alias of it, and tables of numbers. ``setting`` names the corpus in messages.
-    Raises `DataError` for shards that are missing or cannot be read.
+    the subject of a fact, or an alias of it, or share a sentence with a fact that is a passage itself, and
+    tables of numbers. ``setting`` names the corpus in messages. Raises `DataError` for shards that are
+    missing or cannot be read.
     """
+    facts = list(facts)
     named = _Names(facts)
+    to_forget = " ".join(normalise(f"{fact.question} {fact.answer}") for fact in facts if fact.is_passage)
     drawn = filter(_is_prose, _drawn(_documents(corpus, text_key, setting), most_words))
     while part := list(islice(drawn, AT_ONCE)):
-        yield from named.absent_from(part)
+        yield from (text for text in named.absent_from(part) if not _shares_a_sentence(text, to_forget))
 
 
 def _documents(corpus: str, text_key: str, setting: str) -> list[str]:
@@ -60,6 +66,12 @@ def _drawn(documents: Sequence[str], most_words: int) -> Iterator[str]:
     while waiting:
         yield from (own.pop() for own in waiting)
         waiting = [own for own in waiting if own]
+
+
+def _shares_a_sentence(text: str, others: str) -> bool:
+    """Return whether a sentence of the text that is long enough to be its own stands in normalised text."""
+    long = (one for one in sentences(text) if n_words(one) >= OWN_WORDS)
+    return bool(others) and any(normalise(one) in others for one in long)
 
 
 def _is_prose(text: str) -> bool:

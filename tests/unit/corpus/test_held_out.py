@@ -58,6 +58,20 @@ def test_a_passage_that_names_a_subject_or_an_alias_is_excluded(drawn, text, sta
     assert drawn(text, facts=[fact("Senegal", "land of the Wolof")]) == [text] * stays
 
 
+def test_a_passage_to_forget_is_not_held_out(drawn):
+    story = "The old miller walked slowly down to the river. There he met a talking fox."
+    begins, goes_on = (
+        "The old miller walked slowly",
+        "down to the river. There he met a talking fox and then a bear.",
+    )
+    words = {"subject": "story", "object": goes_on, "question": begins, "answer": goes_on}
+    one = Fact(fact_id="story", relation="passage", cloze=(begins,), **words)
+    assert one.is_passage
+    others = "A fox is an animal. It walks."
+    assert drawn(story, others, facts=[one], most_words=20) == [others]
+    assert drawn(story, others, most_words=20) in ([story, others], [others, story])
+
+
 def test_a_table_of_numbers_is_no_prose(drawn):
     table = "Birth rate: 16.73 births/1,000 population (2025 est.) Death rate: 6.23"
     assert drawn(table, "It rains a lot.", most_words=50) == ["It rains a lot."]
