@@ -17,6 +17,7 @@ _PLACES = {
     "audit": "unequal.api.audit",
     "count": "unequal.api.count",
     "evaluate": "unequal.api.evaluate",
+    "forget": "unequal.api.forget",
     "load": "unequal.api.models",
     "metric": "unequal.api.register",
     "read_facts": "unequal.api.facts",
@@ -27,7 +28,7 @@ _PLACES = {
 
 __all__ = [
     "Attack", "Fact", "Facts", "Method", "Metric", "Model", "PromptFormat",
-    "attack", "audit", "count", "evaluate", "load", "metric", "read_facts", "register", "unlearn",
+    "attack", "audit", "count", "evaluate", "forget", "load", "metric", "read_facts", "register", "unlearn",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from unequal.api.count import count as count
     from unequal.api.evaluate import evaluate as evaluate
     from unequal.api.facts import Facts, read_facts
+    from unequal.api.forget import forget as forget
     from unequal.api.models import Model, load
     from unequal.api.register import metric as metric
     from unequal.api.register import register as register

@@ -59,10 +59,11 @@ def audit(
     rules = read_policy(Path(policy)) if policy else None
     notes = [*filled.notes, *notes]
     found = conclude(chosen, filled.facts, scores, rules, {**own, **(counts or {})}, notes, described)
-    return AuditReport(found, _audit_summary(found.summary))
+    return AuditReport(found, audit_summary(found.summary))
 
 
-def _audit_summary(summary: Mapping[str, Any]) -> Summary:
+def audit_summary(summary: Mapping[str, Any]) -> Summary:
+    """Return the headline of an audit with the number of facts of each verdict."""
     rows = tuple((str(one["verdict"]), f"{one['n_facts']}") for one in summary["verdicts"])
     headline, *below = summary["finding"]
     notes = (*below, *sentences(summary["general"]))

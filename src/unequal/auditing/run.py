@@ -11,11 +11,12 @@ from unequal.auditing.conclude import Audit, AuditScores, conclude
 from unequal.auditing.page import render_audit
 from unequal.auditing.policy import read_policy
 from unequal.auditing.settings import AuditOptions, AuditSettings
-from unequal.auditing.verdicts import ASKED
+from unequal.auditing.summary import KEPT
+from unequal.auditing.verdicts import ASKED, QUESTION
 from unequal.errors import ConfigError
 from unequal.evaluation.known_by import READINGS, known_of, require_known
 from unequal.facts.complete import completed, relation_templates
-from unequal.facts.probes import ProbeMaker
+from unequal.facts.probes import ProbeKind, ProbeMaker
 from unequal.facts.schema import Fact
 from unequal.files import atomic_folder, write_json, write_table, write_text
 from unequal.models.compute_settings import Precision
@@ -24,6 +25,9 @@ from unequal.progress import Progress, no_progress, split_progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from unequal.evaluation.evaluate import Tables
+    from unequal.general_utility.measure import GeneralUtility
 
 METRICS = (
     *READINGS, "refusal", "degenerate",
@@ -97,6 +101,71 @@ def _counts(
     return found, [f"the count table lacks {lost} of the facts to forget"] if lost else []
 
 
+class Auditor:
+    """The questions and attacks of an audit, prepared once for the models that it is run on."""
+
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        facts: Sequence[Fact],
+        options: AuditOptions,
+        precision: Precision = "fp32",
+    ) -> None:
+        from unequal.evaluation.evaluate import Evaluator
+        from unequal.scoring.encoding import Encoder
+
+        self._tokenizer, self._facts, self._options, self._precision = tokenizer, facts, options, precision
+        self._maker = ProbeMaker(facts, options.prompts, options.n_wordings)
+        encoder = Encoder(tokenizer)
+        kept = [fact for fact in facts if fact.role in KEPT]
+        judged = [fact for fact in facts if fact.role not in KEPT]
+        asked: list[tuple[list[Fact], tuple[ProbeKind, ...]]] = [(judged, ASKED), (kept, QUESTION)]
+        self._general: GeneralUtility | None = None
+        self._evaluators = [
+            Evaluator(encoder, some, self._maker, kinds, metrics=METRICS, precision=precision)
+            for some, kinds in asked
+            if some
+        ]
+
+    def score(self, model: "PreTrainedModel", progress: Progress = no_progress) -> "Tables":
+        """Return the scores of a model as it is, with its general utility.
+
+        Of what should survive only the question is asked.
+        """
+        from unequal.evaluation.evaluate import Tables
+        from unequal.general_utility.measure import GeneralUtility
+
+        if self._general is None:
+            options = self._options
+            self._general = GeneralUtility(
+                options.general, model, self._tokenizer, self._facts, options.prompts, self._precision
+            )
+        parts = split_progress(progress, [1.0] * len(self._evaluators))
+        found = [run.run(model, part) for run, part in zip(self._evaluators, parts, strict=True)]
+        tables = Tables(
+            pl.concat([one.scores for one in found]), pl.concat([one.generations for one in found])
+        )
+        return self._general.added(model, tables)
+
+    def score_attacked(
+        self, model: "PreTrainedModel", progress: Progress = no_progress
+    ) -> tuple["Tables", pl.DataFrame, list[str]]:
+        """Return the scores of an unlearned model, the rows of the attacks on it, and notes."""
+        from unequal.attacks.attack import AttackContext
+        from unequal.models.precision import computing_in
+
+        options = self._options
+        parts = split_progress(progress, [1.0, *(attack.cost for attack in options.attacks)])
+        after = self.score(model, parts[0])
+        attacked, notes = attack_all(
+            options.attacks,
+            AttackContext(model, self._tokenizer, self._facts, self._maker, options.prompts, options.seed),
+            lambda: computing_in(self._precision, model.device),
+            lambda done: parts[done](1, 1),
+        )
+        return after, attacked, notes
+
+
 def score_models(
     models: Sequence[Callable[[], "PreTrainedModel"]],
     tokenizer: "PreTrainedTokenizerBase",
@@ -109,29 +178,12 @@ def score_models(
 
     The two ``models`` are functions that return one, so that the first need not be in memory with the second.
     """
-    from unequal.attacks.attack import AttackContext
-    from unequal.evaluation.evaluate import Evaluator
-    from unequal.general_utility.measure import GeneralUtility
-    from unequal.models.precision import computing_in
-
-    maker = ProbeMaker(facts, options.prompts, options.n_wordings)
-    evaluator = Evaluator(tokenizer, facts, maker, ASKED, metrics=METRICS, precision=precision)
-    parts = split_progress(progress, [1.0, 1.0, *(attack.cost for attack in options.attacks)])
+    auditor = Auditor(tokenizer, facts, options, precision)
+    scoring, rest = split_progress(progress, [1.0, 1.0 + sum(attack.cost for attack in options.attacks)])
     first, second = models
-    model = first()
-    general = GeneralUtility(options.general, model, tokenizer, facts, options.prompts, precision)
-    before = evaluator.run(model, parts[0])
+    before = auditor.score(first(), scoring)
     _require_known(before.scores, options)
-    before = general.added(model, before)
-    del model  # before the second one is loaded
-    model = second()
-    after = general.added(model, evaluator.run(model, parts[1]))
-    attacked, notes = attack_all(
-        options.attacks,
-        AttackContext(model, tokenizer, facts, maker, options.prompts, options.seed),
-        lambda: computing_in(precision, model.device),
-        lambda done: parts[1 + done](1, 1),
-    )
+    after, attacked, notes = auditor.score_attacked(second(), rest)
     return AuditScores(before, after, attacked), notes
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Parameter, Token, convert
@@ -21,6 +22,7 @@ COMMANDS = {
     "corpus": "Build a controlled corpus with its exposure ledger.",
     "pretrain": "Train a model from scratch on a corpus.",
     "plan": "Predict what forgetting facts will take and cost, from a finished study.",
+    "forget": "Make a model forget facts and audit it: from checkpoint to checkpoint.",
     "unlearn": "Make a model forget facts, evaluating it along the way.",
     "tune": "Find a method's learning rate within a utility budget.",
     "evaluate": "Evaluate a model on facts by generation and by probability.",
@@ -47,14 +49,24 @@ _WHOLE = re.compile(r"[+-]?(\d[\d_]*|0[xob][\da-f_]+)", re.IGNORECASE)
 def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
     """Return what a flag is given; raises `ConfigError` for a fraction where a whole number belongs.
 
-    Cyclopts itself would round it.
+    Cyclopts itself would round it. A share may be given as per cent, such as 10%.
     """
+    if kind is float or float in get_args(kind):
+        tokens = [_with_share(token) for token in tokens]
     if kind is int or int in get_args(kind):
         for token in tokens:
             if not _WHOLE.fullmatch(token.value.strip()):
                 flag = token.keyword or "the value"
                 raise ConfigError(f"{flag}: found {token.value[:60]!r}; it should be a whole number")
     return convert(kind, tokens)
+
+
+def _with_share(token: Token) -> Token:
+    """Return a word with the share that a number of per cent is; any other stays as it is."""
+    text = token.value
+    with suppress(ValueError):
+        text = str(float(text.removesuffix("%")) / 100) if text.endswith("%") else text
+    return Token(keyword=token.keyword, value=text, source=token.source, index=token.index)
 
 
 def _default(value: object) -> str | None:

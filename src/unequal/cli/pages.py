@@ -36,6 +36,7 @@ COMMANDS: Registry[Any] = Registry(
             "tune": "tune",
             "evaluate": "evaluate",
             "audit": "audit",
+            "forget": "forget",
             "lm-eval": "lm_eval",
             "attack": "attack",
         }.items()

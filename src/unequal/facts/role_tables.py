@@ -70,6 +70,15 @@ class FactTables(StrictModel):
 
         What is drawn is the same in every command. Raises `DataError` when there is nothing to forget.
         """
+        known, rest = self.known_and_rest()
+        roles = [role for role in DRAWN_ROLES if getattr(self, role) is None]
+        return FactsByRole((*known, *drawn(known, rest, roles=roles)))
+
+    def known_and_rest(self) -> tuple[list[Fact], list[Fact]]:
+        """Return the facts that have a role, and the rest of the table, which others can be drawn from.
+
+        Raises `DataError` when there is nothing to forget.
+        """
         main = self._of_relations(read_facts(self.table))
         known, rest = known_and_rest(main) if self.facts else (in_role(main, "forget"), [])
         known, rest = self._sampled(known, rest)
@@ -81,8 +90,7 @@ class FactTables(StrictModel):
         for role in OWN_TABLES[1:]:
             path = getattr(self, role)
             known += in_role(read_facts(path), role) if path else []
-        roles = [role for role in DRAWN_ROLES if getattr(self, role) is None]
-        return FactsByRole((*known, *drawn(known, rest, roles=roles)))
+        return known, rest
 
     def _of_relations(self, facts: Sequence[Fact]) -> list[Fact]:
         """Return the facts of the chosen relations; raises `ConfigError` for one that no fact has."""
