@@ -25,7 +25,15 @@ from unequal.forgetting.beginnings import with_beginnings
 from unequal.forgetting.card import TABLE, model_card, repeat_file
 from unequal.forgetting.roles import FilledRoles, candidates, fill_roles
 from unequal.forgetting.settings import ForgetSettings
-from unequal.forgetting.trial import MODEL, Judged, best_of, finished_trial, try_method
+from unequal.forgetting.trial import (
+    MODEL,
+    Judged,
+    best_of,
+    finished_trial,
+    read_scores,
+    try_method,
+    write_scores,
+)
 from unequal.models.checkpoint import Checkpoint, load
 from unequal.models.device import choose_device
 from unequal.models.stored_prompts import read_prompts
@@ -271,17 +279,14 @@ def _sentence(one: Judged) -> str:
 
 def _before(auditor: Auditor, checkpoint: Checkpoint, folder: Path, say: Say) -> Tables:
     """Return the scores of the model as it is, which are kept."""
-    names = ("scores", "generations")
     try:
         verify_folder(folder, required=True)
     except DamagedError:
         say("evaluating the model as it is")
-        tables = auditor.score(checkpoint.model)
         with atomic_folder(folder) as made:
-            for name in names:
-                write_table(getattr(tables, name), made / f"{name}.parquet")
+            write_scores(auditor.score(checkpoint.model), made)
             write_checksums(made)
-    return Tables(*(pl.read_parquet(folder / f"{name}.parquet") for name in names))
+    return read_scores(folder)
 
 
 def _claim(unfinished: Path, settings: ForgetSettings, given: Given) -> None:

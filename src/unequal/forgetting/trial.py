@@ -24,7 +24,7 @@ from unequal.unlearning.stopping import Stopped
 from unequal.unlearning.unlearn import unlearn
 
 FOUND, MODEL = "trial.json", "model"
-TABLES = ("scores", "generations")
+TABLES = ("scores", "generations", "general")
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ def try_method(
         if diverged is None:
             with progress_of(f"{kind}: attacking the unlearned model") as progress:
                 after, attacked, notes = auditor.score_attacked(model, progress)
-            write_table(after.scores, made / "scores.parquet")
-            write_table(after.generations, made / "generations.parquet")
+            write_scores(after, made)
             write_table(attacked, made / "attacked.parquet")
             save_model(model, checkpoint.tokenizer, made / MODEL, run.prompts)
             found["notes"] = notes
@@ -122,17 +121,27 @@ def read_trial(folder: Path, method: Method) -> Trial:
     """Return the trial of a method that a folder holds; raises `DamagedError` where there is no whole one."""
     verify_folder(folder, required=True)
     found = read_checked_json(folder / FOUND, "")
-    tables = [
-        pl.read_parquet(path) if (path := folder / f"{name}.parquet").is_file() else None
-        for name in (*TABLES, "attacked")
-    ]
-    scores, generations, attacked = tables
-    after = Tables(scores, generations) if scores is not None and generations is not None else None
+    attacked = folder / "attacked.parquet"
+    scored = attacked.is_file()
     rate = found["method"]["learning_rate"]
     return Trial(
         method.model_copy(update={"learning_rate": rate}), folder, found["seconds"], found["stopped"],
-        found["diverged"], after, attacked, tuple(found["notes"]),
+        found["diverged"], read_scores(folder) if scored else None,
+        pl.read_parquet(attacked) if scored else None, tuple(found["notes"]),
     )  # fmt: skip
+
+
+def write_scores(tables: Tables, folder: Path) -> None:
+    """Write the tables of an evaluated model into a folder."""
+    for name in TABLES:
+        if (table := getattr(tables, name)) is not None:
+            write_table(table, folder / f"{name}.parquet")
+
+
+def read_scores(folder: Path) -> Tables:
+    """Return the tables that `write_scores` wrote."""
+    paths = {name: folder / f"{name}.parquet" for name in TABLES}
+    return Tables(**{name: pl.read_parquet(path) for name, path in paths.items() if path.is_file()})
 
 
 def finished_trial(folder: Path, method: Method) -> Trial | None:
