@@ -219,7 +219,7 @@ def _try_all(
         trial = finished_trial(folder, method)
         if trial is None:
             run = prepare_run(settings, prepared, encoder, method)
-            trial = try_method(checkpoint, run, settings.budget, auditor, folder, _bar)
+            trial = try_method(checkpoint, run, settings.budget, auditor, folder, progress_bar)
         spent += trial.seconds
         if trial.diverged:
             notes.append(f"{method.kind} diverged: {trial.diverged}")
@@ -318,7 +318,3 @@ def _write(folder: Path, found: Forgotten, prepared: Prepared) -> None:
     write_table(found.methods, folder / "methods.parquet")
     write_facts(prepared.facts.all, folder / TABLE)
     (folder / "forget.toml").write_text(repeat_file(found.settings), encoding="utf-8")
-
-
-def _bar(what: str) -> Any:
-    return progress_bar(what, in_lines=True)
