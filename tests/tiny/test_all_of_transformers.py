@@ -12,7 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from unequal.models.capabilities import capabilities_of
 from unequal.models.packed_attention import mask_inputs
-from unequal.scoring.decode import Decoding
+from unequal.scoring.decode import Decoding, Rows
 from unequal.scoring.packing import laid_out
 from unequal.scoring.prefix_tree import grow, tree_mask
 
@@ -83,7 +83,7 @@ def in_one_row(model):
 @torch.inference_mode()
 def continued(model):
     """Return the next tokens' log-probabilities while two prompts are continued, and what they should be."""
-    decoding = Decoding(model, torch.tensor([PROMPT, PROMPT[::-1]]))
+    decoding = Decoding(model, Rows([0, 1], torch.tensor([PROMPT, PROMPT[::-1]])))
     found, expected, said = [], [], []
     for token in (11, 8, 30):
         found.append(decoding.logits[0])

@@ -6,7 +6,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from unequal.models.capabilities import capabilities_of
 from unequal.models.layers import last_layer_at
-from unequal.scoring.decode import Decoding
+from unequal.scoring.decode import Batches, Decoding, Rows
+from unequal.scoring.encoding import OpenPrompt
 from unequal.scoring.prefix_tree import grow, tree_mask
 
 pytestmark = pytest.mark.full
@@ -125,12 +126,40 @@ def test_what_a_model_keeps_is_used_only_where_a_trial_shows_that_it_serves(kind
     assert capabilities_of(model).kv_cache == keeps
     prompts = torch.tensor([[7, 8, 9, 3], [4, 4, 6, 5]])
     with torch.inference_mode():
-        decoding = Decoding(model, prompts)
+        decoding = Decoding(model, Rows([0, 1], prompts))
         decoding.step(torch.tensor([3, 9]))
         other = decoding.copy(torch.tensor([1, 1, 0]))
         other.step(torch.tensor([2, 5, 2]))
         rows = torch.tensor([[4, 4, 6, 5, 9, 2], [4, 4, 6, 5, 9, 5], [7, 8, 9, 3, 3, 2]])
         torch.testing.assert_close(other.logits, model(input_ids=rows).logits[:, -1], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ignores"), [(Honest, True), (Deaf, False), (Counting, False), (Forgetful, False)]
+)
+def test_rows_are_padded_on_the_left_only_where_a_trial_shows_that_it_is_right(kind, ignores):
+    model = made(kind)
+    assert capabilities_of(model).left_padding == ignores
+    prompts = [OpenPrompt(ids, 5, frozenset()) for ids in ([7, 8, 9, 3, 2], [4, 6], [9, 9, 9], [5, 4])]
+    batches = Batches(prompts, 8).of(model)
+    assert sorted(map(len, (batch.indices for batch in batches))) == ([4] if ignores else [1, 1, 2])
+    with torch.inference_mode():
+        for batch in batches:
+            decoding = Decoding(model, batch)
+            decoding.select(torch.arange(len(batch.indices)).flip(0))
+            decoding.step(torch.full((len(batch.indices),), 3))
+            for row, index in enumerate(reversed(batch.indices)):
+                alone = model(input_ids=torch.tensor([[*prompts[index].ids, 3]])).logits[0, -1]
+                torch.testing.assert_close(decoding.logits[row], alone, rtol=0, atol=1e-4)
+
+
+def test_many_rows_of_one_length_and_rows_near_the_end_of_the_window_are_not_padded():
+    model = made(Honest)
+    many = [OpenPrompt([5, 4, 3], 5, frozenset()) for _ in range(64)]
+    few = [OpenPrompt([5] * length, 5, frozenset()) for length in (4, 7, 9)]
+    assert sorted(len(batch.indices) for batch in Batches([*many, *few], 256).of(model)) == [3, 64]
+    long = [OpenPrompt([5] * length, 20, frozenset()) for length in (4, 50)]
+    assert [batch.mask for batch in Batches(long, 256).of(model)] == [None, None]
 
 
 def test_the_last_layer_runs_everywhere():

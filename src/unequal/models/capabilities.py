@@ -65,6 +65,11 @@ class Capabilities:
         """Whether decoding with the KV cache, or the state, gives what reading all tokens again gives."""
         return _supports(self.model, "kv cache", _cache_works)
 
+    @property
+    def left_padding(self) -> bool:
+        """Whether decoding with the KV cache gives the same for rows that are padded on the left."""
+        return self.kv_cache and _supports(self.model, "left padding", _padding_is_ignored)
+
     def supports_shared_prefix(self, longest: int) -> bool:
         """Return whether answers may share their prompt in one row, through our attention mask and positions.
 
@@ -179,6 +184,25 @@ def _cache_works(model: PreTrainedModel) -> bool:
         found = decode_step(model, cache, torch.full((2,), token, device=model.device)).double()
     right, other = (_logits(model, [*rows[row].tolist(), *ids[6:]])[-1] for row in (2, 0))
     return _agree(model, found[0], right, other) and _agree(model, found[1], other, right)
+
+
+def _padding_is_ignored(model: PreTrainedModel) -> bool:
+    """Prefill three rows of several lengths, keep two of them, and decode two tokens."""
+    if not {"attention_mask", "position_ids"} <= set(signature(model.forward).parameters):
+        return False
+    ids = _token_ids(model, 8)
+    rows = [ids[0:6], ids[1:4], ids[2:7]]
+    filled = torch.tensor([[ids[7]] * (6 - len(row)) + row for row in rows], device=model.device)
+    lengths = torch.tensor([len(row) for row in rows], device=model.device)
+    mask = torch.arange(6, device=model.device) >= 6 - lengths[:, None]
+    _, cache = prefill(model, filled, mask=mask)
+    if cache is None:
+        return False
+    cache.select(torch.tensor([1, 0], device=model.device))
+    for token in ids[6:]:
+        found = decode_step(model, cache, torch.full((2,), token, device=model.device)).double()
+    short, long = (_logits(model, [*rows[row], *ids[6:]])[-1] for row in (1, 0))
+    return _agree(model, found[0], short, long) and _agree(model, found[1], long, short)
 
 
 def _prefix_is_shared(model: PreTrainedModel, length: int) -> bool:

@@ -1,4 +1,4 @@
-"""The generation pass: greedy answers in batches of equal prompt length, so that nothing is ever padded."""
+"""The generation pass: greedy answers, in batches of prompts."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from unequal.facts.probes import Probe
 from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
-from unequal.scoring.decode import Decoding, batches_of, continue_rows
+from unequal.scoring.decode import Batches, Decoding, Rows, continue_rows
 from unequal.scoring.encoding import Encoder, Tokenizer, open_prompt
 from unequal.scoring.ending import Stopper, end_tokens
 
@@ -22,7 +22,7 @@ class GenerationPass:
         encoder = Encoder.of(tokenizer)
         self._tokenizer = encoder.tokenizer
         self._prompts = [open_prompt(encoder, probe) for probe in probes]
-        self._batches = batches_of(self._prompts, batch_size)
+        self._batches = Batches(self._prompts, batch_size)
 
     def run(self, model: PreTrainedModel) -> list[str]:
         """Return the greedy continuation of each probe's prompt, in order, without the prompt.
@@ -33,9 +33,9 @@ class GenerationPass:
         """
         of_model = end_tokens(model)
 
-        def continued(batch: tuple[list[int], Tensor]) -> dict[int, str]:
-            indices, ids = batch
-            decoding = Decoding(model, ids.to(model.device))
+        def continued(batch: Rows) -> dict[int, str]:
+            indices = batch.indices
+            decoding = Decoding(model, batch)
             limits = [self._prompts[index].limit for index in indices]
             first = self._prompts[indices[0]]
             stopper = Stopper(self._tokenizer, first.stops)
@@ -43,7 +43,7 @@ class GenerationPass:
             return {index: stopper.text(row) for index, row in zip(indices, found, strict=True)}
 
         with without_gradients(model):
-            texts = run_distributed(model, self._batches, continued)
+            texts = run_distributed(model, self._batches.of(model), continued)
         return [texts[index] for index in range(len(self._prompts))]
 
 

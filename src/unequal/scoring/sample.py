@@ -11,7 +11,7 @@ from unequal.facts.probes import Probe
 from unequal.models.distributed import run_distributed
 from unequal.models.fsdp import without_gradients
 from unequal.oom import current_batch_size
-from unequal.scoring.decode import Choice, Decoding, batches_of, continue_rows
+from unequal.scoring.decode import Batches, Choice, Decoding, Rows, continue_rows
 from unequal.scoring.encoding import Encoder, Tokenizer, open_prompt
 from unequal.scoring.ending import Stopper, end_tokens
 from unequal.scoring.settings import SampleSettings
@@ -49,7 +49,7 @@ class SamplePass:
             )
             for probe, prompt in zip(probes, self._prompts, strict=True)
         ]
-        self._batches = batches_of(self._prompts, batch_size)
+        self._batches = Batches(self._prompts, batch_size)
 
     def run(self, model: PreTrainedModel) -> list[list[str]]:
         """Return ``n`` continuations of each probe's prompt, in order, each no longer than a greedy one."""
@@ -66,14 +66,14 @@ class SamplePass:
         settings = [_settings(self._settings.n, *point) for point in points]
         of_model = end_tokens(model)
 
-        def continued(batch: tuple[list[int], Tensor]) -> dict[int, list[list[str]]]:
-            indices, ids = batch
-            read = Decoding(model, ids.to(model.device))
+        def continued(batch: Rows) -> dict[int, list[list[str]]]:
+            indices = batch.indices
+            read = Decoding(model, batch)
             of_points = [self._continue(read, indices, setting, of_model) for setting in settings]
             return {index: [texts[index] for texts in of_points] for index in indices}
 
         with without_gradients(model):
-            found = run_distributed(model, self._batches, continued)
+            found = run_distributed(model, self._batches.of(model), continued)
         return [[found[index][point] for index in range(len(self._prompts))] for point in range(len(points))]
 
     def _continue(
