@@ -25,10 +25,12 @@ def attack(
     seed: int = 0,
     known_by: KnownBy = KNOWN_BY,
 ) -> Attacked:
-    """Return what attacks on a model bring back of facts, beside what it says without them.
+    """Return the facts that attacks on a model bring back, beside those that it says without them.
 
-    Facts without a role are to be forgotten; others are what an attacker may know. ``attacks`` are names (see
-    ``unequal list attacks``) or tables with ``kind`` and settings.
+    Facts without a role are to be forgotten; facts to retain and untouched ones are what an attacker may
+    know, and never-seen ones are the control. ``attacks`` are names (see ``unequal list attacks``), tables
+    with ``kind`` and settings, or `Attack`. Raises `DataError` when an attack needs facts of a role that is
+    missing.
     """
     from unequal.attacks.run import attack as run
 

@@ -32,6 +32,8 @@ def audit(
     are drawn from the rest of the table where there are none. ``general`` adds what is about no fact, such as
     perplexity: true, false, or settings of ``[general]``. ``options`` are ``attacks``, ``n_wordings``,
     ``known_by`` and ``seed``; ``policy`` is a file such as examples/policy.toml. ``counts`` are by fact id.
+    Raises `ConfigError` when the models have different tokenizers, `DataError` when the model before knew
+    none of the facts.
     """
     from unequal.auditing.conclude import conclude
     from unequal.auditing.policy import read_policy

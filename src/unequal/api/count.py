@@ -13,9 +13,12 @@ from unequal.config import build
 def count(facts: Any, corpus: str, *, window: int = 100, **settings: Any) -> pl.DataFrame:
     """Return how often each fact occurs in a corpus, one row a fact.
 
-    ``facts`` are what `read_facts` takes; ``corpus`` is a glob of shards, or ``factbook`` for the packaged
-    text; ``window`` is the largest distance of subject and object in words. Other settings are those of
+    ``corpus`` is a glob of shards (.jsonl, .parquet and others), or ``factbook`` for the packaged text;
+    ``window`` is the largest distance of subject and object in words. Other settings are those of
     ``unequal count``, such as ``engine="infinigram-api"``.
+    Columns: ``fact_id``; ``subject_count`` and ``object_count``, occurrences of each alone; ``docs_both``,
+    documents with both; ``docs_window`` and ``pairs_window``, documents and pairs within the window; and how
+    it was counted (``engine``, ``corpus_id``, ``definition``, …).
     """
     from unequal.counting import COUNTERS
     from unequal.counting.run import count_facts

@@ -26,8 +26,10 @@ def evaluate(
 ) -> Evaluation:
     """Return the scores of a model on facts, by generated text and by probability.
 
-    ``model`` is what `load` takes, ``facts`` what `read_facts` takes. ``metrics`` are names (see
+    ``probes`` are the ways of asking: ``question``, ``paraphrase``, ``cloze`` (a statement to complete),
+    ``reverse`` and ``true_false``, each where the facts have the columns for it. ``metrics`` are names (see
     ``unequal list metrics``) or metrics of your own (see `metric`), by default all that need no sampling.
+    ``known_by`` is the metric of text by which a fact counts as said.
     ``general`` adds what is about no fact, such as perplexity: true, false, or settings of ``[general]``.
     """
     from unequal.evaluation.evaluate import evaluate as run

@@ -15,7 +15,11 @@ from unequal.facts.table import read_facts as read_table
 
 
 class Facts(Sequence[Fact]):
-    """Facts in the order of their table. ``rest`` are those of the table that a sample has excluded."""
+    """A sequence of `Fact` in the order of their table; ``len``, indexing and slices work as for a list.
+
+    ``rest`` has the facts of the table that a sample, filter or slice has left out: `unlearn`, `audit` and
+    `forget` draw facts to retain and untouched ones from them.
+    """
 
     def __init__(self, facts: Iterable[Fact], rest: Iterable[Fact] = ()) -> None:
         self._facts = tuple(facts)

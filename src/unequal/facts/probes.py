@@ -38,7 +38,7 @@ class SolvedExample(StrictModel):
 
 
 class PromptFormat(StrictModel):
-    """The prompt format of questions; training and evaluation must use the same one.
+    """How a model is asked: the prompt around a question. Unlearn and evaluate in the same one.
 
     With ``chat`` a question is a user message in the tokenizer's chat template, by default without other
     text.

@@ -22,23 +22,23 @@ TYPE_WORDS = 3
 
 
 class Fact(BaseModel):
-    """A fact: subject, relation and object, with question, answer and more. Unknown columns are kept.
+    """A fact: subject, relation and object, a question and its answer. The fields are the table's columns.
 
-    Correct distractors and duplicate names are excluded. A list passed as validation context receives
-    the excluded items.
+    Distractors that are correct, and names that stand twice, are left out. Columns that are not listed here
+    are kept. A list passed as validation context receives the excluded items.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    fact_id: Text
-    subject: Text
-    relation: Text
-    object: Text
-    question: Text
-    answer: Text
-    subject_aliases: tuple[Text, ...] = ()
-    object_aliases: tuple[Text, ...] = ()
-    answer_aliases: tuple[Text, ...] = ()
+    fact_id: Text = Field(description="a name that no other fact of the table has")
+    subject: Text = Field(description="who or what the fact is about, such as Senegal")
+    relation: Text = Field(description="a name shared by facts of one sort, such as capital")
+    object: Text = Field(description="what the fact says of the subject, such as Dakar")
+    question: Text = Field(description="question that names the subject and is answered by the object")
+    answer: Text = Field(description="the right answer, trained against and scored")
+    subject_aliases: tuple[Text, ...] = Field(default=(), description="other names of the subject")
+    object_aliases: tuple[Text, ...] = Field(default=(), description="other names of the object, also right")
+    answer_aliases: tuple[Text, ...] = Field(default=(), description="other right answers")
     case_sensitive: tuple[Text, ...] = Field(default=(), description="names that count only as written")
     paraphrases: tuple[Text, ...] = Field(default=(), description="held-out wordings of the question")
     cloze: tuple[Text, ...] = Field(default=(), description="statement prefixes that the answer completes")
@@ -46,7 +46,11 @@ class Fact(BaseModel):
     reverse_question: Text | None = Field(default=None, description="a question answered by the subject")
     count: Times | None = Field(default=None, description="occurrences in a corpus")
     exposure: Times | None = Field(default=None, description="times shown in training")
-    role: Role | None = None
+    role: Role | None = Field(
+        default=None,
+        description="forget; retain, which training keeps; neighbour, near a fact to forget; utility, never"
+        " trained on, which shows the cost; never_seen, made up, which shows what gone looks like",
+    )
 
     @model_validator(mode="after")
     def _sound_lists(self, info: ValidationInfo) -> Self:

@@ -37,16 +37,21 @@ Scheduled = Literal["beta", "margin"]
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Token scores of answers under teacher forcing; padding has log-probability 0 and mask false.
+    """Log-probabilities of the tokens of a batch of answers under teacher forcing, one row a fact.
 
-    What goes over the vocabulary is None unless a method lists these answers in ``whole``.
+    Fields of every token of the vocabulary are None unless a method lists these answers in ``whole``.
     """
 
-    log_probs: "Tensor"  # (batch, tokens), float32, natural logarithm
-    mask: "Tensor"  # (batch, tokens), true at answer tokens
-    targets: "Tensor | None" = None  # (batch, tokens), token ids; 0 at padding
-    distributions: "Tensor | None" = None  # (batch, tokens, vocab), log-probabilities; 0 at padding
-    log_normalisers: "Tensor | None" = None  # (batch, tokens), log Σ exp of the logits; 0 at padding
+    log_probs: "Tensor"
+    """``(batch, tokens)``, float32, natural logarithm; 0 at padding."""
+    mask: "Tensor"
+    """``(batch, tokens)``, true at answer tokens, false at padding."""
+    targets: "Tensor | None" = None
+    """``(batch, tokens)``, token ids; 0 at padding."""
+    distributions: "Tensor | None" = None
+    """``(batch, tokens, vocab)``, log-probabilities; 0 at padding."""
+    log_normalisers: "Tensor | None" = None
+    """``(batch, tokens)``, log Σ exp of the logits; 0 at padding."""
 
     @property
     def nll(self) -> "Tensor":
@@ -101,19 +106,30 @@ class TokenScores:
 
 @dataclass(frozen=True)
 class ForgetScores:
-    """What a method may look at; scores that it did not list in ``needs`` are None."""
+    """The token scores that a method's loss is computed from; those it did not list in ``needs`` are None."""
 
-    policy: TokenScores  # answers to forget, under the model as it is now; none without ``scores_answers``
+    policy: TokenScores
+    """The answers to forget, under the model as it is now; empty without ``scores_answers``."""
     reference: TokenScores | None = None
+    """The answers, under the frozen starting model."""
     refusal: TokenScores | None = None
+    """A refusal in place of each answer, as the model is now."""
     refusal_reference: TokenScores | None = None
+    """The same, under the starting model."""
     alternative: TokenScores | None = None
+    """A plausible wrong answer in place of each answer, as the model is now."""
     alternative_reference: TokenScores | None = None
+    """The same, under the starting model."""
     reinforced: TokenScores | None = None
+    """The answers, under a copy of the starting model that was trained on them."""
     novice: TokenScores | None = None
+    """The answers, under the starting model prompted as a novice of the subject."""
     expert: TokenScores | None = None
-    popularity: "Tensor | None" = None  # (batch,), 0 or more
-    factors: "Mapping[Scheduled, Tensor]" = field(default_factory=dict)  # (batch,), of what is scheduled
+    """The answers, under the starting model prompted as an expert of the subject."""
+    popularity: "Tensor | None" = None
+    """How often each fact, or its subject, occurs, ``(batch,)``, 0 or more."""
+    factors: "Mapping[Scheduled, Tensor]" = field(default_factory=dict)
+    """Factors of the settings that weights scale, ``(batch,)`` each; see `each`."""
 
     def get(self, name: str) -> TokenScores:
         """Return the scores of that name, which the method listed in ``needs``."""
@@ -162,19 +178,28 @@ class Dual(StrictModel):
 
 
 class Method(StrictModel):
-    """An unlearning objective: total loss γ·L_forget + α·L_retain + λ·L_question, each a mean over facts."""
+    """An unlearning method: its settings as fields, and the loss of a fact to forget, `forget_loss`.
+
+    Training minimises γ·L_forget + α·L_retain + λ·L_question, each a mean over facts. A method of your own
+    is a subclass with `forget_loss`.
+    """
 
     title: ClassVar[str] = ""
+    """The method's name in full."""
     formula: ClassVar[str] = ""
+    """The loss of a fact, as text."""
     source: ClassVar[str] = ""
+    """Authors, year and paper."""
     cost: ClassVar[str] = "1 pass a step"
+    """Passes through the model, in words."""
     needs: ClassVar[frozenset[Need]] = frozenset()
+    """The scores beside ``policy`` that the loss looks at: names of fields of `ForgetScores`."""
     whole: ClassVar[frozenset[str]] = frozenset()
-    """Of which answers (``policy``, ``reference``, …) the loss looks at every token of the vocabulary."""
+    """The answers (``policy``, ``reference``, …) of which the loss looks at every token of the vocabulary."""
     scores_answers: ClassVar[bool] = True
     """Whether the loss looks at ``policy``; where it does not, no pass over the answers is made."""
     scheduled: ClassVar[Mapping[Scheduled, str]] = {}
-    """What weights may scale for each fact, and the setting that it is; `ForgetScores.each` gives them."""
+    """Settings that weights may scale for each fact, with their names; `ForgetScores.each` gives them."""
 
     kind: str = Field(description="unlearning method; see: unequal list methods")
     learning_rate: float = Field(default=1e-5, gt=0, le=GREATEST, description="peak learning rate")
@@ -208,18 +233,18 @@ class Method(StrictModel):
         return self
 
     def forget_loss(self, scores: ForgetScores) -> "Tensor":
-        """Return the loss of each fact to forget, ``(batch,)``, lower meaning more forgotten."""
+        """Return the loss of each fact to forget, ``(batch,)``, float32; lower means more forgotten."""
         raise NotImplementedError
 
     def reduce(self, losses: "Tensor", weights: "Tensor") -> "Tensor":
-        """Return the loss of a batch from the losses and weights of its facts, each ``(batch,)``.
+        """Return the loss of a batch, a scalar, from losses and weights of its facts, each ``(batch,)``.
 
-        The weights have mean 1 over all facts to forget.
+        By default their weighted mean. The weights have mean 1 over all facts to forget.
         """
         return (weights * losses).mean()
 
     def prompt_prefix(self, forget: Sequence[Fact]) -> str:  # noqa: ARG002
-        """Return what stands before every prompt once the method is at work: nothing, for most methods."""
+        """Return the text before every prompt after unlearning: empty but for methods of prompts."""
         return ""
 
 

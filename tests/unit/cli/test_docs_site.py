@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import unequal as uq
 from unequal.attacks import ATTACKS
 from unequal.cli.app import COMMANDS
 from unequal.evaluation.aggregates import AGGREGATES
@@ -61,6 +62,14 @@ def test_pages_say_what_the_registries_say(site):
     assert METRICS.get("rouge_l_recall").chance.words in rouge
 
 
+def test_every_public_name_of_python_is_documented(site):
+    page = text_of(site / "reference" / "python" / "index.html")
+    for name in uq.__all__:
+        assert f'id="unequal.{name}"' in page, name
+    assert "held-out wordings of the question" in page  # a field of Fact
+    assert "_has_question" not in page and "Validators" not in page
+
+
 def test_nothing_is_loaded_from_elsewhere(site):
     for page in site.rglob("*.html"):
         loaded = re.findall(
@@ -86,7 +95,8 @@ def test_links_that_lead_nowhere_break_the_build(tmp_path):
     (docs / "index.md").write_text(f"# Home\n\n{bad}\n")
     (docs / "real.md").write_text("# Real\n")
     settings = text_of(ROOT / "mkdocs.yml").split("nav:\n  - Home")[0].replace("extra_css: [site.css]\n", "")
-    settings = settings.replace("scripts/docs_site.py", str(ROOT / "scripts" / "docs_site.py"))
+    for own in ("scripts/docs_site.py", "scripts/docs_templates"):
+        settings = settings.replace(own, str(ROOT / own))
     (tmp_path / "mkdocs.yml").write_text(settings)
     result = build(tmp_path / "site", tmp_path / "mkdocs.yml")
     assert result.returncode != 0

@@ -19,18 +19,27 @@ OPEN_PROBES: tuple[ProbeKind, ...] = tuple(kind for kind in PROBE_KINDS if kind 
 
 @dataclass(frozen=True)
 class ProbeRecord:
-    """One probe's results of the passes; a pass that was not run is None."""
+    """What a metric is computed from: a probe, the generated text, and the scores of its answers.
+
+    Results of a pass that was not run are None.
+    """
 
     probe: Probe
-    generation: str | None = None  # greedy text
+    """The prompt with its ``answer``, the ``accepted`` answers and the ``distractors``."""
+    generation: str | None = None
+    """The greedy text."""
     scores: "ProbeScore | None" = None
-    samples: tuple[str, ...] | None = None  # texts drawn at a temperature
-    reference: "ProbeScore | None" = None  # the scores under another model, which never saw the fact
-    gradient_norm: float | None = None  # of the answer's mean −log p, with respect to all weights
+    """``right`` and ``wrong`` answers, each with ``log_probs``, ``(answer_tokens,)``, natural logarithm."""
+    samples: tuple[str, ...] | None = None
+    """Texts drawn at a temperature."""
+    reference: "ProbeScore | None" = None
+    """The scores under another model, which never saw the fact."""
+    gradient_norm: float | None = None
+    """Norm of the gradient of the answer's mean −log p, with respect to all parameters."""
 
 
 class NoValueError(Exception):
-    """Raised by a metric that cannot be computed for a record, with the reason."""
+    """Raised by a metric that has no value for a record, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +64,35 @@ class Chance:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A named function of a record, and what a reader must know of its values."""
+    """A metric of one fact and probe: a function of a `ProbeRecord`, with its range and chance level.
+
+    The decorator `metric` makes one from a function.
+    """
 
     name: str
+    """Its name in score tables."""
     kind: Kind
+    """``generation``, ``probability`` or ``privacy``."""
     direction: Direction
+    """Whether a higher or a lower value means that the fact is known."""
     low: float
+    """The lowest possible value."""
     high: float
+    """The highest possible value."""
     formula: str
+    """The value, as text."""
     chance: Chance
+    """What a model without knowledge scores."""
     source: str
+    """Authors, year and paper."""
     value: Callable[[ProbeRecord], float]
+    """The function; it raises `NoValueError` for a record without a value."""
     needs: tuple[Need, ...]
+    """The passes it looks at, such as ``generation`` and ``scores``."""
     probes: tuple[ProbeKind, ...] = OPEN_PROBES
-    variant: int | None = None  # of the probes it applies to; None means all
+    """The kinds of probes it applies to."""
+    variant: int | None = None
+    """The variant of the probes it applies to; None means all."""
 
     def judges(self, probe: Probe) -> bool:
         """Return whether the metric is meant for such a probe."""
