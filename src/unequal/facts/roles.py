@@ -86,17 +86,30 @@ def drawn(
     """Return retain and utility facts from the rest of a table, of the relations of the known facts.
 
     They are as many of each as there are facts to forget, at most, and none of a role that a known fact has
-    or that is not among ``roles``: of one relation damage is greatest, so it is seen.
+    or that is not among ``roles``: of one relation damage is greatest, so it is seen. Other chunks of a
+    known passage are left out, since their prompts overlap with it, and neighbouring chunks stay together.
     """
     relations = {fact.relation for fact in known}
     ids = {fact.fact_id for fact in known}
     n_forget = sum(fact.role == "forget" for fact in known)
-    usable = [fact for fact in rest if fact.relation in relations and fact.fact_id not in ids]
+    passages = {_passage(fact) for fact in known} - {None}
+    usable = [
+        fact
+        for fact in rest
+        if fact.relation in relations and fact.fact_id not in ids and _passage(fact) not in passages
+    ]
     places = Random(seed).sample(range(len(usable)), min(len(usable), 2 * n_forget))
     sample = [usable[place] for place in sorted(places)]
     half = len(sample) // 2
     present = {fact.role for fact in known}
-    parts = zip(DRAWN_ROLES, (sample[::2][:half], sample[1::2][:half]), strict=True)
+    together = any(fact.is_passage for fact in sample)
+    halves = (sample[:half], sample[half:]) if together else (sample[::2][:half], sample[1::2][:half])
+    parts = zip(DRAWN_ROLES, halves, strict=True)
     return [
         fact for role, part in parts if role in roles and role not in present for fact in in_role(part, role)
     ]
+
+
+def _passage(fact: Fact) -> str | None:
+    """Return the passage of which a fact is a chunk; None for other facts."""
+    return str((fact.model_extra or {}).get("passage", fact.subject)) if fact.is_passage else None

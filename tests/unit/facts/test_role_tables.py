@@ -10,7 +10,8 @@ from unequal.api.roles import by_role
 from unequal.config import build
 from unequal.errors import ConfigError, DataError
 from unequal.facts.role_tables import FactTables
-from unequal.facts.roles import FactsByRole
+from unequal.facts.roles import FactsByRole, drawn, in_role
+from unequal.facts.table import facts_of_rows
 
 CAPITALS = Path("country-capital")
 
@@ -99,3 +100,14 @@ def test_what_does_not_go_together_is_one_sentence(table):
         FactTables(facts=CAPITALS, n_forget=300).read()
     with pytest.raises(DataError, match="holds no facts to forget"):
         FactTables(facts=path).read()
+
+
+def test_chunks_of_a_passage_to_forget_are_not_retained_and_neighbours_stay_together():
+    texts = {
+        title: " ".join(f"{title}{number}" for number in range(400)) for title in ("one", "two", "three")
+    }
+    facts = facts_of_rows([{"title": title, "text": text} for title, text in texts.items()])
+    assert [fact.subject for fact in facts] == ["one"] * 8 + ["two"] * 8 + ["three"] * 8
+    found = drawn(in_role(facts[:8], "forget"), facts[4:])
+    assert {fact.role: fact.subject for fact in found} == {"retain": "two", "utility": "three"}
+    assert len(found) == 16
