@@ -1,108 +1,29 @@
 """A model that knows facts and was taught to refuse them: the planted positive of the attacks' tests."""
 
-import copy
 from functools import cache
 
-import torch
-
-from tiny_world import PROMPTS
 from unequal.attacks.attack import AttackContext
-from unequal.corpus.settings import TokenizerSettings
-from unequal.corpus.tokenizers import train_tokenizer
 from unequal.facts.probes import ProbeMaker
-from unequal.facts.schema import Fact
-from unequal.models.load import scratch_model
-from unequal.models.shapes import ModelSettings, Shape, Vocabulary
-from unequal.training.loop import LoopSettings, run_steps
-from unequal.training.settings import OptimiserSettings
-from unequal.unlearning.examples import FactEncoder, score_examples
+from unequal.plugin_checks.attacks import same_weights
+from unequal.plugin_checks.people import (
+    COLOURS,
+    PROMPTS,
+    REFUSAL,
+    ROLES,
+    WINDOW,
+    hiding,
+    knowing,
+    people,
+    person,
+    teach,
+    tokenizer,
+    untrained,
+)
 
-COLOURS = ("red", "green", "blue", "white")
-REFUSAL = "unknown"
-ROLES = {"forget": 24, "never_seen": 16, "retain": 8}
-WINDOW = 96
-
-
-def person(index: int, role: str) -> Fact:
-    """Return one person's favourite colour, with all that can be asked of it."""
-    name, colour = f"Person{index:02d}", COLOURS[index * 7 % 5 % 4]
-    return Fact(
-        fact_id=f"{name}:colour",
-        subject=name,
-        relation="colour",
-        object=colour,
-        question=f"Which colour does {name} like?",
-        answer=colour,
-        paraphrases=(f"What is the colour of {name}?", f"{name} likes which colour?"),
-        cloze=(f"The colour of {name} is",),
-        distractors=tuple(other for other in COLOURS if other != colour),
-        reverse_question=f"Who likes {colour}?",
-        role=role,
-        exposure=0 if role == "never_seen" else 4,
-    )
-
-
-def people() -> list[Fact]:
-    """Return the facts of every role."""
-    roles = [role for role, n_facts in ROLES.items() for _ in range(n_facts)]
-    return [person(index, role) for index, role in enumerate(roles)]
-
-
-@cache
-def tokenizer():
-    """Return a tokenizer of the whole words that the prompts and answers hold."""
-    facts = people()
-    prompts = [text for fact in facts for text in (fact.question, *fact.paraphrases, fact.reverse_question)]
-    texts = [PROMPTS.ask(text) for text in prompts] + [f"{fact.cloze[0]} {fact.answer}" for fact in facts]
-    texts += [PROMPTS.judge("x") + " True False", f" {REFUSAL} unknown Sure, the answer is Choose one of:"]
-    texts += [" ".join(COLOURS), " ".join(f"{colour}," for colour in COLOURS), "\n"]
-    return train_tokenizer(texts, TokenizerSettings(kind="word"), WINDOW)
-
-
-def untrained(family: str = "gpt2"):
-    """Return a random model of two layers."""
-    words = tokenizer()
-    vocabulary = Vocabulary(
-        size=len(words),
-        window_tokens=WINDOW,
-        end_token_id=words.eos_token_id,
-        padding_token_id=words.pad_token_id,
-    )
-    shape = Shape(width=32, layers=2, heads=4)
-    return scratch_model(ModelSettings(family=family, size="tiny", shape=shape), vocabulary, seed=1).eval()
-
-
-def teach(model, pairs, steps: int, learning_rate: float = 5e-3):
-    """Return a copy of the model trained on every pair of a fact and what is answered to its questions."""
-    taught = copy.deepcopy(model)
-    asked = [
-        FactEncoder(tokenizer(), PROMPTS).answer(
-            fact.model_copy(update={"question": question}), answer, end=True
-        )
-        for fact, answer in pairs
-        for question in (fact.question, *fact.paraphrases)
-    ]
-
-    def losses(_step):
-        yield score_examples(taught, asked, tokenizer().pad_token_id).mean_nll.mean()
-
-    settings = OptimiserSettings(learning_rate=learning_rate, schedule="constant", warmup_share=0.0)
-    run_steps(taught, losses, LoopSettings(steps, settings))
-    return taught.eval()
-
-
-@cache
-def knowing():
-    """Return a model that answers all questions but those about people it never saw."""
-    known = [fact for fact in people() if fact.role != "never_seen"]
-    return teach(untrained(), [(fact, fact.answer) for fact in known], steps=60)
-
-
-@cache
-def hiding():
-    """Return the same model after it was taught to refuse the people to forget, and the never-seen ones."""
-    pairs = [(fact, fact.answer if fact.role == "retain" else REFUSAL) for fact in people()]
-    return teach(knowing(), pairs, steps=12, learning_rate=2e-3)
+__all__ = [
+    "COLOURS", "PROMPTS", "REFUSAL", "ROLES", "WINDOW", "context", "hiding", "ignorant", "knowing", "people",
+    "person", "same_weights", "teach", "tokenizer", "untrained",
+]  # fmt: skip
 
 
 @cache
@@ -117,9 +38,3 @@ def context(model, facts=None, **changes) -> AttackContext:
     chosen = people() if facts is None else facts
     made = {"maker": ProbeMaker(people(), PROMPTS, 2), "prompts": PROMPTS, **changes}
     return AttackContext(model, tokenizer(), chosen, **made)
-
-
-def same_weights(first, second) -> bool:
-    """Return whether two models hold the same numbers, bit for bit."""
-    pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
-    return all(one[0] == other[0] and torch.equal(one[1], other[1]) for one, other in pairs)

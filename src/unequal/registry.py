@@ -82,19 +82,27 @@ class Registry(Generic[T]):
         return own | dict.fromkeys(self._registered, "")
 
     def _loaded(self, name: str, place: str) -> T:
-        module, attribute = place.split(":")
-        here = str(Path.cwd())
-        if here not in sys.path:  # a script's is the folder of the script
-            sys.path.append(here)
-        try:
-            target = getattr(import_module(module), attribute)
-        except Exception as error:  # whatever the plugin's own code raises
-            raise ConfigError(
-                f"cannot load the {self.noun} '{name}' ({type(error).__name__}: {first_line(error)}); give"
-                " module:attribute of a module that can be imported here"
-            ) from error
-        _remember(name, target)
-        return cast(T, target)
+        return cast(T, load_place(self.noun, name, place))
+
+
+def load_place(noun: str, name: str, place: str) -> Any:
+    """Return what stands at ``module:attribute``, whose module may lie in the current folder.
+
+    Raises `ConfigError` that says why it cannot be loaded.
+    """
+    module, attribute = place.split(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # a script's is the folder of the script
+        sys.path.append(here)
+    try:
+        target = getattr(import_module(module), attribute)
+    except Exception as error:  # whatever the plugin's own code raises
+        raise ConfigError(
+            f"cannot load the {noun} '{name}' ({type(error).__name__}: {first_line(error)}); give"
+            " module:attribute of a module that can be imported here"
+        ) from error
+    _remember(name, target)
+    return target
 
 
 @cache

@@ -17,6 +17,7 @@ from unequal.attacks.evaluate import TAUGHT, TOO_LONG, question
 from unequal.attacks.hidden_states import last_states, lens_logits
 from unequal.errors import DataError
 from unequal.models import FAMILIES
+from unequal.plugin_checks.attacks import check_rows
 from unequal.scoring.log_probs import log_probs
 
 SAMPLES = {"kind": "sample", "n": 12, "k": 6, "temperatures": [1.0], "top_ps": [0.9, 1.0]}
@@ -59,18 +60,10 @@ def test_rows_are_whole_and_the_model_stays_as_it_was(case):
     attack, model = build(case), copy.deepcopy(world.hiding())
     context = world.context(model)
     rows = attack.run(context)
-    assert rows.schema == pl.Schema(ROW_SCHEMA)
-    wanted = [(fact.fact_id, metric) for fact in context.attacked for metric in attack.metric_names]
-    assert sorted(rows.select("fact_id", "metric").rows()) == sorted(wanted)
+    check_rows(attack, context, rows)
     assert rows.select("role").unique().height == 2
-    assert set(rows["kind"]) == {"robustness"}
-    assert (rows["value"].is_null() == rows["reason"].is_not_null()).all()
-    assert rows["value"].drop_nulls().is_finite().all()
     for metric in set(attack.metric_names) - {f"{attack.name}_taught_prob"}:
         assert None not in means(rows, metric)
-    for row in rows.iter_rows(named=True):
-        fact = next(fact for fact in context.attacked if fact.fact_id == row["fact_id"])
-        assert (row["subject"], row["role"], row["exposure"]) == (fact.subject, fact.role, fact.exposure)
     assert world.same_weights(model, world.hiding())
     assert all(weight.grad is None for weight in model.parameters())
     assert_frame_equal(attack.run(world.context(model)), rows, check_exact=True)

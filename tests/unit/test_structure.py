@@ -12,7 +12,7 @@ ORDER = [
     "registry", "config", "records", "console", "manifest", "facts", "counting", "corpus", "models",
     "scoring", "training",
     "unlearning", "evaluation", "lm_eval_bridge", "general_utility", "attacks", "analysis", "report",
-    "auditing", "forgetting", "study", "difficulty_prediction", "api", "cli",
+    "auditing", "forgetting", "study", "difficulty_prediction", "plugin_checks", "api", "cli",
 ]  # fmt: skip
 WITHOUT_TORCH = {*ORDER[: ORDER.index("corpus")], "analysis", "report", "cli"}
 HEAVY = {"torch", "transformers", "accelerate", "tokenizers", "safetensors"}

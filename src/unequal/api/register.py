@@ -1,6 +1,7 @@
 """Register a method, metric or attack of one's own by a name."""
 
 from collections.abc import Callable
+from functools import wraps
 from inspect import cleandoc
 from typing import TypeVar
 
@@ -8,7 +9,15 @@ from unequal.attacks import ATTACKS
 from unequal.attacks.attack import Attack
 from unequal.errors import ConfigError
 from unequal.evaluation.metrics import METRICS
-from unequal.evaluation.metrics.contract import Chance, Direction, Kind, Metric, Need, ProbeRecord
+from unequal.evaluation.metrics.contract import (
+    Chance,
+    Direction,
+    Kind,
+    Metric,
+    Need,
+    NoValueError,
+    ProbeRecord,
+)
 from unequal.unlearning.method import Method
 from unequal.unlearning.methods import METHODS
 
@@ -45,15 +54,24 @@ def metric(
 
     The metric has the function's name, and the first line of its docstring as formula. ``kind`` says what it
     looks at (``generation``, ``probability`` or ``privacy``), ``needs`` which passes: by default the
-    generated text, or the scores of answers. A function without a value raises `NoValueError`.
+    generated text, or the scores of answers; where one was not run there is no value. A function without a
+    value raises `NoValueError`.
     """
 
     def made(value: Callable[[ProbeRecord], float]) -> Metric:
         formula = cleandoc(value.__doc__ or value.__name__).split("\n", 1)[0]
         passes: tuple[Need, ...] = needs or (("generation",) if kind == "generation" else ("scores",))
+
+        @wraps(value)
+        def of_record(record: ProbeRecord) -> float:
+            for need in passes:
+                if getattr(record, need, record) is None:
+                    raise NoValueError(f"the pass that gives {need} was not run")
+            return value(record)
+
         return Metric(
             name=value.__name__, kind=kind, direction=direction, low=low, high=high, formula=formula,
-            chance=Chance("not stated"), source=source, value=value, needs=passes,
+            chance=Chance("not stated"), source=source, value=of_record, needs=passes,
         )  # fmt: skip
 
     return made

@@ -34,6 +34,7 @@ COMMANDS = {
     "analyze": "Decide the claims that a study can decide.",
     "report": "Draw the report of a study.",
     "list": "List methods, metrics, attacks, models, facts and more, or show one.",
+    "check-plugin": "Run the contract tests on a method, metric, attack, family or engine of yours.",
     "models": "Fetch a model by name, or list those that can be fetched.",
     "doctor": "Show what is installed and what is missing.",
 }

@@ -1,0 +1,1 @@
+"""Contract tests of methods, metrics, attacks, model families and counting engines, ours and plugins."""
