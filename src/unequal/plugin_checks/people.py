@@ -115,7 +115,7 @@ def knowing() -> "PreTrainedModel":
 
 @cache
 def learning() -> "PreTrainedModel":
-    """Return a model that has begun to learn the same answers: they are likelier than others, not yet sure."""
+    """Return a model that has begun to learn the same answers: they are likely, not yet sure."""
     known = [fact for fact in people() if fact.role != "never_seen"]
     return teach(untrained(), [(fact, fact.answer) for fact in known], steps=20)
 
