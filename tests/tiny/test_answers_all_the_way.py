@@ -107,7 +107,7 @@ def test_attacks_are_judged_by_the_same_reading(known):
     assert said.to_list() == [1.0] * 6
 
 
-def write_run_file(folder, model, prompts):
+def write_run_file(folder, model, prompts, rule="utility_drop", rate=1e-2):
     """Write the run file of a study of one run on a model, and its facts."""
     bare = [one.model_copy(update={"role": None, "exposure": None, "count": None}) for one in FACTS]
     rows = facts_frame(bare).with_columns(seen=pl.Series(range(1, len(FACTS) + 1)))
@@ -117,12 +117,12 @@ def write_run_file(folder, model, prompts):
 name = "answers"
 source = "checkpoints"
 seeds = [0]
-methods = [{{kind = "ga", learning_rate = 1e-2}}]
+methods = [{{kind = "ga", learning_rate = {rate}}}]
 targets = [{{relation = "people"}}]
 checkpoints = [{{model = "{model}"}}]
 counts = {{column = "seen"}}
 split = {{buckets = {{n_bins = 2}}, retain_share = 0.2, utility_share = 0.2}}
-unlearn = {{steps = 9, batch_size = 8, stopping = {{utility_drop = 0.05}}}}
+unlearn = {{steps = 9, batch_size = 8, stopping = {{{rule} = 0.05}}}}
 evaluate = {{probes = ["question"], probes_between = ["question"]}}
 facts = {{tables = [{{name = "people", file = "{folder / "people.parquet"}"}}]}}
 {prompts}"""
@@ -141,6 +141,17 @@ def test_a_study_finds_the_facts_known_and_a_run_that_stops_says_so(known, tmp_p
     assert stopped["rule"] == "utility"
     report = (tmp_path / "study/report.html").read_text()
     assert f"One run ended early by a stopping rule (utility 1), such as {stopped['run']}" in report
+
+
+@pytest.mark.full
+def test_a_study_of_checkpoints_stops_by_the_perplexity_of_real_text(tmp_path):
+    write_model("the answer alone", tmp_path / "model")
+    write_run_file(tmp_path, tmp_path / "model", prompts("the answer alone"), "perplexity_rise", 1e-1)
+    result = call("study", "run", tmp_path / "run.toml", "--out", tmp_path / "study", "--workers", 1)
+    assert result.code == 0, result.err
+    (stopped,) = json.loads((tmp_path / "study/stopped.json").read_text())
+    assert stopped["rule"] == "perplexity"
+    assert stopped["why"].startswith("the perplexity of held-out text rose by ")
 
 
 @pytest.mark.full
