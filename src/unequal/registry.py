@@ -4,7 +4,8 @@ import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -15,8 +16,24 @@ from unequal.errors import ConfigError, did_you_mean, first_line
 
 T = TypeVar("T")
 
+HERE = "__main__:"
+"""How the place of what a notebook or script defines begins."""
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _sources: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin as another process finds it: noun, name, ``module:attribute``, and its module's folder."""
+
+    noun: str
+    name: str
+    place: str
+    folder: str
+
+
+_plugins: dict[str, Plugin] = {}
+_registries: "dict[str, Registry[Any]]" = {}
 
 
 class Registry(Generic[T]):
@@ -31,6 +48,7 @@ class Registry(Generic[T]):
         self.group = group
         self._targets = targets
         self._registered: dict[str, T] = {}
+        _registries[noun] = self
 
     def __iter__(self) -> Iterator[str]:
         return iter([*self._targets, *self._plugins()])
@@ -60,7 +78,7 @@ class Registry(Generic[T]):
         if name in self._targets:
             raise ConfigError(f"there is a {self.noun} '{name}' already; choose another name")
         self._registered[name] = target
-        _remember(name, target)
+        _remember(self.noun, name, target)
 
     def about(self, name: str) -> str:
         """Return what the module of a known name says in its first line."""
@@ -101,7 +119,7 @@ def load_place(noun: str, name: str, place: str) -> Any:
             f"cannot load the {noun} '{name}' ({type(error).__name__}: {first_line(error)}); give"
             " module:attribute of a module that can be imported here"
         ) from error
-    _remember(name, target)
+    _remember(noun, name, target)
     return target
 
 
@@ -110,22 +128,59 @@ def _entry_points(group: str) -> dict[str, str]:
     return {one.name: one.value for one in entry_points(group=group)}
 
 
-def _remember(name: str, target: Any) -> None:
-    """Remember the SHA-256 of the source of a plugin's module, which is part of a study step's hash."""
+def _remember(noun: str, name: str, target: Any) -> None:
+    """Remember where a plugin stands, and the SHA-256 of its module's source: part of a study step's hash."""
+    defined = target if inspect.isclass(target) else getattr(target, "value", target)
+    module = name.split(":")[0] if ":" in name else getattr(defined, "__module__", "")
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    place = name if ":" in name else f"{module}:{getattr(defined, '__qualname__', name)}"
+    above = module.count(".") + (Path(file).name == "__init__.py")
+    folder = str(Path(file).absolute().parents[above]) if file else ""
+    _plugins[name] = Plugin(noun, name, place, folder)
     try:
-        file = inspect.getsourcefile(target if inspect.isclass(target) else type(target)) or ""
-        if not inspect.isclass(target):
-            file = getattr(sys.modules.get(name.split(":")[0]), "__file__", file) or ""
         content = Path(file).read_bytes()
-    except (OSError, TypeError):  # such as one that was typed in
+    except OSError:  # such as one that was typed in
         content = repr(target).encode()
     _sources[name] = hashlib.sha256(content).hexdigest()
 
 
 def plugin_sources(settings: Any) -> dict[str, str]:
     """Return the SHA-256 of the sources of all plugins that settings, as JSON, name."""
+    return {name: _sources[name] for name in _texts(settings) if name in _sources}
+
+
+def plugins_of(settings: Any) -> tuple[Plugin, ...]:
+    """Return the plugins that settings, as JSON, name, for other processes to load.
+
+    Raises `ConfigError` for one that only this process has, such as a class of a notebook.
+    """
+    names = dict.fromkeys(_texts(settings))
+    found = tuple(_plugins[name] for name in names if name in _plugins)
+    typed_in = [one.name for one in found if one.place.startswith(HERE)]
+    for name in dict.fromkeys([*typed_in, *(name for name in names if name.startswith(HERE))]):
+        raise ConfigError(
+            f"the plugin '{name}' is defined in this notebook or script, which workers cannot import; move it"
+            f" into a module, such as my_plugins.py, and name it my_plugins:{name.split(':')[-1]}"
+        )
+    return found
+
+
+def load_plugins(plugins: Iterable[Plugin]) -> None:
+    """Make the plugins of another process known here; raises `ConfigError` for one that is not importable."""
+    for one in plugins:
+        if one.folder and one.folder not in sys.path:
+            sys.path.append(one.folder)
+        registry = _registries.get(one.noun)
+        if registry is not None and one.name not in registry and ":" not in one.name:
+            registry.register(one.name, load_place(one.noun, one.place, one.place))
+
+
+def _texts(settings: Any) -> Iterator[str]:
+    """Yield all texts in settings as JSON, at any depth."""
     if isinstance(settings, dict):
         settings = list(settings.values())
     if isinstance(settings, list | tuple):
-        return {name: digest for one in settings for name, digest in plugin_sources(one).items()}
-    return {settings: _sources[settings]} if isinstance(settings, str) and settings in _sources else {}
+        for one in settings:
+            yield from _texts(one)
+    elif isinstance(settings, str):
+        yield settings

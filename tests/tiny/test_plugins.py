@@ -190,3 +190,32 @@ def test_a_step_that_saves_memory_keeps_its_folder_where_no_plugin_was_loaded(hi
     folder = step.folder
     monkeypatch.setattr(registry, "_sources", {})
     assert pickle.loads(pickle.dumps(step)).saving_memory().folder == folder
+
+
+def test_what_another_process_needs_of_a_plugin_is_known(hinge, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    from own_hinge import Hinge, words_said
+
+    uq.register(Hinge)
+    uq.register(words_said)
+    named = registry.plugins_of({"method": {"kind": "hinge"}, "metrics": ["words_said", "answer_said"]})
+    assert [(one.name, one.place) for one in named] == [
+        ("hinge", "own_hinge:Hinge"), ("words_said", "own_hinge:words_said"),
+    ]  # fmt: skip
+    assert {one.folder for one in named} == {str(tmp_path)}
+    for one in (METHODS, METRICS):
+        monkeypatch.setattr(one, "_registered", {})
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(tmp_path)])
+    sys.modules.pop("own_hinge")
+    registry.load_plugins(named)
+    assert METHODS.get("hinge").__name__ == "Hinge"
+    assert METRICS.get("words_said").name == "words_said"
+    registry.load_plugins(named)  # once more changes nothing
+
+
+def test_a_class_of_a_notebook_is_refused_in_one_sentence(monkeypatch):
+    own = type("Typed", (uq.Method,), {"__module__": "__main__", "__doc__": "Typed in."})
+    uq.register(own)
+    for kind in ("typed", "__main__:Typed"):
+        with pytest.raises(ConfigError, match=r"this notebook or script.*move it into a module.*:[Tt]yped"):
+            registry.plugins_of({"method": {"kind": kind}})

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import unequal as uq
 from command_line import call, toml
 from launched_steps import FailingStep, Listener, marks
 from ray_nodes import add_node, ray, two_nodes
@@ -19,6 +20,7 @@ from study_settings import changed
 from unequal.study.launch.launcher import ExecutorSettings
 from unequal.study.launch.run import run_steps
 from unequal.study.launch.scheduler import StepError
+from unequal.unlearning.methods import METHODS
 
 pytestmark = pytest.mark.full
 
@@ -124,6 +126,44 @@ def test_a_study_on_ray_has_the_scores_of_one_on_this_machine(cluster, tmp_path)
     assert (there / verdicts).read_bytes() == (here / verdicts).read_bytes()
     result = call("study", "run", run_file, "--out", there, "--workers", 1)
     assert result.out.startswith("5 of 5 steps were done already"), "launchers differ in place alone"
+
+
+PLUGINS = """
+import unequal as uq
+
+class Hinge(uq.Method):
+    \'\'\'Push the mean log-probability of an answer below a margin.\'\'\'
+    margin: float = 2.0
+    def forget_loss(self, scores):
+        return (self.margin - scores.policy.mean_nll).clamp(min=0)
+"""
+
+
+def test_workers_find_plugins_by_place_and_by_registered_name(cluster, tmp_path, monkeypatch):
+    (tmp_path / "plugins_of_ray.py").write_text(PLUGINS)
+    monkeypatch.syspath_prepend(tmp_path)
+    from plugins_of_ray import Hinge
+
+    monkeypatch.setattr(METHODS, "_registered", {})
+    uq.register(Hinge)
+    given = changed("methods", ["hinge", "plugins_of_ray:Hinge"]) | {"seeds": [0]}
+    (tmp_path / "small.toml").write_text(toml(given))
+    words = ("study", "run", tmp_path / "small.toml", "--out", tmp_path / "out")
+    result = call(*words, "--launcher", "ray", "--address", cluster.address)
+    assert (result.code, result.err) == (0, "")
+    methods = set(pl.read_parquet(tmp_path / "out" / "scores.parquet")["method"])
+    assert methods == {"hinge", "plugins_of_ray:Hinge"}
+
+
+def test_a_class_of_a_notebook_is_refused_before_any_work(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(METHODS, "_registered", {})
+    uq.register(type("Typed", (uq.Method,), {"__module__": "__main__", "__doc__": "Typed in."}))
+    (tmp_path / "small.toml").write_text(toml(changed("methods", ["typed"])))
+    words = ("study", "run", tmp_path / "small.toml", "--out", tmp_path / "out")
+    result = call(*words, "--launcher", "ray", "--address", cluster.address)
+    assert result.code == 2
+    assert "'typed' is defined in this notebook or script, which workers cannot import" in result.err
+    assert not list((tmp_path / "out").glob("corpus/*"))
 
 
 class Killer(threading.Thread):

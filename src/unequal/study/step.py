@@ -13,7 +13,7 @@ from unequal.files import content_hash, write_json, write_text
 from unequal.manifest import manifest
 from unequal.oom import is_out_of_memory, smaller_batches
 from unequal.progress import Progress
-from unequal.registry import plugin_sources
+from unequal.registry import Plugin, plugin_sources, plugins_of
 from unequal.study.step_status import FAILURE, NO_RESULTS, Failure, check_result, read_status, write_failure
 from unequal.temporary import remove_leftovers_below
 
@@ -81,6 +81,11 @@ class Step(BaseModel):
             digest = content_hash(self.result_format, self.kind, settings, *plugins)
             self._folder = f"{self.kind}/{_file_name(self.name)}-{digest[:8]}"
         return self._folder
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plugins that the step uses; raises `ConfigError` for one that only this process has."""
+        return plugins_of(self.model_dump(mode="json"))
 
     @property
     def second_try(self) -> bool:

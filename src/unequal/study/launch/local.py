@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
+from unequal.errors import ConfigError
+from unequal.registry import Plugin, load_plugins
 from unequal.study.launch.launcher import Ending, ExecutorSettings, ProgressListener
 from unequal.study.step import Step
 from unequal.workers import Workers, n_cores, tell
@@ -33,7 +35,7 @@ class LocalExecutor:
 
     def submit(self, step: Step) -> None:
         """Have a worker run the step."""
-        self._workers.submit(step, _run_step, self._study, step)
+        self._workers.submit(step, _run_step, self._study, step, _plugins_of(step))
 
     def finished(self) -> list[Ending]:
         """Return the steps that came back; raises what is no `Exception`."""
@@ -46,7 +48,16 @@ class LocalExecutor:
         return endings
 
 
-def _run_step(study: Path, step: Step) -> None:
+def _plugins_of(step: Step) -> tuple[Plugin, ...]:
+    """Return the step's plugins; a script's own class comes with the script, which workers run too."""
+    try:
+        return step.plugins
+    except ConfigError:
+        return ()
+
+
+def _run_step(study: Path, step: Step, plugins: tuple[Plugin, ...]) -> None:
+    load_plugins(plugins)
     if "torch" in sys.modules:  # loaded before this worker was told to have one thread
         sys.modules["torch"].set_num_threads(1)
     step.run(study, lambda done, total: tell((step.folder, done, total)))

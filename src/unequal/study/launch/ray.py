@@ -92,7 +92,7 @@ class RayExecutor:
     def submit(self, step: Step) -> None:
         """Have Ray run the step where there is room; repeating it is not Ray's business."""
         request = request_for(step, self._machines, self._with_gpu)
-        order = Order(pickle.dumps(step), step.folder, self._study, self._token, Path.cwd())
+        order = Order(pickle.dumps(step), step.folder, self._study, self._token, Path.cwd(), step.plugins)
         task = self._ray.remote(max_retries=0)(run_order).options(
             name=step.folder,
             num_cpus=1,

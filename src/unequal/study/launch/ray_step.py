@@ -14,6 +14,7 @@ from unequal import __version__
 from unequal.errors import ConfigError, DataError, OutOfMemoryError, UserError
 from unequal.files import locked
 from unequal.progress import Progress
+from unequal.registry import Plugin, load_plugins
 from unequal.study.launch.launcher import Report
 from unequal.study.step import Step
 from unequal.study.step_status import read_status
@@ -41,6 +42,7 @@ class Order:
     study: Path
     token: str
     working_folder: Path
+    plugins: tuple[Plugin, ...] = ()
     version: str = __version__
 
 
@@ -95,11 +97,12 @@ def _check_machine(order: Order) -> None:
 
 def _step_of(order: Order) -> Step:
     try:
+        load_plugins(order.plugins)
         step: Step = pickle.loads(order.step)
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"machine {socket.gethostname()} cannot run the step ({error}); install the same packages on"
-            " every machine of the cluster"
+            " every machine of the cluster, and keep modules of plugins where all of them see them"
         ) from error
     return step
 

@@ -21,6 +21,9 @@ def run_steps(
     study = study.absolute()  # other processes may work elsewhere
     if all(step.is_done(study) for step in steps):
         return
+    if crew.launcher != "local":
+        for step in steps:
+            step.plugins  # noqa: B018  those that no other process can import are refused before any work
     with launch(study, crew, watcher) as place:
         agenda = Scheduler(study, steps, place.shares_memory, watcher.fail, watcher.say)
         while agenda.is_open:
