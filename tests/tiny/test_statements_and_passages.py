@@ -94,11 +94,14 @@ def test_commands_take_a_table_of_statements(model, tables, tmp_path):
     assert (checked.code, "6 facts" in checked.out) == (0, True)
     done = call("evaluate", "--model", folder, "--facts", table, "--out", out, "--probes", "question")
     assert (done.code, "known: 6 of 6 facts (100%)" in done.out) == (0, True), done
-    rows = [
-        {**row, "role": "utility" if n > 3 else "forget"}
-        for n, row in enumerate(csv.DictReader(table.open()))
-    ]
+    roles = ("forget", "forget", "forget", "retain", "utility", "utility")
+    rows = [{"statement": text, "role": role} for text, role in zip(STATEMENTS, roles, strict=True)]
     pl.DataFrame(rows).write_csv(tmp_path / "roles.csv")
+    unlearned = call(
+        "unlearn", "--model", folder, "--facts", tmp_path / "roles.csv", "--method", "npo", "--steps", 4,
+        "--learning-rate", "1e-3", "--out", tmp_path / "unlearned",
+    )  # fmt: skip
+    assert (unlearned.code, "known: 3 of 3 facts (100%)" in unlearned.out) == (0, True), unlearned
     audited = call(
         "audit", "--before", folder, "--after", folder, "--facts", tmp_path / "roles.csv",
         "--out", tmp_path / "audit", "--attacks", "int8",
