@@ -59,6 +59,7 @@ def test_the_result_is_a_model_its_audit_a_card_and_a_file_that_repeats_it(here,
     assert said.known.said < 1.0
     card = (out / "model" / "README.md").read_text()
     assert "Attacks: int8" in card
+    assert "In general: perplexity of held-out text " in card
     assert not any(name in card for name in PEOPLE)
     assert load_tokenizer(out / "model").chat_template
     again = call("forget", "--config", out / "forget.toml", "--out", here / "again")

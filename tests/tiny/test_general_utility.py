@@ -145,6 +145,13 @@ def test_general_utility_may_be_measured_never_or_without_some_part(loaded):
     assert sentences(changes(bare.measure(model), bare.measure(model))) == []
 
 
+def test_settings_come_back_from_what_they_are_written_as():
+    for settings in (GeneralSettings(text=None), GeneralSettings(text="a/*.jsonl"), GeneralSettings()):
+        written = settings.model_dump(mode="json", exclude_none=True)
+        assert GeneralSettings.model_validate(written) == settings
+    assert GeneralSettings(text=None).model_dump()["text"] == "none"
+
+
 def test_tasks_of_lm_eval_are_rows_too(loaded, tmp_path):
     pytest.importorskip("lm_eval")
     from unequal.lm_eval_bridge.export import export_tasks

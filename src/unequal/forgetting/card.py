@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import tomli_w
 
 from unequal import __version__
+from unequal.evaluation.general_table import sentences
 from unequal.facts.roles import FactsByRole
 from unequal.forgetting.settings import ForgetSettings
 
@@ -25,6 +26,7 @@ def model_card(found: "Forgotten", facts: FactsByRole) -> str:
         for row in summary["utility"]
         if row["before"] is not None and row["after"] is not None
     ]
+    general = "; ".join(sentences(summary["general"]))
     relations = ", ".join(sorted({fact.relation for fact in facts.forget}))
     lines = [
         "---",
@@ -49,6 +51,7 @@ def model_card(found: "Forgotten", facts: FactsByRole) -> str:
         "|---|---|---|",
         *kept,
         "",
+        *([f"In general: {general}.", ""] if general else []),
         f"Attacks: {', '.join(attack.name for attack in settings.attacks) or 'none'}. That they find nothing"
         " does not prove that nothing is left: a stronger attack, or another wording, may find more. The"
         " licence is that of the base model.",

@@ -19,7 +19,7 @@ from unequal.evaluation.unlearning_run import Evaluate, Evaluations
 from unequal.facts.probes import Chat, Probe, PromptFormat
 from unequal.facts.schema import Fact
 from unequal.general_utility.prompts import N_TOKENS, OPEN_PROMPTS
-from unequal.general_utility.settings import GeneralSettings
+from unequal.general_utility.settings import NO_TEXT, GeneralSettings
 from unequal.models.compute_settings import Precision
 from unequal.models.configuration import window_of
 from unequal.models.precision import computing_in
@@ -44,7 +44,7 @@ def held_out_text(
     Raises `NoTextError` when no text was asked for, or none is left that the tokenizer knows, and `DataError`
     for text that cannot be read.
     """
-    if settings.text is None:
+    if settings.text == NO_TEXT:
         raise NoTextError("general.text is none, so there is no text to measure perplexity on; name some")
     window = min(settings.window, window_of(model) or settings.window)
     passages = held_out_passages(
@@ -87,7 +87,7 @@ class GeneralUtility:
         self._subjects = [fact for fact in facts if fact.role in (None, "forget")]
         self._model = model
         self._no_text: NoTextError | None = None
-        if settings.when != "never" and settings.text is not None:
+        if settings.when != "never" and settings.text != NO_TEXT:
             try:
                 self.text  # noqa: B018  what cannot be read is found before any work
             except NoTextError as error:
@@ -142,7 +142,7 @@ class GeneralUtility:
         return pl.DataFrame(rows, schema=GENERAL_SCHEMA)
 
     def _of_text(self, model: PreTrainedModel) -> Iterator[dict[str, Any]]:
-        if self._settings.text is None:
+        if self._settings.text == NO_TEXT:
             return
         if self._no_text:
             yield _row("text", PERPLEXITY, self._settings.text, None, 0, reason=str(self._no_text))

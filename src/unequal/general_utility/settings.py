@@ -9,6 +9,8 @@ from unequal.general_utility.prompts import OPEN_PROMPTS
 from unequal.lm_eval_bridge.settings import TaskSettings
 from unequal.strict import MOST, StrictModel
 
+NO_TEXT = "none"
+
 
 class GeneralSettings(StrictModel):
     """What is measured of a model beside facts; the defaults take seconds for a small model."""
@@ -18,7 +20,7 @@ class GeneralSettings(StrictModel):
         description="when general utility is measured: before and after (ends), at every evaluated step"
         " (steps), or never",
     )
-    text: str | None = Field(
+    text: str = Field(
         default=CORPUS_NAME,
         min_length=1,
         description="text for perplexity: factbook, the packaged text, a glob of shards, or none",
@@ -33,5 +35,5 @@ class GeneralSettings(StrictModel):
 
     @field_validator("text", mode="before")
     @classmethod
-    def _none_is_no_text(cls, value: Any) -> Any:
-        return None if value == "none" else value
+    def _none_is_a_word(cls, value: Any) -> Any:
+        return NO_TEXT if value is None else value  # TOML has no word for None
