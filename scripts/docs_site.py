@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: pages made at every build from the registries, the commands and the run files."""
+"""Hooks of mkdocs: pages made at every build from the registries, the commands, run files and notebooks."""
 
 import re
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from unequal.evaluation.metrics import METRICS
 from unequal.unlearning.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 REPORTS = "reports"
 NO_REPORT = "No report lies in `docs/reports` yet. A report that is put there is shown on this page."
 
@@ -40,12 +42,14 @@ def on_page_markdown(markdown: str, *, page: Any, config: MkDocsConfig, **_: Any
     """Return the page with links to run files led to their page, and reports where it asks for them."""
     up = "../" * page.file.src_uri.count("/")
     text = re.sub(r"\]\(\.\./examples/([\w-]+)\.toml\)", rf"]({up}reference/run-files.md#\1)", markdown)
+    text = re.sub(r"\]\(([\w./-]*notebooks/[\w-]+)\.ipynb\)", r"](\1.md)", text)
     return text.replace("<!-- reports -->", _reports(Path(config.docs_dir)))
 
 
 def pages() -> dict[str, str]:
     """Return the text of every generated page by its path."""
     made = {"reference/run-files.md": _run_files()}
+    made |= {f"notebooks/{path.stem}.md": _notebook(path) for path in NOTEBOOKS}
     for kind, (title, one_page) in REFERENCE.items():
         names = list(REGISTRIES[kind])
         made |= {f"reference/{kind}/{name}.md": one_page(name) for name in names}
@@ -164,6 +168,26 @@ def _run_files() -> str:
         text = path.read_text(encoding="utf-8").strip()
         parts.append(f"## {path.name} {{ #{path.stem} }}\n\n```toml\n{text}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _notebook(path: Path) -> str:
+    """Return a notebook as a page: its text, its code, and the outputs that are kept in it."""
+    parts = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            parts += [f"```python\n{cell.source}\n```", *map(_output, cell.outputs)]
+        else:
+            parts.append(cell.source)
+    title, *others = parts
+    return "\n\n".join([title, f'[The notebook]({path.name}){{ download="{path.name}" }}', *others]) + "\n"
+
+
+def _output(output: Any) -> str:
+    """Return an output of a cell: a table as HTML, anything else as text."""
+    data = output.get("data", {})
+    if "text/html" in data:
+        return "<div>" + re.sub(r"\n\s*", " ", data["text/html"]) + "</div>"
+    return _code(output.get("text", data.get("text/plain", "")).strip())
 
 
 def _reports(docs: Path) -> str:
