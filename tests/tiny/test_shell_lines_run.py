@@ -26,6 +26,7 @@ pytestmark = pytest.mark.full
 ONLY_PARSED = {
     "unequal.cli.plan": "needs a finished study whose models know something",
     "unequal.cli.models": "fetches a model, as its own tests do from a registry of theirs",
+    "unequal.cli.forget": "needs a model that knows what it is asked, as its own tests have",
     "unequal.cli.launch": "starts several processes, as its own tests do",
 }
 SLOW_OR_FAR = {
