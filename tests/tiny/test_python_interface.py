@@ -168,10 +168,22 @@ def test_what_is_not_known_cannot_be_unlearned_unless_that_is_allowed(model):
     assert uq.unlearn(model, strangers, "ga", learning_rate=1e-5, steps=1, allow_unknown=True).stopped is None
 
 
-def test_an_unlearned_model_is_attacked_audited_and_saved(model, facts, unlearned, tmp_path):
+def test_an_unlearned_model_is_attacked(unlearned, facts):
     attacked = uq.attack(unlearned.model, facts, ["sample"])
     assert attacked.recovered["attack"].to_list()[0] == "as it is"
     assert attacked.recovered.height > 1
+
+
+def test_the_summary_of_an_attack_has_its_own_wordings_and_ranks_as_numbers(unlearned, facts):
+    worded = [fact.model_copy(update={"paraphrases": (f"{fact.question} Say it.",)}) for fact in facts]
+    attacked = uq.attack(unlearned.model, worded, "paraphrase")
+    shown = dict(attacked.summary.rows)
+    assert shown["paraphrase: answer_prob"].endswith("%")
+    assert float(shown["paraphrase: first_token_rank"]) >= 0
+    assert attacked.recovered["mean"].null_count() == 0
+
+
+def test_an_unlearned_model_is_audited_and_saved(model, facts, unlearned, tmp_path):
     report = uq.audit(model, unlearned.model, facts, attacks=["int8"])
     assert set(report.facts.filter(role="forget")["fact_id"]) == {fact.fact_id for fact in facts}
     assert "verdict" in str(report.summary)

@@ -7,7 +7,7 @@ import polars as pl
 
 from unequal.api.facts import read_facts
 from unequal.api.models import load
-from unequal.api.results import Attacked, Summary, mean_of, percent
+from unequal.api.results import Attacked, Summary, percent
 from unequal.config import build
 from unequal.console import progress_bar
 from unequal.evaluation.known_by import KNOWN_BY, KnownBy, known_of
@@ -42,14 +42,25 @@ def attack(
         )
     rows = [("as it is", known_of(found.scores, known_by, ["forget"]).said)]
     rows += [
-        (f"{one.name}: {metric}", mean_of(found.scores, f"{one.name}_{metric}", "forget"))
+        (f"{one.name}: {metric}", _mean(found.scores, f"{one.name}_{metric}"))
         for one in chosen
         for metric in one.metrics
     ]
-    table = pl.DataFrame(rows, schema={"attack": pl.String, "share": pl.Float64}, orient="row")
-    shown = tuple((name, percent(share)) for name, share in rows)
+    table = pl.DataFrame(rows, schema={"attack": pl.String, "mean": pl.Float64}, orient="row")
+    shown = tuple((name, _shown(name, value)) for name, value in rows)
     title = f"{asked.name}: {len(by_role.forget)} facts to forget"
-    return Attacked(found.scores, found.generations, Summary(title, ("attack", "share"), shown), table)
+    return Attacked(found.scores, found.generations, Summary(title, ("attack", "mean"), shown), table)
+
+
+def _mean(scores: pl.DataFrame, metric: str) -> float | None:
+    """Return the mean of an attack's metric over the facts to forget, in whatever wording it asks."""
+    rows = scores.filter((pl.col("metric") == metric) & (pl.col("role") == "forget"))
+    found = rows["value"].mean()
+    return None if found is None else float(found)  # type: ignore[arg-type]
+
+
+def _shown(name: str, value: float | None) -> str:
+    return f"{value:.1f}" if value is not None and name.endswith("_rank") else percent(value)
 
 
 def _attacks(attacks: Any) -> "list[Attack]":

@@ -94,7 +94,7 @@ class Attacked(Result):
     """The scores of attacks beside those of the model as it is, as `attack` returns them."""
 
     recovered: pl.DataFrame
-    """One row an attack and metric: ``attack``, and the ``share`` of the facts to forget."""
+    """One row an attack and metric: ``attack``, and the ``mean`` over the facts to forget."""
 
 
 @dataclass(frozen=True)
