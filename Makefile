@@ -15,8 +15,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	$(BIN)/unequal count --facts country-capital --corpus factbook --window 100 --out runs/capitals.parquet
-	$(BIN)/unequal study run examples/quick.toml --out runs/quick
+	OMP_NUM_THREADS=2 $(BIN)/python examples/demo.py --out runs/demo
+	$(BIN)/unequal study run quick --out runs/quick
 
 lint: setup
 	$(BIN)/ruff check

@@ -97,6 +97,8 @@ class Evaluator:
         self._metrics = _chosen(metrics, passes.give(reference is not None))
         self._open = [index for index, probe in enumerate(self._probes) if probe.kind != "true_false"]
         asked = [self._probes[index] for index in self._open]
+        needs = {need for metric in self._metrics for need in metric.needs}
+        self._scores_answers = bool(needs - {"generation", "samples", "gradient_norm"})
         self._answers = AnswerPass(encoder, self._probes, moments=passes.moments)
         self._generation = GenerationPass(encoder, asked)
         self._gradients = GradientPass(encoder, self._probes) if passes.gradient_norms else None
@@ -116,7 +118,8 @@ class Evaluator:
         n_passes = 2 + (self._samples is not None) + (self._gradients is not None)
         texts = dict(zip(self._open, self._generation.run(model), strict=True))
         progress(1, n_passes)
-        answers = self._answers.run(model)
+        nothing: list[ProbeScore | None] = [None] * len(self._probes)
+        answers = self._answers.run(model) if self._scores_answers else nothing
         progress(2, n_passes)
         samples = dict(zip(self._open, self._samples.run(model), strict=True)) if self._samples else {}
         progress(2 + (self._samples is not None), n_passes)
