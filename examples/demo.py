@@ -42,9 +42,7 @@ def main(out: Path) -> None:
     curves, lines = [], []
     for name in GROUPS:
         group = groups[name]
-        print(
-            f"forgetting the {len(group)} {name} capitals, such as {group[0].answer} and {group[-1].answer}"
-        )
+        print(f"forgetting {len(group)} {name} capitals, such as {group[0].answer} and {group[-1].answer}")
         found = uq.unlearn(
             model, group, {"kind": "simnpo", "learning_rate": 1e-5}, retain=retain, utility=utility,
             budget=None, steps=STEPS, evaluate_at=LOOKS, general=False,
@@ -60,8 +58,8 @@ def main(out: Path) -> None:
         counted = [by_count[fact.fact_id] for fact in group]
         last = dict(shares.filter(step=STEPS).select("role", "value").iter_rows())
         lines.append(
-            f"{name} capitals (in {min(counted)} to {max(counted)} documents): {last['forget']:.0%} still said"
-            f" after {STEPS} steps, untouched ones {last['utility']:.0%}; {report.summary.title}"
+            f"{name} capitals (in {min(counted)} to {max(counted)} documents): {last['forget']:.0%} still"
+            f" said after {STEPS} steps, untouched ones {last['utility']:.0%}; {report.summary.title}"
         )
     table = pl.concat(curves)
     table.write_parquet(out / "curves.parquet")
