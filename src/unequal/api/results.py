@@ -35,6 +35,9 @@ class Summary:
         ]
         return "\n".join([self.title, *(line.rstrip() for line in text), *self.notes])
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
         body = "".join(
