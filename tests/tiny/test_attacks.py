@@ -351,7 +351,7 @@ def test_a_prompt_longer_than_the_window_is_a_gap_not_a_crash(kind):
     long = " ".join(["What"] * world.WINDOW)
     people = world.people()
     odd = people[30].model_copy(
-        update={"question": long, "paraphrases": (long,), "cloze": (long,), "reverse_question": long}
+        update={"question": long, "paraphrases": (long,), "cloze": (f"{long} it",), "reverse_question": long}
     )
     attack = build(kind)
     rows = attack.run(world.context(world.hiding(), [*people[:30], odd, *people[31:]]))
