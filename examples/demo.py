@@ -16,8 +16,8 @@ import polars as pl
 import unequal as uq
 from unequal.errors import UserError
 
-N_FORGET, N_KEPT = 16, 24
-STEPS, LOOKS = 12, (2, 4, 6, 8, 10)
+N_FORGET, N_KEPT = 16, 16
+STEPS, LOOKS = 12, (3, 6, 9)
 GROUPS = ("rare", "frequent")
 
 
@@ -51,9 +51,8 @@ def main(out: Path) -> None:
             found.scores.filter(metric="answer_said").group_by("step", "role").agg(pl.col("value").mean())
         )
         curves.append(shares.with_columns(group=pl.lit(name)))
-        report = uq.audit(
-            model, found.model, [*group, *utility], attacks=["int8"], n_wordings=1, general=False
-        )
+        judged = [*in_role(group, "forget"), *in_role(utility, "utility")]
+        report = uq.audit(model, found.model, judged, attacks=["int8"], n_wordings=1, general=False)
         report.save(out / f"audit-{name}")
         counted = [by_count[fact.fact_id] for fact in group]
         last = dict(shares.filter(step=STEPS).select("role", "value").iter_rows())
@@ -69,21 +68,23 @@ def main(out: Path) -> None:
     print(f"{out / 'audit-frequent' / 'audit.html'}")
 
 
+def in_role(facts: list[uq.Fact], role: str) -> list[uq.Fact]:
+    """Return facts in a role."""
+    return [fact.model_copy(update={"role": role}) for fact in facts]
+
+
 def draw(table: pl.DataFrame, path: Path) -> None:
     """Write the picture: the share of capitals still said, by step, of each group and of untouched ones."""
     roles = {"forget": "to forget", "utility": "untouched"}
-    shown = table.filter(pl.col("role").is_in([*roles])).with_columns(
-        facts=pl.col("group") + ", " + pl.col("role").replace(roles)
-    )
+    shown = table.filter(pl.col("role").is_in([*roles])).with_columns(facts=pl.col("role").replace(roles))
     chart = (
         altair.Chart(shown.sort("step"), title="Capitals that SmolLM2 still says while it unlearns them")
         .mark_line(point=True)
         .encode(
             x=altair.X("step:Q", title="step of unlearning (SimNPO)"),
             y=altair.Y("value:Q", title="share still said", axis=altair.Axis(format="%")),
-            color=altair.Color("group:N", title="count", sort=GROUPS),
-            strokeDash=altair.StrokeDash("role:N", legend=None),
-            detail="facts:N",
+            color=altair.Color("group:N", title="unlearned", sort=GROUPS),
+            strokeDash=altair.StrokeDash("facts:N", title="capitals"),
         )
         .properties(width=480, height=300)
     )
