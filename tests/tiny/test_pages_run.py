@@ -40,7 +40,8 @@ def test_the_python_of_the_quickstart_runs(real_model, tmp_path):  # noqa: F811
     assert FEWER[0] in program
     paths = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", program.replace(*FEWER)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths},
+        [sys.executable, "-c", program.replace(*FEWER)], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
