@@ -77,14 +77,18 @@ def draw(table: pl.DataFrame, path: Path) -> None:
     """Write the picture: the share of capitals still said, by step, of each group and of untouched ones."""
     roles = {"forget": "to forget", "utility": "untouched"}
     shown = table.filter(pl.col("role").is_in([*roles])).with_columns(facts=pl.col("role").replace(roles))
+    title = altair.TitleParams(
+        "Capitals that SmolLM2 still says while it unlearns them",
+        subtitle="solid: the capitals to forget; dashed: untouched ones in the same run",
+    )
     chart = (
-        altair.Chart(shown.sort("step"), title="Capitals that SmolLM2 still says while it unlearns them")
+        altair.Chart(shown.sort("step"), title=title)
         .mark_line(point=True)
         .encode(
             x=altair.X("step:Q", title="step of unlearning (SimNPO)"),
             y=altair.Y("value:Q", title="share still said", axis=altair.Axis(format="%")),
             color=altair.Color("group:N", title="unlearned", sort=GROUPS),
-            strokeDash=altair.StrokeDash("facts:N", title="capitals"),
+            strokeDash=altair.StrokeDash("facts:N", legend=None),
         )
         .properties(width=480, height=300)
     )
