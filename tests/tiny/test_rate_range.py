@@ -7,8 +7,9 @@ from answering_models import FACTS, PLAIN, write_model
 from unequal.config import build
 from unequal.facts.probes import PromptFormat
 from unequal.models.checkpoint import load
+from unequal.unlearning import rate_range
 from unequal.unlearning.method import MethodSettings
-from unequal.unlearning.rate_range import FACTOR, LOWEST, STEPS, range_test
+from unequal.unlearning.rate_range import FACTOR, LOWEST, STEPS, RateRange, find_rate, range_test
 from unequal.unlearning.run import Run
 from unequal.unlearning.settings import UnlearnSettings
 
@@ -20,18 +21,21 @@ def checkpoint(tmp_path_factory):
     return load(folder)
 
 
-def trial(checkpoint, kind, budget=0.1, **settings):
+def run_of(checkpoint, kind, **settings):
     from unequal.strict import StrictModel
 
     class Chosen(StrictModel):
         method: MethodSettings
 
     method = build(Chosen, {"method": {"kind": kind}}, "unlearn").method
-    run = Run(
+    return Run(
         checkpoint.model, checkpoint.tokenizer, method, FACTS[:4], FACTS[4:6], UnlearnSettings(**settings),
         PromptFormat(question=PLAIN),
     )  # fmt: skip
-    return range_test(run, FACTS[6:], budget)
+
+
+def trial(checkpoint, kind, budget=0.1, **settings):
+    return range_test(run_of(checkpoint, kind, **settings), FACTS[6:], budget)
 
 
 def test_the_trial_ends_where_the_budget_is_spent_and_leaves_the_model_alone(checkpoint):
@@ -58,3 +62,19 @@ def test_a_larger_budget_lasts_longer_and_settings_of_the_run_do_not_count(check
 def test_a_method_that_never_costs_anything_is_tried_up_to_the_last_rate(checkpoint):
     found = trial(checkpoint, "ga", budget=1.0)
     assert found.looks[-1].forget <= 0.1 * found.looks[0].forget or found.looks[-1].step == STEPS
+
+
+def test_a_rate_whose_first_steps_spend_the_budget_is_halved(checkpoint, monkeypatch):
+    run = run_of(checkpoint, "ga", steps=10)
+    by_test = range_test(run, FACTS[6:], 0.1).rate(10)
+    assert find_rate(run, FACTS[6:], 0.1) <= by_test
+    monkeypatch.setattr(rate_range, "range_test", lambda *_: RateRange((), 10 * 64 * by_test))
+    lowered = find_rate(run, FACTS[6:], 0.1)
+    assert lowered < 64 * by_test
+    assert (64 * by_test / lowered).is_integer()
+
+
+def test_without_untouched_facts_it_goes_on_until_the_facts_are_forgotten(checkpoint):
+    found = range_test(run_of(checkpoint, "ga"), [], 0.1)
+    assert found.looks[-1].forget <= 0.1 * found.looks[0].forget
+    assert {look.utility for look in found.looks} == {1.0}

@@ -119,10 +119,10 @@ def _states_rate(method: "str | Mapping[str, Any] | Method") -> bool:
 
 def _found_rate(run: "Run", budget: float) -> float:
     """Return the learning rate of a run that forgets as much as the budget of utility allows."""
-    from unequal.unlearning.rate_range import range_test
+    from unequal.unlearning.rate_range import find_rate
 
     with progress_bar("finding the learning rate") as progress:
-        return range_test(run, run.controls.utility, budget, progress).rate(run.settings.steps)
+        return find_rate(run, run.controls.utility, budget, progress)
 
 
 def _unlearned_summary(name: str, method: str, found: "RunScores", known_by: KnownBy) -> Summary:

@@ -18,7 +18,7 @@ from unequal.models.checkpoint import Checkpoint
 from unequal.models.save import save_model
 from unequal.models.scratch_copy import copy_of
 from unequal.unlearning.method import Method
-from unequal.unlearning.rate_range import range_test
+from unequal.unlearning.rate_range import find_rate
 from unequal.unlearning.run import Run
 from unequal.unlearning.stopping import Stopped
 from unequal.unlearning.unlearn import unlearn
@@ -90,7 +90,7 @@ def try_method(
     stopped: list[Stopped] = []
     with atomic_folder(folder) as made, copy_of(checkpoint.model) as model:
         with progress_of(f"{kind}: finding the learning rate") as progress:
-            rate = range_test(run, run.controls.utility, budget, progress).rate(run.settings.steps)
+            rate = find_rate(run, run.controls.utility, budget, progress)
         method = run.method.model_copy(update={"learning_rate": rate})
         diverged = None
         with progress_of(f"{kind}: unlearning") as progress:

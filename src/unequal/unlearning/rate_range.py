@@ -6,7 +6,7 @@ the facts are forgotten or the utility budget is spent, in about eight steps; a 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -19,7 +19,7 @@ from unequal.facts.schema import Fact
 from unequal.models.scratch_copy import copy_of
 from unequal.progress import Progress, no_progress
 from unequal.seeds import random_stream
-from unequal.unlearning.examples import answer_probabilities
+from unequal.unlearning.examples import Example, answer_probabilities
 from unequal.unlearning.run import Run
 from unequal.unlearning.search import Look
 from unequal.unlearning.stopping import Stopping
@@ -31,6 +31,8 @@ FORGOTTEN = 0.1
 """Share of its starting probability at which an answer counts as forgotten here."""
 N_FACTS = 16
 """Facts of a role that the trial uses at most."""
+FIRST_STEPS, HALVINGS = 2, 6
+"""Steps at the whole rate that must not spend the budget, and how often the rate is halved at most."""
 _Item = TypeVar("_Item")
 
 
@@ -45,6 +47,21 @@ class RateRange(NamedTuple):
         return self.total / steps
 
 
+def find_rate(run: Run, utility: Sequence[Fact], budget: float, progress: Progress = no_progress) -> float:
+    """Return the learning rate of a run by a range test, checked on its first steps.
+
+    A run begins with the whole rate, where the range test came to it slowly; so the rate is halved while two
+    steps of it alone spend the budget.
+    """
+    rate = range_test(run, utility, budget, progress).rate(run.settings.steps)
+    for _ in range(HALVINGS):
+        looks = _trial(run, utility, [rate] * FIRST_STEPS, lambda looks: _is_spent(looks, budget))
+        if not _is_spent(looks, budget):
+            break
+        rate /= 2
+    return rate
+
+
 def range_test(
     run: Run, utility: Sequence[Fact], budget: float, progress: Progress = no_progress
 ) -> RateRange:
@@ -54,18 +71,37 @@ def range_test(
     answers to forget have lost nine tenths of theirs, or when the loss is not a number.
     """
     rates = [LOWEST * FACTOR**step for step in range(STEPS)]
+
+    def is_over(looks: Sequence[Look]) -> bool:
+        return _is_spent(looks, budget) or looks[-1].forget <= FORGOTTEN * looks[0].forget
+
+    looks = _trial(run, utility, rates, is_over, progress)
+    return RateRange(tuple(looks), _total(rates, looks[-1].step))
+
+
+def _trial(
+    run: Run,
+    utility: Sequence[Fact],
+    rates: Sequence[float],
+    is_over: Callable[[Sequence[Look]], bool],
+    progress: Progress = no_progress,
+) -> list[Look]:
+    """Return the looks of a trial on some facts with these rates, one a step, up to where it is over."""
     forget, retain, untouched = (_some(facts, run.seed) for facts in (run.forget, run.retain, utility))
+    n_steps = len(rates)
     settings = run.settings.model_copy(
-        update={"steps": STEPS, "evaluate_at": tuple(range(STEPS + 1)), "stopping": Stopping()}
+        update={"steps": n_steps, "evaluate_at": tuple(range(n_steps + 1)), "stopping": Stopping()}
     )
     examples = [run.encoder.own_answers(facts) for facts in (forget, untouched)]
     looks: list[Look] = []
 
+    def mean(model: PreTrainedModel, asked: Sequence[Example]) -> float:
+        return answer_probabilities(model, asked, run.encoder.padding).mean().item() if asked else 1.0
+
     def look(model: PreTrainedModel, step: int, _last: bool) -> None:
-        found = (answer_probabilities(model, one, run.encoder.padding).mean().item() for one in examples)
-        looks.append(Look(step, *found))
-        progress(step, STEPS)
-        if _is_over(looks, budget):
+        looks.append(Look(step, *(mean(model, asked) for asked in examples)))
+        progress(step, n_steps)
+        if step > 0 and is_over(looks):
             raise _OverError
 
     with copy_of(run.model) as model:
@@ -75,8 +111,8 @@ def range_test(
         )  # fmt: skip
         with suppress(_OverError, DivergedError):
             unlearn(trial)
-    progress(STEPS, STEPS)
-    return RateRange(tuple(looks), _total(rates, looks[-1].step))
+    progress(n_steps, n_steps)
+    return looks
 
 
 class _OverError(Exception):
@@ -87,10 +123,8 @@ def _some(facts: Sequence[_Item], seed: int) -> list[_Item]:
     return random_stream(seed, "rates").sample(list(facts), min(N_FACTS, len(facts)))
 
 
-def _is_over(looks: Sequence[Look], budget: float) -> bool:
-    first, last = looks[0], looks[-1]
-    is_spent = last.utility < (1 - budget) * first.utility
-    return last.step > 0 and (is_spent or last.forget <= FORGOTTEN * first.forget)
+def _is_spent(looks: Sequence[Look], budget: float) -> bool:
+    return looks[-1].utility < (1 - budget) * looks[0].utility
 
 
 def _total(rates: Sequence[float], last: int) -> float:
