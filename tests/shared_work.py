@@ -78,7 +78,8 @@ def run_commands(folder: Path, out: Path) -> None:
     }
     run_attack(AttackCommand.model_validate(attack), quiet)
     audit = {"before": str(model), "after": str(folder / "other"), "facts": folder / "judged.parquet"}
-    run_audit(AuditSettings.model_validate(audit | {"out": out / "audited", "attacks": "nf4"}))
+    audit |= {"out": out / "audited", "attacks": "nf4", "allow_unknown": True}
+    run_audit(AuditSettings.model_validate(audit))
 
 
 if __name__ == "__main__":

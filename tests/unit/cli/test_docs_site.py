@@ -100,7 +100,10 @@ def test_links_that_lead_nowhere_break_the_build(tmp_path):
     (tmp_path / "mkdocs.yml").write_text(settings)
     result = build(tmp_path / "site", tmp_path / "mkdocs.yml")
     assert result.returncode != 0
-    assert "Aborted with 3 warnings in strict mode" in result.stdout + result.stderr
+    said = result.stdout + result.stderr
+    assert "warnings in strict mode" in said
+    for link in ("missing.md", "real.md#missing", "missing.png"):
+        assert f"'index.md' contains a link '{link}'" in said
 
 
 def test_a_report_that_lies_in_the_docs_is_shown_and_none_is_said(generator, tmp_path):
