@@ -20,11 +20,13 @@ TRIAL_STEPS = 8
 def plan(settings: ForgetSettings, prepared: Prepared) -> list[str]:
     """Return what the command will do, one sentence each, with the time it takes by a short measurement."""
     facts = prepared.facts
-    per_fact = _seconds(lambda: _evaluate(settings, prepared)) / N_TIMED
-    per_pair = _seconds(lambda: _train(settings, prepared)) / N_TIMED
+    per_fact = _seconds(lambda: _evaluate(settings, prepared)) / min(N_TIMED, len(facts.forget))
+    per_pair = _seconds(lambda: _train(settings, prepared)) / min(N_TIMED, len(facts.forget))
     steps, batch = settings.unlearn.steps, min(settings.unlearn.batch_size, len(facts.forget))
     training = per_pair * (TRIAL_STEPS * min(N_FACTS, batch) + steps * batch)
-    evaluating = per_fact * len(facts.all)
+    kept = len(facts.retain) + len(facts.utility)
+    n_wordings = 1 + 2 * settings.n_wordings
+    evaluating = per_fact * (len(facts.all) - kept + kept / n_wordings)
     attacking = evaluating * len(settings.attacks)
     n_methods = len(settings.methods)
     minutes = (evaluating + n_methods * (training + evaluating + attacking)) / 60
@@ -44,8 +46,9 @@ def plan(settings: ForgetSettings, prepared: Prepared) -> list[str]:
 
 
 def _evaluate(settings: ForgetSettings, prepared: Prepared) -> None:
-    options = settings.model_copy(update={"prompts": prepared.prompts})
-    some = prepared.facts.all[:N_TIMED]
+    general = settings.general.model_copy(update={"when": "never"})
+    options = settings.model_copy(update={"prompts": prepared.prompts, "general": general})
+    some = prepared.facts.forget[:N_TIMED]
     Auditor(prepared.checkpoint.tokenizer, some, options).score(prepared.checkpoint.model)
 
 

@@ -123,9 +123,9 @@ def read_trial(folder: Path, method: Method) -> Trial:
     found = read_checked_json(folder / FOUND, "")
     attacked = folder / "attacked.parquet"
     scored = attacked.is_file()
-    rate = found["method"]["learning_rate"]
+    as_run = {name: found["method"][name] for name in ("learning_rate", "retain_weight")}
     return Trial(
-        method.model_copy(update={"learning_rate": rate}), folder, found["seconds"], found["stopped"],
+        method.model_copy(update=as_run), folder, found["seconds"], found["stopped"],
         found["diverged"], read_scores(folder) if scored else None,
         pl.read_parquet(attacked) if scored else None, tuple(found["notes"]),
     )  # fmt: skip
